@@ -1,0 +1,1 @@
+"""Backbone: files and tables into trusted tables, trusted tables into models."""

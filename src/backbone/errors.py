@@ -1,0 +1,70 @@
+"""What goes wrong, told so that the reader can act.
+
+Every error answers four questions: where, expected against found, in which state the data was left,
+and what to do next. The same facts are attributes of the exception.
+"""
+
+from __future__ import annotations
+
+
+class BackboneError(Exception):
+    """A failure that the user can do something about.
+
+    Parameters
+    ----------
+    where : the dataset, file, setting or line it happened in.
+    problem : what was expected and what was found.
+    state : in which state the data was left; empty when nothing was touched.
+    next_step : the command or edit that mends it.
+
+    Examples
+    --------
+    >>> print(BackboneError("formatted.review", "12 rows break `rating >= 1`", "Nothing is published.",
+    ...                     "backbone quarantine review"))
+    formatted.review: 12 rows break `rating >= 1`. Nothing is published.
+    Next: backbone quarantine review
+    """
+
+    def __init__(self, where: str, problem: str, state: str = "", next_step: str = "") -> None:
+        self.where = where
+        self.problem = problem
+        self.state = state
+        self.next_step = next_step
+        text = f"{where}: {problem.rstrip('.')}."
+        if state:
+            text += f" {state}"
+        if next_step:
+            text += f"\nNext: {next_step}"
+        super().__init__(text)
+
+
+class SettingsError(BackboneError):
+    """`backbone.toml` or an argument says something that can't be meant."""
+
+
+class ContractError(BackboneError):
+    """A contract says something that SQL can't check, or contradicts itself."""
+
+
+class PipelineError(BackboneError):
+    """A pipeline can't be loaded: a cycle, an unknown table, unportable SQL."""
+
+
+class SourceUnavailable(BackboneError):
+    """A source can't be reached: a database that is down, a folder that can't be read."""
+
+
+class BatchRefused(BackboneError):
+    """A file that can't be read as a table at all, so that none of it is formatted."""
+
+
+class CheckFailed(BackboneError):
+    """What was staged broke a declared check, so that nothing of it is published."""
+
+
+class StepFailed(BackboneError):
+    """A step's own code failed."""
+
+
+class ProjectLocked(BackboneError):
+    """Another run holds the project's lock."""
