@@ -1,0 +1,431 @@
+"""The SQL that turns raw text into typed values, and says why a value can't be turned.
+
+Conversions are exact: a value that would be rounded, cut or guessed at is refused. Each has a cheap test
+that recognises the usual spelling (DuckDB's own text of the value equals the raw text) and a strict
+grammar for all others; `CASE` evaluates the grammar on the rows that reach it only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from backbone.errors import SettingsError
+
+_UTC_NAMES = {"UTC", "ETC/UTC", "GMT", "ETC/GMT", "Z"}
+_BLANKS = r"[\s\v]*"
+_DAY = r"(?:000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d\d-\d\d"
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6}0*)?)?"
+_MIDNIGHT = _DAY + r"[ T]00:00(?::00(?:\.0+)?)?"
+_OFFSET = r"[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?"
+_SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How values are written in a raw file.
+
+    Parameters
+    ----------
+    timezone : the zone of times written without an offset, by its IANA name. An hour that a change to summer
+        time skips is read as one hour later, an hour that is repeated as its second passing.
+    date_format, datetime_format : the `strptime` format of all dates, of all times; ISO 8601 unless said.
+    decimal_separator, thousands_separator : one character each.
+
+    Raises
+    ------
+    SettingsError
+        When a separator can't be told from a digit, a sign or the other separator, or a format has
+        nanoseconds (`%n`), which no column can hold.
+
+    Examples
+    --------
+    >>> Notation(timezone="Europe/Lisbon", decimal_separator=",", thousands_separator=".").date_format is None
+    True
+    """
+
+    timezone: str = "UTC"
+    date_format: str | None = None
+    datetime_format: str | None = None
+    decimal_separator: str = "."
+    thousands_separator: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("decimal_separator", "thousands_separator"):
+            separator = getattr(self, name)
+            if separator is not None and (
+                len(separator) != 1 or separator.isalnum() or separator in "+-_\t\n\v\f\r\0"
+            ):
+                raise SettingsError(name, f"expected one sign such as `.` or `,`, found {separator!r}")
+        if self.decimal_separator == self.thousands_separator:
+            raise SettingsError(
+                "thousands_separator", f"{self.decimal_separator!r} is the decimal_separator too"
+            )
+        for name in ("date_format", "datetime_format"):
+            if "%n" in (getattr(self, name) or "").replace("%%", ""):
+                raise SettingsError(
+                    name, "`%n` reads nanoseconds, columns hold microseconds", next_step="use %f"
+                )
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition that every value of a column keeps.
+
+    Parameters
+    ----------
+    text : the rule for a reader, as in `unit_price >= 0`.
+    condition : boolean SQL with `{value}` in the value's place and every other brace doubled.
+
+    Examples
+    --------
+    >>> Rule("code matches ^a{2}$", "regexp_matches({value}, '^a{{2}}$')").sql('"code"')
+    'regexp_matches("code", \\'^a{2}$\\')'
+    """
+
+    text: str
+    condition: str
+
+    def sql(self, value: str) -> str:
+        """The condition on `value`, an SQL expression."""
+        return self.condition.format(value=value)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a formatted table.
+
+    Parameters
+    ----------
+    name : of the column, in the raw file and in the table.
+    sql_type : VARCHAR, BIGINT, DOUBLE, DECIMAL(p,s), BOOLEAN, TIMESTAMPTZ or DATE.
+    nullable : whether null is a value.
+    optional : whether a file may lack the column, which is null then.
+    key : whether it is part of what identifies a row.
+    description : the meaning, with the unit.
+    rules : what every value but null keeps.
+    """
+
+    name: str
+    sql_type: str
+    nullable: bool
+    optional: bool
+    key: bool
+    description: str
+    rules: tuple[Rule, ...]
+
+
+def quote_identifier(name: str) -> str:
+    """A name as an SQL identifier.
+
+    Examples
+    --------
+    >>> print(quote_identifier('a"b'))
+    "a""b"
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """A text as an SQL string literal.
+
+    Examples
+    --------
+    >>> print(quote_literal("it's"))
+    'it''s'
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def value_sql(column: Column, raw: str, notation: Notation) -> str:
+    """SQL of the typed value of a raw text.
+
+    Parameters
+    ----------
+    raw : an SQL expression of type VARCHAR; it is repeated, so a column reference serves best.
+
+    Returns
+    -------
+    An expression of `column.sql_type`: null when `raw` is null or can't be converted exactly. It never
+    raises and asks for a session in UTC.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> price = Column("price", "DECIMAL(6,2)", False, False, False, "GBP", ())
+    >>> sql = value_sql(price, "t", Notation())
+    >>> duckdb.sql(f"select {sql} from unnest(['3.50', '+4.', '1.005', '1e3']) as _(t)").fetchall()
+    [(Decimal('3.50'),), (Decimal('4.00'),), (None,), (None,)]
+    """
+    x = f"({raw})"
+    match column.sql_type:
+        case "VARCHAR":
+            return raw
+        case "BLOB":
+            return "cast(null as blob)"
+        case "BIGINT":
+            return _whole_number(x, notation)
+        case "DOUBLE":
+            return _float(x, notation)
+        case "BOOLEAN":
+            return (
+                f"case when lower({x}) in ('true', 't', 'yes', 'y', '1') then true"
+                f" when lower({x}) in ('false', 'f', 'no', 'n', '0') then false end"
+            )
+        case "DATE":
+            return _date(x, notation)
+        case "TIMESTAMPTZ":
+            return _instant(x, notation)
+        case _:
+            return _decimal(x, column.sql_type, notation)
+
+
+def accepts(column: Column, sql_type: str) -> bool:
+    """Whether a raw column of this DuckDB type needs a plain cast and no conversion from text.
+
+    The column's rules hold for such values too: a DOUBLE may still be infinite.
+
+    Examples
+    --------
+    >>> price = Column("price", "DECIMAL(6,2)", False, False, False, "GBP", ())
+    >>> accepts(price, "DECIMAL(5,1)"), accepts(price, "DECIMAL(6,1)"), accepts(price, "DOUBLE")
+    (True, False, False)
+    """
+    found = sql_type.upper()
+    match column.sql_type:
+        case "BIGINT":
+            return found in {
+                "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT"
+            }  # fmt: skip
+        case "DOUBLE":
+            return found in {"DOUBLE", "FLOAT"}
+        case "TIMESTAMPTZ":
+            return found in {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"}
+        case "VARCHAR" | "BOOLEAN" | "DATE" | "BLOB":
+            return found == column.sql_type
+        case _:
+            if not re.fullmatch(r"DECIMAL\(\d+, ?\d+\)", found):
+                return False
+            digits, scale = _digits(column.sql_type)
+            found_digits, found_scale = _digits(found)
+            return found_scale <= scale and found_digits - found_scale <= digits - scale
+
+
+def ok_sql(column: Column, raw: str, value: str, notation: Notation) -> str:
+    """SQL that is true for a value without a failure, else false; never null.
+
+    Parameters
+    ----------
+    raw, value : SQL expressions of the raw value and of the typed one; best columns of a subquery.
+
+    Examples
+    --------
+    >>> price = Column("price", "BIGINT", True, False, False, "", (Rule("price >= 0", "{value} >= 0"),))
+    >>> ok_sql(price, "r", "v", Notation())
+    '(r is null or (v is not null and (v >= 0)))'
+    """
+    conditions = [f"({rule.sql(value)})" for rule in column.rules]
+    if column.nullable:
+        if column.sql_type == "VARCHAR" and not conditions:
+            return "true"
+        return f"({raw} is null or ({' and '.join([f'{value} is not null', *conditions])}))"
+    return f"({' and '.join([f'{value} is not null', *conditions])})"
+
+
+def failures_sql(column: Column, raw: str, value: str, notation: Notation) -> list[str]:
+    """SQL expressions, each null when all is well, else the reason why the value is refused.
+
+    Parameters
+    ----------
+    raw, value : SQL expressions of the raw value (of any type) and of the typed one.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> rule = Rule("quantity >= 0", "{value} >= 0")
+    >>> quantity = Column("quantity", "BIGINT", False, False, False, "", (rule,))
+    >>> value = value_sql(quantity, "t", Notation())
+    >>> reasons = ", ".join(failures_sql(quantity, "t", "v", Notation()))
+    >>> rows = f"select t, {value} as v from unnest(['1.7', '-3', null]) as _(t)"
+    >>> for reason, in duckdb.sql(f"select coalesce({reasons}) from ({rows})").fetchall():
+    ...     print(reason)
+    quantity: '1.7' is not a whole number
+    quantity: -3 breaks quantity >= 0
+    quantity: null is not allowed
+    """
+    text = f"cast({raw} as varchar)"
+    shown = (
+        f"case when length({text}) > {_SHOWN_CHARACTERS}"
+        f" then left({text}, {_SHOWN_CHARACTERS - 1}) || '…' else {text} end"
+    )
+    name = quote_literal(f"{column.name}: ")
+    failures = []
+    if not column.nullable:
+        failures.append(
+            f"case when {raw} is null then {quote_literal(f'{column.name}: null is not allowed')} end"
+        )
+    if column.sql_type != "VARCHAR":
+        problem = _problem_sql(column, text, notation)
+        failures.append(
+            f"case when {raw} is not null and {value} is null"
+            f" then {name} || '''' || ({shown}) || ''' ' || ({problem}) end"
+        )
+    quote = "''''" if column.sql_type == "VARCHAR" else "''"
+    failures += [
+        f"case when {value} is not null and not ({rule.sql(value)})"
+        f" then {name} || {quote} || ({shown}) || {quote} || {quote_literal(f' breaks {rule.text}')} end"
+        for rule in column.rules
+    ]
+    return failures
+
+
+def _problem_sql(column: Column, text: str, notation: Notation) -> str:
+    match column.sql_type:
+        case "BIGINT":
+            return (
+                f"case when {_matches(text, _whole_pattern(notation))}"
+                " then 'does not fit 64 bits' else 'is not a whole number' end"
+            )
+        case "DOUBLE":
+            return "'is not a finite number'"
+        case "BOOLEAN":
+            return "'is not true or false'"
+        case "BLOB":
+            return "'is not binary'"
+        case "DATE":
+            return quote_literal("is not a date" + _written(notation.date_format))
+        case "TIMESTAMPTZ":
+            return quote_literal("is not a date and time" + _written(notation.datetime_format))
+        case _:
+            digits, scale = _digits(column.sql_type)
+            return (
+                f"case when {_matches(text, _decimal_pattern(notation))} then"
+                f" 'does not fit {digits - scale} digits before and {scale} after the decimal point'"
+                " else 'is not a number' end"
+            )
+
+
+def _written(form: str | None) -> str:
+    return f" written as {form}" if form else ""
+
+
+def _digits(decimal_type: str) -> tuple[int, int]:
+    precision, scale = re.findall(r"\d+", decimal_type)
+    return int(precision), int(scale)
+
+
+def _matches(x: str, pattern: str) -> str:
+    return f"regexp_full_match({x}, {quote_literal(pattern)})"
+
+
+def _whole_digits(notation: Notation) -> str:
+    if notation.thousands_separator is None:
+        return r"\d+"
+    return rf"(?:\d+|\d{{1,3}}(?:{re.escape(notation.thousands_separator)}\d{{3}})+)"
+
+
+def _whole_pattern(notation: Notation) -> str:
+    point = re.escape(notation.decimal_separator)
+    return rf"{_BLANKS}[+-]?{_whole_digits(notation)}(?:{point}0*)?{_BLANKS}"
+
+
+def _decimal_pattern(notation: Notation, fraction: str = r"\d+", exponent: str = "") -> str:
+    """`fraction` is the grammar of the digits after the point, of which there is at least one."""
+    point, whole = re.escape(notation.decimal_separator), _whole_digits(notation)
+    return rf"{_BLANKS}[+-]?(?:{whole}(?:{point}(?:{fraction})?)?|{point}(?:{fraction})){exponent}{_BLANKS}"
+
+
+def _plain(x: str, notation: Notation) -> str:
+    """The number without thousands separators and with a decimal point."""
+    if notation.thousands_separator is not None:
+        x = f"replace({x}, {quote_literal(notation.thousands_separator)}, '')"
+    if notation.decimal_separator != ".":
+        x = f"replace({x}, {quote_literal(notation.decimal_separator)}, '.')"
+    return x
+
+
+def _usual_first(usual: str, value: str, grammar: str, strict_value: str, notation: Notation) -> str:
+    """`usual` recognises numbers with a decimal point only; elsewhere it would take `1.234` for 1.234."""
+    fast = f"when {usual} then {value} " if notation.decimal_separator == "." else ""
+    return f"case {fast}when {grammar} then {strict_value} end"
+
+
+def _whole_number(x: str, notation: Notation) -> str:
+    number = f"try_cast({x} as bigint)"
+    written = f"cast({number} as varchar)"
+    return _usual_first(
+        f"{written} = {x} or {written} || '.0' = {x}",
+        number,
+        _matches(x, _whole_pattern(notation)),
+        f"try_cast({_plain(x, notation)} as bigint)",
+        notation,
+    )
+
+
+def _decimal(x: str, sql_type: str, notation: Notation) -> str:
+    _, scale = _digits(sql_type)
+    number = f"try_cast({x} as {sql_type})"
+    fraction = rf"\d{{1,{scale}}}0*" if scale else "0+"
+    # A text that begins DuckDB's own text of the value has neither more decimals nor another spelling.
+    return _usual_first(
+        f"starts_with(cast({number} as varchar), {x})",
+        number,
+        _matches(x, _decimal_pattern(notation, fraction)),
+        f"try_cast({_plain(x, notation)} as {sql_type})",
+        notation,
+    )
+
+
+def _float(x: str, notation: Notation) -> str:
+    number = f"try_cast({x} as double)"
+    plain = f"try_cast({_plain(x, notation)} as double)"
+    grammar = _matches(x, _decimal_pattern(notation, exponent=r"(?:[eE][+-]?\d+)?"))
+    # DuckDB reads `1_0` and `+-5` too; apart from infinities and NaN, nothing else is beyond the grammar.
+    return _usual_first(
+        f"isfinite({number}) and not contains({x}, '_') and not contains({x}, '+-')",
+        number,
+        f"{grammar} and isfinite({plain})",
+        plain,
+        notation,
+    )
+
+
+def _date(x: str, notation: Notation) -> str:
+    if notation.date_format is not None:
+        day = f"try_strptime({x}, {quote_literal(notation.date_format)})"
+        return f"case when {_has_digit(x)} and cast({day} as date) = {day} then cast({day} as date) end"
+    # The length keeps out `infinity`, years before 1 and years after 9999.
+    day = f"try_cast({x} as date)"
+    return (
+        f"case when cast({day} as varchar) = {x} and strlen({x}) = 10 then {day}"
+        f" when {_matches(x, _MIDNIGHT)} then try_cast(left({x}, 10) as date) end"
+    )
+
+
+def _instant(x: str, notation: Notation) -> str:
+    if notation.datetime_format is not None:
+        read = f"try_strptime({x}, {quote_literal(notation.datetime_format)})"
+        if not re.search("%[zZ]", notation.datetime_format.replace("%%", "")):
+            read = _in_zone(read, notation.timezone)
+        return f"case when {_has_digit(x)} then {read} end"
+    local = f"try_cast({x} as timestamp)"
+    moment = rf"{_DAY}[ T]{_CLOCK}"
+    without_offset = f"{_DAY}(?:[ T]{_CLOCK})?"
+    here = _in_zone(local, notation.timezone)
+    return (
+        f"case when cast({local} as varchar) = {x} and strlen({x}) = 19 then {here}"
+        f" when {_matches(x, without_offset)} then {here}"
+        f" when {_matches(x, moment + 'Z')} then {_in_zone(local, 'UTC')}"
+        f" when {_matches(x, moment + _OFFSET)} then try_cast({x} as timestamptz) end"
+    )
+
+
+def _in_zone(local: str, timezone: str) -> str:
+    if timezone.upper() in _UTC_NAMES:
+        return f"make_timestamptz(epoch_us({local}))"  # a tenth of the cost of a cast through ICU
+    return f"timezone({quote_literal(timezone)}, {local})"
+
+
+def _has_digit(x: str) -> str:
+    """`strptime` takes the words epoch and infinity for times, whatever the format."""
+    return f"regexp_matches({x}, '[0-9]')"

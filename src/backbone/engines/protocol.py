@@ -1,0 +1,108 @@
+"""What an engine can do. The zones speak to engines only through this.
+
+SQL is written in DuckDB's dialect within the portable subset that `engines/dialect.py` enforces; an
+engine that speaks another dialect translates it. Values travel as parameters, `$name` in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from backbone.lake.publish import Staged
+from backbone.lake.table import TableVersion
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RawFile:
+    r"""A file as it landed, ready to be read: plain (not compressed), and UTF-8 where it is text.
+
+    `columns` are the names of the file's columns, in its order for CSV. `skip` is the number of lines
+    before the first record, `newline` how lines end, in the spelling `\n` or `\r\n`.
+    """
+
+    path: Path
+    format: str
+    columns: tuple[str, ...]
+    delimiter: str = ","
+    quote: str | None = '"'
+    escape: str | None = '"'
+    skip: int = 0
+    newline: str = r"\n"
+
+
+class MalformedFile(Exception):
+    """The engine's reader stopped at a record it can't parse."""
+
+
+class Engine(Protocol):
+    """Reads versions of tables, stages what queries and steps compute, and writes it to be published."""
+
+    def read(self, table: TableVersion) -> None:
+        """From now on `zone.table` in SQL means this version."""
+
+    def narrow(self, dataset: str, column: str, start: datetime, end: datetime) -> None:
+        """Until it is read again, `zone.table` means its rows with `start <= column < end`."""
+
+    def arrange(self, dataset: str, column: str, start: datetime, end: datetime) -> None:
+        """Lay the rows of a range out by time, so that narrowing to many windows of it is fast."""
+
+    def raw_types(self, file: RawFile) -> dict[str, str]:
+        """The SQL type of each column of a raw file; VARCHAR throughout for text formats."""
+
+    def load(self, name: str, file: RawFile, values: str, select: str) -> int:
+        """Stage a raw file as table `name`, one row per record, and return the number of records.
+
+        `values` is a list of expressions over the file's columns, written `raw."column"`, and over
+        `raw._text`, which is the whole record as JSON for a file of typed columns and null for text.
+        `select` is a list over those, written `v.name`. The staged table has a column `_row` before them:
+        the record's position in the file, from 0.
+
+        Raises
+        ------
+        MalformedFile
+            When a record can't be parsed; nothing is staged.
+        """
+
+    def create(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
+        """Stage the result of a query as table `name`, in place of any before it; returns its rows."""
+
+    def insert(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
+        """Append the result of a query to a staged table; returns the rows added."""
+
+    def take(self, name: str, data: pa.RecordBatchReader | pa.Table) -> int:
+        """Stage Arrow data as table `name`, in place of any before it; returns its rows."""
+
+    def drop(self, name: str) -> None:
+        """Forget a staged table."""
+
+    def columns(self, sql: str, parameters: Parameters | None = None) -> list[tuple[str, str]]:
+        """Names and SQL types of a query's columns, without running it."""
+
+    def fetch(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """The rows of a small result: counts, checks, lists of batches."""
+
+    def stream(self, sql: str, parameters: Parameters | None = None) -> pa.RecordBatchReader:
+        """A result of any size as Arrow batches; read it before the next call."""
+
+    def files_holding(self, table: TableVersion, condition: str) -> list[str]:
+        """Those of a version's files that hold a row for which the condition is true."""
+
+    def write(
+        self, sql: str, folder: Path, parameters: Parameters | None = None, *, partitioned: bool = False
+    ) -> Staged:
+        """Write a query's rows as Parquet files below `folder`, to be published."""
+
+    def storable(self, columns: Sequence[tuple[str, str]], where: str) -> list[tuple[str, str]]:
+        """The types that a table stores for a query's columns (a sum of integers is a BIGINT)."""
+
+    def close(self) -> None:
+        """Free what the engine holds."""

@@ -1,0 +1,1 @@
+"""Zones as folders of Delta tables: read a version, publish, maintain."""

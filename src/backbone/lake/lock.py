@@ -1,0 +1,58 @@
+"""One writer per project at a time: an operating-system lock, released when its process dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backbone.errors import ProjectLocked
+
+LOCK_FILE = ".backbone.lock"
+
+
+@contextmanager
+def project_lock(
+    project: Path, wait_s: float = 3600.0, on_wait: Callable[[str], None] = lambda holder: None
+) -> Iterator[None]:
+    """Hold the project's write lock.
+
+    Parameters
+    ----------
+    project : the project's folder.
+    wait_s : seconds to wait for another run before giving up.
+    on_wait : called once, with what is known of the holder, when there is something to wait for.
+
+    Raises
+    ------
+    ProjectLocked
+        When another process still holds the lock after `wait_s`.
+    """
+    with (project / LOCK_FILE).open("a+") as file:
+        deadline = time.monotonic() + wait_s
+        told = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                if time.monotonic() >= deadline:
+                    raise ProjectLocked(
+                        str(project),
+                        f"{holder} is writing to this project, and was for the {wait_s:.0f} s waited",
+                        "Nothing was changed.",
+                        "wait for it to end, or end it: what it leaves half done is completed by the next run",
+                    ) from None
+                if not told:
+                    on_wait(holder)
+                    told = True
+                time.sleep(0.05)
+        file.truncate(0)
+        file.write(f"process {os.getpid()}\n")
+        file.flush()
+        yield

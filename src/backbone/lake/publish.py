@@ -1,0 +1,187 @@
+"""Make what was staged visible in one atomic commit that carries its receipt.
+
+Staged files are Parquet files that an engine has written beside the table and that have passed their
+checks. Publishing moves them into the table's folder (a rename) and commits: the files added, the files
+they replace and the receipt become true together. A process that dies before the commit leaves files
+that no version refers to; maintenance removes them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbone.dataset import Receipt
+from backbone.lake.table import PARTITION, RECEIPT_KEY, Lake
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import CommitProperties, DeltaTable
+    from deltalake.transaction import AddAction, RemoveAction
+
+# A receipt must outlive the log's usual clean-up: it is the history of the table.
+CONFIGURATION = {"delta.logRetentionDuration": "interval 3650 days", "delta.checkpointInterval": "50"}
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Files an engine has written and not yet published.
+
+    `files` are absolute paths; under a partitioned table each lies in a folder `window_date=YYYY-MM-DD`.
+    `schema` is the table's, the partition column included. `rows` counts all files.
+    """
+
+    files: tuple[Path, ...]
+    rows: int
+    schema: pa.Schema
+    partitioned: bool = False
+
+
+def publish(
+    lake: Lake,
+    dataset: str,
+    staged: Staged,
+    receipt: Receipt,
+    *,
+    transaction: str,
+    remove: Iterable[str] | None = None,
+) -> int:
+    """Commit staged files to a dataset, in place of others, and return the new version.
+
+    Parameters
+    ----------
+    transaction : identifies this publish; a publish that has already happened is not repeated.
+    remove : addresses of the files that the staged ones replace, as `TableVersion.files` gives them;
+        None replaces the whole table, its schema included.
+
+    Returns
+    -------
+    The version that readers see from now on.
+    """
+    from deltalake import CommitProperties, DeltaTable, Schema
+    from deltalake.transaction import Transaction, create_table_with_add_actions
+
+    place = lake.path(dataset)
+    table = lake.open(dataset) if lake.exists(dataset) else None
+    if table is not None and table.transaction_version(transaction) is not None:
+        return table.version()
+
+    place.mkdir(parents=True, exist_ok=True)
+    adds = [_add(place, path, staged.schema) for path in staged.files]
+    properties = CommitProperties(
+        custom_metadata={RECEIPT_KEY: receipt.to_json()}, app_transactions=[Transaction(transaction, 1)]
+    )
+    schema = Schema.from_arrow(staged.schema)
+    partition_by = [PARTITION] if staged.partitioned else []
+    if table is None:
+        create_table_with_add_actions(
+            str(place),
+            schema,
+            adds,
+            partition_by=partition_by,
+            configuration=CONFIGURATION,
+            commit_properties=properties,
+        )
+        return 0
+    if remove is not None:
+        removes = [_remove(place, uri) for uri in remove]
+        actions: list[AddAction | RemoveAction] = [*adds, *removes]
+        table.create_write_transaction(actions, "append", schema, partition_by, commit_properties=properties)
+    elif table.metadata().partition_columns == partition_by:
+        table.create_write_transaction(
+            list(adds), "overwrite", schema, partition_by, commit_properties=properties
+        )
+    else:
+        _rewrite(table, staged, partition_by, properties)
+    return DeltaTable(str(place)).version()
+
+
+def _add(place: Path, file: Path, schema: pa.Schema) -> AddAction:
+    from deltalake.transaction import AddAction
+
+    partition = file.parent.name.partition("=") if file.parent.name.startswith(f"{PARTITION}=") else None
+    folder = place / file.parent.name if partition else place
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{uuid.uuid4().hex}.parquet"
+    stats = _statistics(file, schema)
+    size = file.stat().st_size
+    file.rename(target)
+    return AddAction(
+        path=target.relative_to(place).as_posix(),
+        size=size,
+        partition_values={partition[0]: partition[2]} if partition else {},
+        modification_time=int(time.time() * 1000),
+        data_change=True,
+        stats=json.dumps(stats),
+    )
+
+
+def _remove(place: Path, uri: str) -> RemoveAction:
+    from deltalake.transaction import RemoveAction
+
+    path = Path(uri)
+    partition = path.parent.name.partition("=") if path.parent != place else None
+    return RemoveAction(
+        path.relative_to(place).as_posix(),
+        True,
+        int(time.time() * 1000),
+        path.stat().st_size if path.exists() else None,
+        {partition[0]: partition[2]} if partition else {},
+    )
+
+
+def _statistics(file: Path, schema: pa.Schema) -> dict[str, object]:
+    """Row count and the least and greatest value of the columns that readers prune by."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(file)
+    lows: dict[str, object] = {}
+    highs: dict[str, object] = {}
+    for index in range(metadata.num_columns):
+        name = metadata.schema.column(index).path
+        if "." in name or schema.get_field_index(name) < 0:
+            continue
+        kind = schema.field(name).type
+        if not (pa.types.is_integer(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+            continue
+        found = [metadata.row_group(g).column(index).statistics for g in range(metadata.num_row_groups)]
+        if not found or not all(s is not None and s.has_min_max for s in found):
+            continue
+        lows[name] = _json_value(min(s.min for s in found))
+        highs[name] = _json_value(max(s.max for s in found))
+    return {"numRecords": metadata.num_rows, "minValues": lows, "maxValues": highs}
+
+
+def _json_value(value: object) -> object:
+    from datetime import UTC, date, datetime
+
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+def _rewrite(
+    table: DeltaTable, staged: Staged, partition_by: list[str], properties: CommitProperties
+) -> None:
+    """Replace a table whose partitioning changes, which only a full write of delta-rs can do."""
+    import pyarrow.dataset as ds
+    from deltalake import write_deltalake
+
+    names = [str(path) for path in staged.files]
+    data = ds.dataset(names, schema=staged.schema, format="parquet", partitioning="hive").scanner()
+    write_deltalake(
+        table,
+        data.to_reader(),
+        mode="overwrite",
+        schema_mode="overwrite",
+        partition_by=partition_by,
+        commit_properties=properties,
+    )

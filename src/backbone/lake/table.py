@@ -1,0 +1,123 @@
+"""Datasets as Delta tables: where they lie, which version they are at, which files a version holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbone.dataset import ZONES, Receipt
+from backbone.errors import BackboneError
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+RECEIPT_KEY = "backbone"
+PARTITION = "window_date"
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """One version of a dataset: the files it holds and the columns they share.
+
+    `columns` maps names to Delta types (`long`, `decimal(12,3)`, `timestamp`, …) in the table's order.
+    """
+
+    dataset: str
+    version: int
+    files: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+    partitioned: bool
+
+
+class Lake:
+    """The Delta tables of one project; a dataset's name is `zone.table`, its place `zone/table/`."""
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+
+    def path(self, dataset: str) -> Path:
+        zone, _, table = dataset.partition(".")
+        return self.project / zone / table
+
+    def exists(self, dataset: str) -> bool:
+        return (self.path(dataset) / "_delta_log").is_dir()
+
+    def open(self, dataset: str, version: int | None = None) -> DeltaTable:
+        from deltalake import DeltaTable
+
+        return DeltaTable(str(self.path(dataset)), version=version)
+
+    def version(self, dataset: str) -> int:
+        """The version readers see now; -1 where there is no such table yet."""
+        return self.open(dataset).version() if self.exists(dataset) else -1
+
+    def datasets(self) -> list[str]:
+        """Every dataset that exists, in the order of the zones."""
+        return [
+            f"{zone}.{folder.parent.name}"
+            for zone in ZONES
+            for folder in sorted((self.project / zone).glob("*/_delta_log"))
+        ]
+
+    def read(self, dataset: str, version: int | None = None) -> TableVersion:
+        """A version of a dataset; the present one unless said.
+
+        Raises
+        ------
+        BackboneError
+            When there is no such dataset.
+        """
+        if not self.exists(dataset):
+            raise BackboneError(dataset, "there is no such table", "", "backbone status lists what is there")
+        return _version_of(dataset, self.open(dataset, version))
+
+    def as_of(self, dataset: str, instant: datetime) -> TableVersion | None:
+        """The version readers saw at an instant; None when the table did not exist."""
+        table = self.open(dataset)
+        found = None
+        for commit in table.history():
+            if commit["timestamp"] <= instant.timestamp() * 1000:
+                found = commit["version"]
+                break
+        return None if found is None else self.read(dataset, found)
+
+    def receipts(self, dataset: str, after: int = -1) -> Iterator[tuple[int, datetime, Receipt]]:
+        """The receipts in the commits after a version: `(version, committed at, receipt)`, oldest first."""
+        from datetime import UTC
+
+        table = self.open(dataset)
+        newest = table.version()
+        if newest <= after:
+            return
+        for commit in reversed(table.history(newest - after)):
+            text = commit.get(RECEIPT_KEY)
+            if text is not None:
+                committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+                yield commit["version"], committed_at, Receipt.from_json(text)
+
+
+def _version_of(dataset: str, table: DeltaTable) -> TableVersion:
+    return TableVersion(
+        dataset,
+        table.version(),
+        tuple(table.file_uris()),
+        tuple((f.name, _type_name(f.type)) for f in table.schema().fields),
+        table.metadata().partition_columns == [PARTITION],
+    )
+
+
+def _type_name(delta_type: object) -> str:
+    from deltalake.schema import ArrayType, MapType, PrimitiveType, StructType
+
+    if isinstance(delta_type, PrimitiveType):
+        return delta_type.type
+    if isinstance(delta_type, ArrayType):
+        return f"array<{_type_name(delta_type.element_type)}>"
+    if isinstance(delta_type, MapType):
+        return f"map<{_type_name(delta_type.key_type)},{_type_name(delta_type.value_type)}>"
+    if isinstance(delta_type, StructType):
+        return "struct<" + ",".join(f"{f.name}:{_type_name(f.type)}" for f in delta_type.fields) + ">"
+    raise TypeError(f"no Delta type: {delta_type!r}")

@@ -1,0 +1,1 @@
+"""From the source to persistent landing: collect, take over, record in the manifest."""

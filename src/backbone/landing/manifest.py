@@ -1,0 +1,124 @@
+"""The batch manifest, `landing.batch`: every version of every file ever taken over."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backbone.dataset import Batch, Receipt
+from backbone.lake.publish import Staged, publish
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from backbone.engines.protocol import Engine
+    from backbone.lake.table import Lake
+
+DATASET = "landing.batch"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All batches, oldest first."""
+
+    batches: tuple[Batch, ...]
+
+    def current(self) -> dict[tuple[str, str], Batch]:
+        """The latest version of each file, by source and name."""
+        return {(b.source, b.name): b for b in self.batches if b.status == "landed"}
+
+    def latest_delivery(self) -> dict[tuple[str, str], Batch]:
+        """The latest delivery of each file, duplicates included."""
+        return {(b.source, b.name): b for b in self.batches}
+
+    def versions(self, source: str, redelivery: str) -> list[list[Batch]]:
+        """The versions of each file whose rows belong in the formatted table, newest first.
+
+        Of each list the first version that can be read counts. Under `append` every version is a file of
+        its own.
+        """
+        landed = [b for b in self.batches if b.source == source and b.status == "landed"]
+        if redelivery == "append":
+            return [[b] for b in landed]
+        files: dict[str, list[Batch]] = {}
+        for batch in landed:
+            files.setdefault(batch.name, []).insert(0, batch)
+        return list(files.values())
+
+
+def read_manifest(lake: Lake, engine: Engine) -> Manifest:
+    """The manifest as it stands; empty in a new project."""
+    if not lake.exists(DATASET):
+        return Manifest(())
+    engine.read(lake.read(DATASET))
+    names = ", ".join(f.name for f in fields(Batch))
+    rows = engine.fetch(f"select {names} from {DATASET} order by arrived_at, batch")
+    return Manifest(tuple(Batch(*(_utc(value) for value in row)) for row in rows))
+
+
+def record(
+    lake: Lake, engine: Engine, batches: Sequence[Batch], run_id: str, scratch: Path, seconds: float
+) -> Receipt:
+    """Append batches to the manifest in one commit."""
+    staged = _stage(engine, batches, scratch)
+    receipt = Receipt(
+        run_id=run_id,
+        stage="land",
+        dataset=DATASET,
+        fingerprint="",
+        rows_read=len(batches),
+        rows_written=sum(b.status == "landed" for b in batches),
+        rows_duplicate=sum(b.status == "duplicate" for b in batches),
+        started_at=datetime.now(UTC).isoformat(),
+        seconds=round(seconds, 3),
+        measures={"bytes": str(sum(b.bytes for b in batches))},
+    )
+    key = hashlib.sha256("".join(b.batch for b in batches).encode()).hexdigest()[:32]
+    publish(lake, DATASET, staged, receipt, transaction=f"land-{key}", remove=())
+    return receipt
+
+
+def create(lake: Lake, engine: Engine, scratch: Path) -> None:
+    """Make the empty manifest of a new project, so that it can be queried."""
+    if not lake.exists(DATASET):
+        publish(
+            lake,
+            DATASET,
+            _stage(engine, (), scratch),
+            Receipt(run_id="", stage="land", dataset=DATASET, fingerprint=""),
+            transaction="create",
+            remove=(),
+        )
+
+
+def batch_id(source: str, name: str, arrived_at: datetime) -> str:
+    """Twelve hexadecimal digits that tell this delivery from every other."""
+    text = f"{source}\0{name}\0{arrived_at.isoformat()}"
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def _stage(engine: Engine, batches: Iterable[Batch], scratch: Path) -> Staged:
+    import pyarrow as pa
+
+    schema = _schema()
+    table = pa.Table.from_pylist([asdict(b) for b in batches], schema)
+    engine.take("stage_manifest", table)
+    staged = engine.write("select * from stage_manifest", scratch)
+    engine.drop("stage_manifest")
+    return staged
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    instant = pa.timestamp("us", "UTC")
+    kinds = {"bytes": pa.int64(), "arrived_at": instant, "window_start": instant, "window_end": instant}
+    return pa.schema([pa.field(f.name, kinds.get(f.name, pa.string())) for f in fields(Batch)])
+
+
+def _utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value

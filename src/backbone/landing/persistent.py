@@ -1,0 +1,86 @@
+"""Persistent landing: every version of every file, unchanged, by source and arrival time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from backbone.landing.manifest import Manifest
+from backbone.settings import ConnectionSettings, SourceSettings
+
+PERSISTENT = Path("landing") / "persistent"
+ARRIVAL = "%Y-%m-%dT%H%M%S.%fZ"
+STAMP = "%Y-%m-%dT%H"
+WINDOW_NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)--(\d{4}-\d\d-\d\dT\d\d)\.parquet")
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What feeds one source: its settings, its connection, and how often a query is extracted."""
+
+    source: str
+    settings: SourceSettings
+    connection: ConnectionSettings | None = None
+    every: str | None = None
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A file in its place in persistent landing, not yet recorded."""
+
+    source: str
+    name: str
+    arrived_at: datetime
+    path: Path
+    origin: str = ""
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+
+
+class PersistentLanding:
+    """The folder `landing/persistent/SOURCE/ARRIVED_AT/NAME` of a project."""
+
+    def __init__(self, project: Path, manifest: Manifest) -> None:
+        self.project = project
+        self.root = project / PERSISTENT
+        self._last = max((b.arrived_at for b in manifest.batches), default=datetime.min.replace(tzinfo=UTC))
+
+    def place(self, source: str, name: str) -> tuple[datetime, Path]:
+        """An arrival time after every one before it, and the path of the file; its folder is made."""
+        self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
+        path = self.root / source / self._last.strftime(ARRIVAL) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return self._last, path
+
+    def unrecorded(self, manifest: Manifest, sources: Sequence[str]) -> Iterator[Arrival]:
+        """Whole files that a dead run placed and did not record; its half-written ones are removed."""
+        recorded = {b.path for b in manifest.batches}
+        for source in sources:
+            for path in sorted((self.root / source).rglob("*")):
+                if not path.is_file() or path.relative_to(self.project).as_posix() in recorded:
+                    continue
+                if path.name.endswith(".part"):
+                    path.unlink()
+                    continue
+                arrival, _, name = path.relative_to(self.root / source).as_posix().partition("/")
+                arrived_at = datetime.strptime(arrival, ARRIVAL).replace(tzinfo=UTC)
+                self._last = max(self._last, arrived_at)
+                yield Arrival(source, name, arrived_at, path, origin_of(path), *window_of_name(name))
+
+
+def window_of_name(name: str) -> tuple[datetime | None, datetime | None]:
+    """The window that an extracted file's name says; (None, None) for other files."""
+    match = WINDOW_NAME.fullmatch(name)
+    if match is None:
+        return None, None
+    start, end = (datetime.strptime(text, STAMP).replace(tzinfo=UTC) for text in match.groups())
+    return start, end
+
+
+def origin_of(path: Path) -> str:
+    """What identifies an untouched file: its size and modification time, which copies keep."""
+    stat = path.stat()
+    return f"{stat.st_size}:{stat.st_mtime_ns}"

@@ -1,0 +1,200 @@
+"""SQL queries as sources: each window extracted once, as a Parquet file, through ADBC.
+
+A query that names `$window_start` or `$window_end` is extracted window by window; one that names neither
+is extracted whole at every run, and counts as a new version only when its result has changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from backbone.dataset import Window, windows_between
+from backbone.errors import SettingsError, SourceUnavailable
+from backbone.landing.manifest import Manifest
+from backbone.landing.persistent import STAMP, Arrival, Feed, PersistentLanding
+
+WHOLE = "whole.parquet"
+PARAMETER = re.compile(r"\$(window_start|window_end)\b")
+
+
+def extract(
+    landing: PersistentLanding,
+    feed: Feed,
+    known: Manifest,
+    *,
+    now: datetime,
+    start: datetime | None,
+    end: datetime | None,
+    force: bool,
+    progress: Callable[[str], None],
+) -> Iterator[Arrival]:
+    """Run a source's query for every closed window that has not been extracted.
+
+    Raises
+    ------
+    SettingsError
+        When the query has windows and nothing says where to start.
+    SourceUnavailable
+        When the database can't be reached, refuses the query, or goes away. The windows extracted
+        before are kept.
+    """
+    query = feed.settings.query or ""
+    windows: list[Window | None] = [None]
+    if PARAMETER.search(query):
+        windows = list(_due(feed, known, now, start, end, force))
+    if not windows:
+        return
+    assert feed.connection is not None
+    where = f"source {feed.source}, connection {feed.settings.connection}"
+    with _told(where), closing(connect(feed, landing.project)) as connection:
+        for window in windows:
+            name = WHOLE if window is None else f"{window.start:{STAMP}}--{window.end:{STAMP}}.parquet"
+            if window is not None:
+                progress(f"extract {feed.source} {window}")
+            arrived_at, target = landing.place(feed.source, name)
+            part = target.with_name(target.name + ".part")
+            try:
+                _fetch(connection, feed, query, window, part)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+            part.rename(target)
+            bounds = (window.start, window.end) if window else (None, None)
+            yield Arrival(feed.source, name, arrived_at, target, "", *bounds)
+
+
+def _due(
+    feed: Feed, known: Manifest, now: datetime, start: datetime | None, end: datetime | None, force: bool
+) -> Iterator[Window]:
+    """The windows to extract: closed, not extracted yet, or to be extracted again."""
+    every = feed.every or "day"
+    done = sorted(
+        Window(b.window_start, b.window_end)
+        for b in known.current().values()
+        if b.source == feed.source and b.window_start is not None and b.window_end is not None
+    )
+    begin = start or _instant(feed.settings.start)
+    if begin is None:
+        if not done:
+            raise SettingsError(
+                f"source {feed.source}",
+                "its query has windows, and nothing says which is the first",
+                "Nothing was extracted.",
+                f"write start = 2026-01-01 under [sources.{feed.source}], or run with --from",
+            )
+        begin = done[0].start
+    until = min(end, now) if end else now
+    # What was extracted is extracted again as it was cut then, also after a change of cadence: a day
+    # beside one of its hours would hold the same rows twice.
+    again = [w for w in done if w.start < until and w.end > begin]
+    if not force:
+        again = again[-feed.settings.refetch :] if feed.settings.refetch else []
+    fresh = (w for w in windows_between(begin, until, every) if w.end <= until)
+    yield from sorted({*again, *(part for w in fresh for part in _uncovered(w, done))})
+
+
+def _uncovered(window: Window, done: list[Window]) -> Iterator[Window]:
+    """A window that was never extracted, or the hours of it that were not."""
+    inside = [d for d in done if d.start < window.end and window.start < d.end]
+    if not inside:
+        yield window
+        return
+    for hour in windows_between(window.start, window.end, "hour"):
+        if not any(d.start <= hour.start < d.end for d in inside):
+            yield hour
+
+
+def _instant(value: datetime | date | None) -> datetime | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return datetime(value.year, value.month, value.day, tzinfo=UTC)
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Turn a driver's error into one that says what to do; the drivers' messages hold no passwords."""
+    import adbc_driver_manager
+    import pyarrow as pa
+
+    try:
+        yield
+    except (adbc_driver_manager.Error, pa.ArrowException) as error:
+        raise SourceUnavailable(
+            where,
+            f"the database answered: {' '.join(str(error).split())[:500]}",
+            "Windows extracted before it are kept; nothing of this one is.",
+            "see that the database is up and the query is right, then run again",
+        ) from error
+
+
+def connect(feed: Feed, project: Path) -> Any:
+    """An ADBC connection whose session reads times without a zone as the source writes them."""
+    assert feed.connection is not None
+    scheme, _, rest = feed.connection.url.partition("://")
+    if scheme in ("postgresql", "postgres"):
+        import adbc_driver_postgresql.dbapi as postgresql
+
+        connection = postgresql.connect(feed.connection.url)
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(f"set timezone = '{ZoneInfo(feed.settings.timezone).key}'")
+        return connection
+    if scheme == "sqlite":
+        import adbc_driver_sqlite.dbapi as sqlite
+
+        path = project / rest.removeprefix("/")
+        if not path.is_file():
+            raise SourceUnavailable(
+                f"connection {feed.settings.connection}",
+                f"expected a SQLite file, found none at {path}",
+                "Nothing was extracted.",
+                "mend the url: sqlite:///in/the/project.db or sqlite:////absolute/path.db",
+            )
+        return sqlite.connect(f"{path.as_uri()}?mode=ro")
+    raise SettingsError(
+        f"connection {feed.settings.connection}",
+        f"expected postgresql://… or sqlite:///…, found {scheme}://…",
+        "",
+        "write one of the two in backbone.toml",
+    )
+
+
+def _fetch(connection: Any, feed: Feed, query: str, window: Window | None, target: Path) -> None:
+    """Stream one result into a Parquet file; an empty one has the columns and no rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    assert feed.connection is not None
+    values: list[Any] = []
+    if window is not None:
+        bounds = {"window_start": window.start, "window_end": window.end}
+        order = sorted({m.group(1) for m in PARAMETER.finditer(query)})
+        values = [bounds[name] for name in order]
+        mark = "$"
+        if feed.connection.url.startswith("sqlite:"):  # which has no type for instants: they are text there
+            zone = ZoneInfo(feed.settings.timezone)
+            values = [v.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") for v in values]
+            mark = "?"
+        query = PARAMETER.sub(lambda m: f"{mark}{order.index(m.group(1)) + 1}", query)
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(query, values or None)
+        reader = cursor.fetch_record_batch()
+        schema = pa.schema([pa.field(f.name, _plain(f.type)) for f in reader.schema])
+        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+            for batch in reader:
+                columns = [
+                    column.storage if isinstance(column, pa.ExtensionArray) else column
+                    for column in batch.columns
+                ]
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _plain(kind: Any) -> Any:
+    return getattr(kind, "storage_type", kind)

@@ -1,0 +1,1 @@
+"""Run history and state, queryable as `operations.*`."""

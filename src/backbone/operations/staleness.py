@@ -1,0 +1,113 @@
+"""Which windows of a table are stale.
+
+A window is stale that never ran, whose code or parameters changed, or whose inputs changed, in the window
+or its look-back, in a version after the one it was computed from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from backbone.dataset import Window, hour_of, instant_of, step, windows_between
+from backbone.exploitation.model import LoadedModel
+from backbone.operations.index import Change, WindowState
+
+
+@dataclass(frozen=True)
+class Stale:
+    """The windows to compute, in order, and whether all other rows of the table go.
+
+    For a table that is one whole `windows` is empty, and `due` says whether it is to be computed.
+    """
+
+    windows: tuple[Window, ...]
+    replaces_all: bool
+    due: bool
+
+
+def stale_windows(
+    loaded: LoadedModel,
+    states: Mapping[datetime | None, WindowState],
+    changes: Callable[[str], Sequence[Change]],
+    events: Sequence[str],
+    *,
+    now: datetime,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    force: bool = False,
+) -> Stale:
+    """Compare what a table was computed from with what is there now.
+
+    Parameters
+    ----------
+    states : the windows computed so far.
+    changes : by dataset, the hours each of its versions changed.
+    events : the windowed sources above the table; a window in which one of them has ever had an event is
+        one to compute.
+    now : windows that end later have not closed.
+    start, end : restrict to the windows that overlap this range, and add its empty ones.
+    """
+    if loaded.every is None:
+        state = states.get(None)
+        due = force or state is None or state.fingerprint != loaded.fingerprint or state.every is not None
+        if state is not None and not due:
+            due = any(
+                change.version > state.inputs.get(name, -1)
+                for name in loaded.restating
+                for change in changes(name)
+            )
+        return Stale((), True, due)
+
+    cadence_changed = any(state.every != loaded.every for state in states.values())
+    if cadence_changed:
+        states, start, end = {}, None, None
+    candidates = {
+        window.start
+        for name in events
+        for change in changes(name)
+        if change.low is not None and change.high is not None
+        for window in windows_between(instant_of(change.low), instant_of(change.high), loaded.every)
+    } | {s for s in states if s is not None}
+    if start is not None and end is not None:
+        candidates |= {window.start for window in windows_between(start, end, loaded.every)}
+    latest = _Latest(loaded, changes)
+    windows = []
+    for at in sorted(candidates):
+        window = Window(at, step(at, loaded.every))
+        if window.end > now or (start and window.end <= start) or (end and window.start >= end):
+            continue
+        state = states.get(at)
+        if force or state is None or state.fingerprint != loaded.fingerprint or latest.after(window, state):
+            windows.append(window)
+    return Stale(tuple(windows), cadence_changed, bool(windows))
+
+
+class _Latest:
+    """By input, the last version that changed each hour."""
+
+    def __init__(self, loaded: LoadedModel, changes: Callable[[str], Sequence[Change]]) -> None:
+        self._loaded = loaded
+        self._whole: dict[str, int] = {}
+        self._hours: dict[str, dict[int, int]] = {}
+        for name in loaded.restating:
+            hours: dict[int, int] = {}
+            whole = -1
+            for change in changes(name):
+                if change.low is None or change.high is None or loaded.cut(name) is None:
+                    whole = max(whole, change.version)
+                else:
+                    hours.update(dict.fromkeys(range(change.low, change.high), change.version))
+            self._whole[name], self._hours[name] = whole, hours
+
+    def after(self, window: Window, state: WindowState) -> bool:
+        """Whether an input has changed since the state, where the window can see it."""
+        assert self._loaded.every is not None
+        begin = hour_of(step(window.start, self._loaded.every, -self._loaded.model.lookback))
+        end = hour_of(window.end)
+        for name, hours in self._hours.items():
+            known = state.inputs.get(name, -1)
+            if self._whole[name] > known or any(hours.get(h, -1) > known for h in range(begin, end)):
+                return True
+        return False

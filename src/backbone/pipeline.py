@@ -1,0 +1,423 @@
+"""A pipeline: the sources it reads and the tables it computes, checked when it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backbone.contract import Contract, columns
+from backbone.dataset import CADENCES, DATASET_NAME
+from backbone.errors import ContractError, PipelineError, SettingsError
+from backbone.exploitation.model import Aggregate, LoadedModel, Model, SqlModel, Step
+from backbone.settings import Settings, SourceSettings
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table of the formatted zone: where rows come from is said in `backbone.toml`.
+
+    Parameters
+    ----------
+    name : the source's name, and that of its formatted table.
+    contract : what its rows conform to.
+    event_time : the field that says when a row happened; None for a table without windows.
+    """
+
+    name: str
+    contract: type[Contract]
+    event_time: str | None = None
+
+    @property
+    def dataset(self) -> str:
+        return f"formatted.{self.name}"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Sources and the tables computed from them.
+
+    Parameters
+    ----------
+    name : as under `[pipelines.NAME]` in `backbone.toml`.
+    every : the length of a window, `hour`, `day`, `week` or `month`, unless the settings say otherwise.
+    sources, steps : in any order; what reads what decides what runs first.
+    parameters : names and default values, which `[pipelines.NAME]` may set.
+    """
+
+    name: str
+    sources: Sequence[Source]
+    steps: Sequence[Model]
+    every: str = "day"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LoadedPipeline:
+    """A pipeline with its settings: models parsed and in the order in which they run."""
+
+    pipeline: Pipeline
+    every: str
+    parameters: Mapping[str, Any]
+    models: tuple[LoadedModel, ...]
+
+    def upstream_sources(self, model: LoadedModel) -> list[Source]:
+        """The windowed sources above a model, directly or through other models."""
+        by_name = {m.dataset: m for m in self.models}
+        seen: set[str] = set()
+        waiting = list(model.inputs)
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += by_name[name].inputs if name in by_name else ()
+        return [s for s in self.pipeline.sources if s.dataset in seen and s.event_time is not None]
+
+
+def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
+    """Import and check the pipelines a project names.
+
+    Raises
+    ------
+    PipelineError
+        For a module that can't be imported, a cycle, an unknown table, unportable SQL, two sources or tables
+        with one name.
+    SettingsError
+        For settings of a source or parameter that no pipeline has.
+    """
+    sys.path.insert(0, str(settings.root))
+    try:
+        pipelines = [_imported(name) for name in settings.project.pipelines]
+    finally:
+        sys.path.remove(str(settings.root))
+    _check_names(settings, [p for p, _ in pipelines])
+    produced = {f"exploitation.{m.name}": (m, p) for p, _ in pipelines for m in p.steps}
+    sources = {s.dataset: s for p, _ in pipelines for s in p.sources}
+    parser = _CachedParser(cache)
+    loaded = []
+    for pipeline, folder in pipelines:
+        every, parameters = _settings_of(settings, pipeline)
+        models = [
+            _loaded(model, pipeline, folder, every, parameters, sources, produced, parser)
+            for model in pipeline.steps
+        ]
+        loaded.append(LoadedPipeline(pipeline, every, parameters, tuple(_ordered(pipeline, models))))
+    parser.save()
+    return loaded
+
+
+def sources_of(pipelines: Sequence[LoadedPipeline]) -> list[tuple[Source, str]]:
+    """Every source once, with the cadence of the first pipeline that reads it."""
+    found: dict[str, tuple[Source, str]] = {}
+    for loaded in pipelines:
+        for source in loaded.pipeline.sources:
+            found.setdefault(source.name, (source, loaded.every))
+    return list(found.values())
+
+
+def source_settings(settings: Settings, source: Source) -> SourceSettings:
+    """What `backbone.toml` says of a source; the defaults where it says nothing."""
+    return settings.sources.get(source.name, SourceSettings())
+
+
+def _imported(name: str) -> tuple[Pipeline, Path]:
+    where = f"pipeline {name}"
+    try:
+        module = importlib.import_module(name)
+        if not isinstance(getattr(module, "pipeline", None), Pipeline):
+            module = importlib.import_module(f"{name}.pipeline")
+    except ModuleNotFoundError as error:
+        raise PipelineError(
+            where,
+            f"there is no module {error.name}",
+            "Nothing was run.",
+            "mend [project] pipelines in backbone.toml; modules are looked for in the project's folder first",
+        ) from error
+    pipeline = getattr(module, "pipeline", None)
+    if not isinstance(pipeline, Pipeline):
+        raise PipelineError(
+            where, "the module has no Pipeline called `pipeline`", "Nothing was run.", "add one"
+        )
+    return pipeline, Path(inspect.getfile(module)).parent
+
+
+def _check_names(settings: Settings, pipelines: Sequence[Pipeline]) -> None:
+    tables: dict[str, str] = {}
+    contracts: dict[str, Source] = {}
+    for pipeline in pipelines:
+        if pipeline.every not in CADENCES:
+            raise PipelineError(
+                f"pipeline {pipeline.name}",
+                f"expected every to be one of {', '.join(CADENCES)}, found {pipeline.every!r}",
+            )
+        for name in [*(s.name for s in pipeline.sources), *(m.name for m in pipeline.steps)]:
+            if not DATASET_NAME.fullmatch(name):
+                raise PipelineError(
+                    f"pipeline {pipeline.name}",
+                    f"expected a table's name of lower case letters, digits and _, found {name!r}",
+                    "Nothing was run.",
+                    "rename it",
+                )
+        for source in pipeline.sources:
+            other = contracts.setdefault(source.name, source)
+            if (other.contract, other.event_time) != (source.contract, source.event_time):
+                raise PipelineError(
+                    f"source {source.name}",
+                    "two pipelines declare it with different contracts",
+                    "Nothing was run.",
+                    "let both import one",
+                )
+            _check_event_time(source)
+        for model in pipeline.steps:
+            if model.dataset in tables:
+                raise PipelineError(
+                    model.dataset,
+                    f"both {tables[model.dataset]} and {pipeline.name} compute it",
+                    "Nothing was run.",
+                    "rename one",
+                )
+            tables[model.dataset] = pipeline.name
+    known = {p.name for p in pipelines}
+    for name in settings.pipelines:
+        if name not in known:
+            raise SettingsError(
+                f"backbone.toml, [pipelines.{name}]",
+                f"the project runs no pipeline of this name; it runs {', '.join(sorted(known)) or 'none'}",
+                "",
+                "name its module under [project] pipelines, or remove the section",
+            )
+    for name, section in settings.sources.items():
+        if name not in contracts:
+            raise SettingsError(
+                f"backbone.toml, [sources.{name}]",
+                f"no pipeline has a source of this name; there are {', '.join(sorted(contracts)) or 'none'}",
+                "",
+                "rename or remove the section",
+            )
+        fields = {c.name for c in columns(contracts[name].contract)}
+        for wrong in sorted(set(section.columns) - fields):
+            raise SettingsError(
+                f"backbone.toml, [sources.{name}] columns",
+                f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
+                "",
+                'write columns = { field = "name in the file" }',
+            )
+
+
+def _check_event_time(source: Source) -> None:
+    if source.event_time is None:
+        return
+    found = next((c for c in columns(source.contract) if c.name == source.event_time), None)
+    if found is None or found.sql_type != "TIMESTAMPTZ" or found.nullable:
+        raise ContractError(
+            f"source {source.name}",
+            f"expected event_time {source.event_time!r} to be a datetime field that is never null",
+            "Nothing was run.",
+            f"mend {source.contract.__name__}",
+        )
+
+
+def _settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str, dict[str, Any]]:
+    section = dict(settings.pipelines.get(pipeline.name, {}))
+    every = section.pop("every", pipeline.every)
+    where = f"backbone.toml, [pipelines.{pipeline.name}]"
+    if every not in CADENCES:
+        raise SettingsError(
+            where,
+            f"expected every to be one of {', '.join(CADENCES)}, found {every!r}",
+            "",
+            "write one of them",
+        )
+    for name, value in section.items():
+        if name not in pipeline.parameters:
+            raise SettingsError(
+                where,
+                f"the pipeline has no parameter {name!r}; it has {', '.join(pipeline.parameters) or 'none'}",
+                "",
+                "rename or remove it",
+            )
+        default = pipeline.parameters[name]
+        number = isinstance(default, int | float) and isinstance(value, int | float)
+        if not isinstance(value, type(default)) and not number:
+            raise SettingsError(
+                where, f"expected {name} like {default!r}, found {value!r}", "", "write one of the same kind"
+            )
+    return every, {**pipeline.parameters, **section}
+
+
+def _loaded(
+    model: Model,
+    pipeline: Pipeline,
+    folder: Path,
+    every: str,
+    parameters: Mapping[str, Any],
+    sources: Mapping[str, Source],
+    produced: Mapping[str, tuple[Model, Pipeline]],
+    parser: _CachedParser,
+) -> LoadedModel:
+    cadence = every if model.windowed else None
+    sql = None
+    if isinstance(model, SqlModel):
+        path = folder / model.file
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise PipelineError(
+                model.dataset, f"its SQL can't be read: {error}", "Nothing was run.", "mend `file`"
+            ) from error
+        query = parser.query(text, path.name, parameters)
+        sql, inputs, mark = query["sql"], tuple(query["inputs"]), query["fingerprint"]
+        used = {name: parameters[name] for name in query["parameters"] if name in parameters}
+    else:
+        inputs = tuple(dict.fromkeys([*model.reads, *model.uses]))
+        mark = hashlib.sha256(_module_source(model).encode()).hexdigest()
+        for name in model.parameters:
+            if name not in parameters:
+                raise PipelineError(model.dataset, f"the pipeline {pipeline.name} has no parameter {name!r}")
+        used = {name: parameters[name] for name in model.parameters}
+    for name in (*inputs, *model.whole):
+        if name not in sources and name not in produced:
+            known = ", ".join(sorted([*sources, *produced]))
+            raise PipelineError(
+                f"{model.dataset}{f' ({model.file})' if isinstance(model, SqlModel) else ''}",
+                f"it reads {name}, which no pipeline has; there are {known}",
+                "Nothing was run.",
+                "mend the name, or declare the source",
+            )
+    times = {}
+    for name in inputs:
+        column = sources[name].event_time if name in sources else None
+        if name in produced and produced[name][0].windowed:
+            column = "window_start"
+        if column is not None:
+            times[name] = column
+    conserves = {
+        column: _aggregate(parser, text, model, "conserves", inputs)
+        for column, text in model.conserves.items()
+    }
+    measures = {
+        name: _aggregate(parser, text, model, "measures", inputs) for name, text in model.measures.items()
+    }
+    if cadence is not None:
+        for column, aggregate in conserves.items():
+            if aggregate.table not in times:
+                raise PipelineError(
+                    f"{model.dataset}, conserves {column}",
+                    f"{aggregate.table} has no event time to tell windows by",
+                    "Nothing was run.",
+                    "give the source an event_time, or drop the condition",
+                )
+    facts = [mark, cadence, model.lookback, sorted(model.whole), sorted(used.items())]
+    fingerprint = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:32]
+    return LoadedModel(model, inputs, sql, fingerprint, cadence, used, times, conserves, measures)
+
+
+def _aggregate(parser: _CachedParser, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:
+    where = f"{model.dataset}, {kind}"
+    parsed = parser.aggregate(text, where)
+    if parsed.table not in inputs:
+        raise PipelineError(
+            where,
+            f"expected one of its inputs ({', '.join(inputs)}), found {parsed.table}",
+            "Nothing was run.",
+        )
+    return parsed
+
+
+def _module_source(step: Step) -> str:
+    module = inspect.getmodule(step.function)
+    try:
+        return inspect.getsource(module) if module else inspect.getsource(step.function)
+    except OSError:
+        return step.function.__qualname__
+
+
+def _ordered(pipeline: Pipeline, models: Sequence[LoadedModel]) -> list[LoadedModel]:
+    """The models in an order in which each comes after those it reads; stable for equal input."""
+    by_name = {m.dataset: m for m in models}
+    done: dict[str, LoadedModel] = {}
+
+    def visit(model: LoadedModel, path: tuple[str, ...]) -> None:
+        if model.dataset in path:
+            cycle = " → ".join([*path[path.index(model.dataset) :], model.dataset])
+            raise PipelineError(
+                f"pipeline {pipeline.name}",
+                f"its tables read each other in a cycle: {cycle}",
+                "Nothing was run.",
+            )
+        if model.dataset in done:
+            return
+        for name in model.inputs:
+            if name in by_name:
+                visit(by_name[name], (*path, model.dataset))
+        done[model.dataset] = model
+
+    for model in models:
+        visit(model, ())
+    return list(done.values())
+
+
+class _CachedParser:
+    """SQLGlot's answers, kept by the text they are about, so that a run without changes need not load it."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._version = _sqlglot_version()
+        try:
+            stored = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            stored = {}
+        self._known: dict[str, Any] = stored.get(self._version, {})
+        self._changed = False
+
+    def query(self, text: str, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        declared = {"window_start", "window_end", *parameters}
+
+        def parsed() -> dict[str, Any]:
+            from backbone.engines.dialect import parse_query, translate
+
+            query = parse_query(text, name, declared)
+            return {
+                "inputs": query.inputs,
+                "fingerprint": query.fingerprint,
+                "parameters": sorted(query.parameters),
+                "sql": translate(text, "duckdb"),
+            }
+
+        return dict(self._answer(["query", text, sorted(declared)], parsed))
+
+    def aggregate(self, text: str, where: str) -> Aggregate:
+        def parsed() -> list[str | None]:
+            from backbone.engines.dialect import parse_conserves
+
+            found = parse_conserves(text, where)
+            return [found.expression, found.table, found.where]
+
+        expression, table, condition = self._answer(["aggregate", text], parsed)
+        return Aggregate(expression, table, condition)
+
+    def _answer(self, question: list[Any], parsed: Any) -> Any:
+        key = hashlib.sha256(json.dumps(question).encode()).hexdigest()
+        if key not in self._known:
+            self._known[key] = parsed()
+            self._changed = True
+        return self._known[key]
+
+    def save(self) -> None:
+        if self._changed:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            part = self._file.with_suffix(".part")
+            part.write_text(json.dumps({self._version: self._known}), encoding="utf-8")
+            part.replace(self._file)
+
+
+def _sqlglot_version() -> str:
+    from importlib.metadata import version
+
+    return f"{version('sqlglot')}/{version('backbone-data')}"

@@ -1,0 +1,593 @@
+"""Sample data of a movie rental shop: seeded, of any scale, and as dirty as real feeds are."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from io import BytesIO
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.random import PCG64, Generator
+from numpy.typing import NDArray
+from pyarrow import csv
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+DAYS = 30
+PURCHASES_A_DAY = 100
+REVIEWS_A_DAY = 20
+RENTALS_A_DAY = 100
+CUSTOMERS = 250
+CORRECTED_REVIEWS = 6
+
+# Which day (1 is the first) has which dirt.
+LATE_DAY, LATE_DELIVERED_ON_DAY = 12, 20
+RESENT_DAY = 9
+NINE_STARS_DAY, CUT_OFF_DAY, NO_REVIEW_ID_DAY = 5, 17, 23
+
+PRICES_CENTS: Ints = np.array([49, 99, 149, 199, 249, 299, 349, 399, 499, 599, 799, 999, 1299, 1499, 1999])
+QUANTITIES: Ints = np.array([1, 2, 3, 4, 6, 12])
+
+# How a good purchase line is broken: the column, and what is written in place of its value.
+BROKEN_PURCHASES = (
+    (4, "{},unexpected"),
+    (2, "three"),
+    (3, "12,50"),
+    (4, "{:.4}-13-01 10:00:00"),
+    (3, "-{}"),
+)
+
+# fmt: off
+GENRES = (
+    "Action", "Animation", "Children", "Classics", "Comedy", "Documentary", "Drama", "Family",
+    "Foreign", "Games", "Horror", "Music", "New", "Sci-Fi", "Sports", "Travel",
+)
+# fmt: on
+FILMS = 200
+INVENTORY = 1000
+RENTAL_CENTS: Ints = np.array([99, 199, 299, 399, 499, 599, 899])
+
+SHOP_SCHEMA = """
+create table category (category_id integer primary key, name text not null);
+create table film_category (
+    film_id integer not null, category_id integer not null, primary key (film_id, category_id)
+);
+create table inventory (inventory_id integer primary key, film_id integer not null);
+create table rental (
+    rental_id integer primary key, rented_at text not null,
+    inventory_id integer not null, customer_id integer not null
+);
+create table payment (
+    payment_id integer primary key, customer_id integer not null, rental_id integer not null,
+    amount text not null, paid_at text not null
+);
+"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is true of a written sample, for tests and the demo to be held to.
+
+    A row is good when nothing is wrong with it. Broken rows come on top of the good ones and are in no
+    number but their own and that of `files`.
+
+    Attributes
+    ----------
+    purchases : good purchase rows, the late ones included; 3,000 × scale.
+    purchases_without_customer : those of them with no customer_id.
+    late_purchases : those of them that come in the late file, and only there.
+    amount : exact sum of quantity × unit_price over the good rows; returns count against it.
+    amount_with_customer : the same over the good rows with a customer_id.
+    reviews : distinct review_id among the good rows; 600 × scale. A repeated or a corrected review is one.
+    rated_reviews : those of them with a rating. A correction has a rating and replaces one.
+    repeated_reviews : rows of the file that was delivered again; each equals, in every column, a row of
+        the first delivery of that day.
+    corrected_reviews : rows with the review_id and the text of an earlier row, another rating and a
+        later reviewed_at, in the file of the later day; 6 × scale, none is corrected twice. The rows of
+        `reviews` files that are good are `reviews + corrected_reviews + repeated_reviews`.
+    broken_purchase_lines : lines with a column too many, a word as quantity, a price with a comma (and
+        so a column too many), a thirteenth month or a negative price; 5 + 3 × scale. Each is one more
+        line of a good invoice, right after one of its good lines.
+    broken_review_lines : 3: a rating of 9, a missing review_id, and a line with a quote that does not
+        end. The last is the end of its file, as after a cut connection, and takes no good row with it.
+    rentals : rows of `rental` in shop.db; 3,000 × scale.
+    payments : rows of `payment` in shop.db.
+    paid : exact sum of payment.amount.
+    files : for each delivered CSV file, by its path under the directory, its rows: good, repeated,
+        corrected and broken ones, without the header.
+    """
+
+    purchases: int
+    purchases_without_customer: int
+    late_purchases: int
+    amount: Decimal
+    amount_with_customer: Decimal
+    reviews: int
+    rated_reviews: int
+    repeated_reviews: int
+    corrected_reviews: int
+    broken_purchase_lines: int
+    broken_review_lines: int
+    rentals: int
+    payments: int
+    paid: Decimal
+    files: dict[str, int]
+
+
+def write_sample(directory: Path, scale: int = 1, seed: int = 0, start: date = date(2026, 1, 1)) -> Sample:
+    """Write thirty days of purchases, reviews and rentals, and say what is in them.
+
+    The same scale, seed and start give the same bytes. A file of the same name is replaced, any other is
+    left alone. Memory stays at about one day's rows.
+
+    Parameters
+    ----------
+    directory : made when missing. Gets `deliveries/user_purchase/*.csv`, `deliveries/movie_review/*.csv`
+        (UTF-8, one file a day, one late, one delivered again) and `shop.db` (SQLite).
+    scale : how many times 3,000 purchases, 600 reviews and 3,000 rentals; >= 1. The number of files, films
+        and inventory rows does not grow, nor does what one customer does.
+    seed : >= 0.
+    start : the first of the thirty days. All instants are UTC.
+
+    Raises
+    ------
+    ValueError
+        When scale < 1 or seed < 0; nothing is written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as directory:
+    ...     sample = write_sample(Path(directory))
+    >>> sample.purchases, sample.reviews, sample.rentals, len(sample.files)
+    (3000, 600, 3000, 62)
+    """
+    if scale < 1 or seed < 0:
+        raise ValueError(
+            f"write_sample: expected scale >= 1 and seed >= 0, found scale {scale} and seed {seed}. "
+            "Nothing was written. Next: give a whole number of at least 1 as scale and 0 as seed."
+        )
+    customers = _customers(Generator(PCG64([seed, 0])), scale)
+    tally: Counter[str] = Counter()
+    files: dict[str, int] = {}
+    purchases = Path("deliveries/user_purchase")
+    reviews = Path("deliveries/movie_review")
+    for folder in (purchases, reviews):
+        (directory / folder).mkdir(parents=True, exist_ok=True)
+    _write_purchases(Generator(PCG64([seed, 1])), directory, purchases, scale, start, customers, tally, files)
+    _write_reviews(Generator(PCG64([seed, 2])), directory, reviews, scale, start, customers, tally, files)
+    _write_shop(Generator(PCG64([seed, 3])), directory / "shop.db", scale, start, customers, tally)
+    return Sample(
+        purchases=tally["purchases"],
+        purchases_without_customer=tally["purchases_without_customer"],
+        late_purchases=tally["late_purchases"],
+        amount=_money(tally["amount_cents"]),
+        amount_with_customer=_money(tally["amount_with_customer_cents"]),
+        reviews=tally["reviews"],
+        rated_reviews=tally["rated_reviews"],
+        repeated_reviews=tally["repeated_reviews"],
+        corrected_reviews=tally["corrected_reviews"],
+        broken_purchase_lines=tally["broken_purchase_lines"],
+        broken_review_lines=tally["broken_review_lines"],
+        rentals=tally["rentals"],
+        payments=tally["payments"],
+        paid=_money(tally["paid_cents"]),
+        files=files,
+    )
+
+
+# --- customers -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Customers:
+    """Who buys and who reviews, each most active first, with the running sum of their activity."""
+
+    buyers: Ints
+    buying: Floats
+    reviewers: Ints
+    reviewing: Floats
+    favourite: Ints  # genre of each buyer, 0 to 15
+    loyalty: Floats  # share of a buyer's rentals that are of the favourite genre; less active, more loyal
+
+
+def _customers(rng: Generator, scale: int) -> _Customers:
+    n = CUSTOMERS * scale
+    ids = rng.permutation(n) + 12346
+    part = rng.random(n)
+    activity = 1.0 / (np.arange(n) / scale + 5.0) ** 0.9
+    buys, reviews = part >= 0.15, part < 0.75
+    buyers = ids[buys]
+    return _Customers(
+        buyers=buyers,
+        buying=np.cumsum(activity[buys]),
+        reviewers=ids[reviews],
+        reviewing=np.cumsum(activity[reviews]),
+        favourite=rng.integers(0, len(GENRES), len(buyers)),
+        loyalty=np.linspace(0.4, 0.85, len(buyers)),
+    )
+
+
+def _draw(rng: Generator, running: Floats, n: int) -> Ints:
+    """Draw n indices with the chances whose running sum is given."""
+    drawn: Ints = np.searchsorted(running, rng.random(n) * running[-1], side="right").astype(np.int64)
+    return drawn
+
+
+HOURS: Floats = np.cumsum([3, 2, 1, 1, 1, 1, 2, 3, 4, 5, 5, 6, 6, 5, 5, 5, 6, 8, 10, 12, 12, 10, 7, 5.0])
+
+
+def _seconds(rng: Generator, n: int) -> Ints:
+    """Seconds of a day, every hour possible and the evening busiest."""
+    return _draw(rng, HOURS, n) * 3600 + rng.integers(0, 3600, n)
+
+
+def _instants(day: date, seconds: Ints) -> NDArray[np.datetime64]:
+    return np.datetime64(day, "s") + seconds.astype("timedelta64[s]")
+
+
+def _money(cents: int) -> Decimal:
+    return Decimal(f"{cents // 100}.{cents % 100:02}") if cents >= 0 else -_money(-cents)
+
+
+def _money_texts(cents: Ints) -> pa.Array:
+    return pa.array([str(_money(int(value))) for value in cents])
+
+
+def _csv(table: pa.Table, quoting: str) -> bytes:
+    text = BytesIO()
+    text.write(",".join(table.column_names).encode() + b"\n")
+    csv.write_csv(table, text, csv.WriteOptions(include_header=False, quoting_style=quoting))
+    return text.getvalue()
+
+
+# --- purchases -----------------------------------------------------------------------------------------
+
+
+def _write_purchases(
+    rng: Generator,
+    directory: Path,
+    folder: Path,
+    scale: int,
+    start: date,
+    customers: _Customers,
+    tally: Counter[str],
+    files: dict[str, int],
+) -> None:
+    broken = 5 + 3 * scale
+    broken_on = rng.integers(1, DAYS + 1, broken)
+    broken_how = np.arange(broken) % len(BROKEN_PURCHASES)
+    invoice = 536365
+    for day in range(1, DAYS + 1):
+        on = start + timedelta(days=day - 1)
+        rows, next_invoice = _purchases_of(rng, on, PURCHASES_A_DAY * scale, customers, invoice, tally)
+        if day == LATE_DAY:
+            late = _late(rows)
+            delivered_on = start + timedelta(days=LATE_DELIVERED_ON_DAY - 1)
+            name = folder / f"purchases-late-{delivered_on}.csv"
+            (directory / name).write_bytes(_csv(rows.filter(late), "none"))
+            files[name.as_posix()] = tally["late_purchases"] = pc.sum(late).as_py()
+            rows = rows.filter(pc.invert(late))
+        text = _csv(rows, "none")
+        how = broken_how[broken_on == day]
+        name = folder / f"purchases-{on}.csv"
+        (directory / name).write_bytes(_with_broken_lines(rng, text, how.tolist()))
+        files[name.as_posix()] = rows.num_rows + len(how)
+        invoice = next_invoice
+    tally["broken_purchase_lines"] = broken
+
+
+def _purchases_of(
+    rng: Generator, on: date, n: int, customers: _Customers, first_invoice: int, tally: Counter[str]
+) -> tuple[pa.Table, int]:
+    """Draw the n good rows of one day, and the first invoice number of the next.
+
+    The one to four lines of an invoice differ in unit_price, so no two rows are equal.
+    """
+    sizes = rng.integers(1, 5, n)
+    invoice = np.repeat(np.arange(n), sizes)[:n]
+    line = np.arange(n) - (np.cumsum(sizes) - sizes)[invoice]
+    invoices = int(invoice[-1]) + 1
+
+    returned = rng.random(invoices) < 0.03
+    unknown = rng.random(invoices) < 0.10
+    customer = customers.buyers[_draw(rng, customers.buying, invoices)]
+    at = _instants(on, np.sort(_seconds(rng, invoices)))
+    number = pc.cast(pa.array(first_invoice + np.arange(invoices)), pa.string())
+    invoice_id = pc.binary_join_element_wise(pc.if_else(returned, "C", ""), number, "")
+    customer_id = pc.binary_join_element_wise(
+        pc.cast(pa.array(customer, mask=unknown), pa.string()), pa.scalar(".0"), ""
+    )
+
+    quantity = QUANTITIES[_draw(rng, np.cumsum([50, 22, 10, 6, 8, 4.0]), n)]
+    quantity = np.where(returned[invoice], -quantity, quantity)
+    price = (rng.integers(0, len(PRICES_CENTS), invoices)[invoice] + 4 * line) % len(PRICES_CENTS)
+    cents = quantity * PRICES_CENTS[price]
+    known = ~unknown[invoice]
+    tally["purchases"] += n
+    tally["purchases_without_customer"] += int((~known).sum())
+    tally["amount_cents"] += int(cents.sum())
+    tally["amount_with_customer_cents"] += int(cents[known].sum())
+    rows = pa.table(
+        {
+            "invoice_id": invoice_id.take(pa.array(invoice)),
+            "customer_id": customer_id.take(pa.array(invoice)),
+            "quantity": quantity,
+            "unit_price": _money_texts(PRICES_CENTS).take(pa.array(price)),
+            "purchased_at": at[invoice],
+        }
+    )
+    return rows, first_invoice + invoices
+
+
+def _late(rows: pa.Table) -> pa.ChunkedArray:
+    """Mark every invoice whose number ends in 0 or 5: about a fifth."""
+    return pc.match_substring_regex(rows["invoice_id"], "[05]$")
+
+
+def _with_broken_lines(rng: Generator, text: bytes, how: Sequence[int]) -> bytes:
+    if not how:
+        return text
+    lines = text.decode().split("\n")
+    rows = len(lines) - 2  # without the header, and what follows the last newline
+    places = np.sort(rng.choice(rows, len(how), replace=False))[::-1] + 1
+    for place, kind in zip(places.tolist(), how, strict=True):
+        column, value = BROKEN_PURCHASES[kind]
+        fields = lines[place].split(",")
+        fields[column] = value.format(fields[column])
+        lines.insert(place + 1, ",".join(fields))
+    return "\n".join(lines).encode()
+
+
+# --- reviews -------------------------------------------------------------------------------------------
+
+# fmt: off
+SUBJECTS = (
+    "the acting", "the plot", "the script", "the ending", "the soundtrack", "the camera work",
+    "the main character", "the dialogue", "the second half", "the whole film", "the directing",
+    "the opening scene",
+)
+GOOD = (
+    "superb", "wonderful", "moving", "brilliant", "funny", "gripping", "charming", "excellent",
+    "beautiful", "inspiring",
+)
+BAD = (
+    "dull", "terrible", "predictable", "boring", "clumsy", "awful", "lifeless", "tedious",
+    "irritating", "pointless",
+)
+MIDDLING = (
+    "average", "watchable", "uneven", "ordinary", "passable", "decent", "familiar", "harmless",
+)
+# fmt: on
+
+# What a sentence of a review can be: {0} is a subject, {1} one of the words. Each has 5 to 10 words.
+PRAISE = (
+    "{0} was {1} from start to finish.",
+    "I thought {0} was simply {1}!",
+    "{0} is {1}, and I cried twice.",
+    'As my father said, "{1}": he means {0}.',
+    "Très {1}: with {0} it is pure cinéma.",
+    "For me {0} was {1}, a small chef-d’œuvre.",
+)
+BLAME = (
+    "{0} was {1} from start to finish.",
+    "I thought {0} was simply {1}!",
+    "{0} is {1}, and I left early.",
+    'My wife called it "{1}" and blamed {0}.',
+    "So {1}… even {0} could not save it.",
+    "Sadly {0} was {1} — a naïve cliché.",
+)
+DENIED_BLAME = ("I did not find {0} {1} at all.", "{0} was never {1}, whatever the critics say.")
+DENIED_PRAISE = ("I did not find {0} {1} at all.", "{0} was not {1}, whatever the critics say.")
+SHRUG = (
+    "{0} was {1}, no more, no less.",
+    "I found {0} {1}, neither here nor there.",
+    '{0} is "{1}", as one says politely.',
+    "{0} was {1} — comme ci, comme ça.",
+)
+CHAT = (
+    "My sister and I watched it on a rainy Sunday.",
+    "It was shot in Québec, Kraków and São Paulo.",
+    "We rented it because the neighbours kept talking about it.",
+    "There is a dog, a lighthouse, and a lost letter.",
+    "The film runs for about two hours in all.",
+    "I have seen most of what this director made.",
+    'The title, "Señor Ångström", means very little to me.',
+    "It is the third one of a series, I believe.",
+    "Two brothers return to the town where they were born.",
+    "I watched it with subtitles, late in the evening.",
+    "People say that the book came out years ago.",
+    "The good people at the shop had one copy left.",
+    "A bad storm keeps everybody in the old hotel.",
+)
+BETWEEN = pa.array([" ", " ", " ", " ", " ", "  ", "<br /><br />", "\n"])
+
+
+def _sentences(templates: Sequence[str], words: Sequence[str]) -> list[str]:
+    filled = (each.format(subject, word) for each, subject, word in product(templates, SUBJECTS, words))
+    return [each[0].upper() + each[1:] for each in filled]
+
+
+POOLS = (
+    _sentences(PRAISE, GOOD) + _sentences(DENIED_BLAME, BAD),
+    _sentences(BLAME, BAD) + _sentences(DENIED_PRAISE, GOOD),
+    _sentences(SHRUG, MIDDLING),
+    list(CHAT),
+)
+POOL = pa.array([sentence for pool in POOLS for sentence in pool])
+POOL_SIZE: Ints = np.array([len(pool) for pool in POOLS])
+POOL_START: Ints = np.cumsum(POOL_SIZE) - POOL_SIZE
+# Running chances of praise, blame, shrug and chat in a bad, a middling and a good review.
+TONE: Floats = np.cumsum(
+    [[0.05, 0.60, 0.05, 0.30], [0.08, 0.08, 0.54, 0.30], [0.60, 0.05, 0.05, 0.30]], axis=1
+)
+STARS: Floats = np.cumsum([0.14, 0.16, 0.20, 0.26, 0.24])
+
+
+def _texts(rng: Generator, stars: Ints) -> pa.Array:
+    """Draw a text of 3 to 6 sentences, 15 to 60 words, for each number of stars; 3% say something else."""
+    n = len(stars)
+    verdict = np.digitize(stars, [3, 4])
+    verdict = np.where(rng.random(n) < 0.03, rng.integers(0, 3, n), verdict)
+    length = rng.integers(3, 7, n)
+    parts = []
+    for place in range(6):
+        beyond = length <= place
+        kind = (rng.random(n)[:, None] >= TONE[verdict, :3]).sum(axis=1)
+        sentence = POOL_START[kind] + (rng.random(n) * POOL_SIZE[kind]).astype(np.int64)
+        between = rng.integers(0, len(BETWEEN), n)
+        if place:
+            parts.append(BETWEEN.take(pa.array(between, mask=beyond)))
+        parts.append(POOL.take(pa.array(sentence, mask=beyond)))
+    return pc.binary_join_element_wise(*parts, "", null_handling="skip")
+
+
+def _write_reviews(
+    rng: Generator,
+    directory: Path,
+    folder: Path,
+    scale: int,
+    start: date,
+    customers: _Customers,
+    tally: Counter[str],
+    files: dict[str, int],
+) -> None:
+    n = REVIEWS_A_DAY * scale
+    corrected = np.zeros(n * DAYS, dtype=bool)
+    corrected[rng.choice(n * (DAYS - 5), CORRECTED_REVIEWS * scale, replace=False)] = True
+    corrections: dict[int, list[pa.Table]] = {day: [] for day in range(1, DAYS + 1)}
+    for day in range(1, DAYS + 1):
+        on = start + timedelta(days=day - 1)
+        first = (day - 1) * n
+        rows, spare = _reviews_of(rng, on, corrected[first : first + n], first + 100001, customers)
+        tally["reviews"] += rows.num_rows
+        tally["rated_reviews"] += rows.num_rows - rows["rating"].null_count
+        wrong = rows.filter(pa.array(corrected[first : first + n]))
+        for later, some in _corrections_of(rng, wrong, day, start):
+            corrections[later].append(some)
+            tally["corrected_reviews"] += some.num_rows
+
+        end = b""
+        rows = pa.concat_tables([rows, *corrections.pop(day)])
+        if day == NINE_STARS_DAY:
+            rows = pa.concat_tables([rows, _with(spare, rating=9, review_id=100001 + n * DAYS)])
+        elif day == NO_REVIEW_ID_DAY:
+            rows = pa.concat_tables([rows, _with(spare, rating=4, review_id=None)])
+        elif day == CUT_OFF_DAY:
+            (row,) = spare.to_pylist()
+            end = f'{100001 + n * DAYS + 1},{row["customer_id"]},"The film I rented was'.encode()
+        tally["broken_review_lines"] += day in (NINE_STARS_DAY, NO_REVIEW_ID_DAY, CUT_OFF_DAY)
+
+        text = _csv(rows.sort_by([("reviewed_at", "ascending"), ("review_id", "ascending")]), "needed") + end
+        again = ("", "-resent") if day == RESENT_DAY else ("",)
+        for suffix in again:
+            name = folder / f"reviews-{on}{suffix}.csv"
+            (directory / name).write_bytes(text)
+            files[name.as_posix()] = rows.num_rows + bool(end)
+        if day == RESENT_DAY:
+            tally["repeated_reviews"] = rows.num_rows
+
+
+def _reviews_of(
+    rng: Generator, on: date, corrected: NDArray[np.bool_], first_id: int, customers: _Customers
+) -> tuple[pa.Table, pa.Table]:
+    """Draw the good reviews of one day, and one more to break."""
+    n = len(corrected)
+    stars = _draw(rng, STARS, n + 1) + 1
+    unrated = rng.random(n + 1) < 0.20
+    unrated[:n] &= ~corrected
+    rows = pa.table(
+        {
+            "review_id": first_id + np.arange(n + 1),
+            "customer_id": customers.reviewers[_draw(rng, customers.reviewing, n + 1)],
+            "review_text": _texts(rng, stars),
+            "rating": pa.array(stars, mask=unrated),
+            "reviewed_at": _instants(on, np.sort(_seconds(rng, n + 1))),
+        }
+    )
+    return rows.slice(0, n), rows.slice(n)
+
+
+def _corrections_of(rng: Generator, rows: pa.Table, day: int, start: date) -> list[tuple[int, pa.Table]]:
+    """Correct each of the rows one to five days later, by a star up or down; (day, rows) of each day."""
+    if not rows.num_rows:
+        return []
+    n = rows.num_rows
+    later = day + rng.integers(1, 6, n)
+    stars = rows["rating"].to_numpy()
+    change = np.where(stars == 5, -1, np.where(stars == 1, 1, rng.choice([-1, 1], n)))
+    at = _instants(start, (later - 1) * 86400 + _seconds(rng, n))
+    rows = _with(rows, rating=stars + change, reviewed_at=at)
+    return [(int(each), rows.filter(pa.array(later == each))) for each in np.unique(later)]
+
+
+def _with(rows: pa.Table, **values: Any) -> pa.Table:
+    """Return the rows with other values, one or one a row, in the columns named."""
+    for name, value in values.items():
+        place, field = rows.schema.get_field_index(name), rows.schema.field(name)
+        column = [value] if value is None or isinstance(value, int) else value
+        rows = rows.set_column(place, field, pa.array(column, type=field.type))
+    return rows
+
+
+# --- the shop's own database ---------------------------------------------------------------------------
+
+
+def _write_shop(
+    rng: Generator, path: Path, scale: int, start: date, customers: _Customers, tally: Counter[str]
+) -> None:
+    genre_of_film = rng.permutation(FILMS) % len(GENRES)
+    film_of_copy = rng.permutation(INVENTORY) % FILMS
+    copies = np.argsort(genre_of_film[film_of_copy], kind="stable")
+    copies_of_genre = np.bincount(genre_of_film[film_of_copy], minlength=len(GENRES))
+    first_of_genre = np.cumsum(copies_of_genre) - copies_of_genre
+
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as shop:
+        shop.executescript("pragma journal_mode = off; pragma synchronous = off;" + SHOP_SCHEMA)
+        shop.executemany("insert into category values (?, ?)", list(enumerate(GENRES, 1)))
+        _insert(shop, "film_category", np.arange(FILMS) + 1, genre_of_film + 1)
+        _insert(shop, "inventory", np.arange(INVENTORY) + 1, film_of_copy + 1)
+        n = RENTALS_A_DAY * scale
+        for day in range(DAYS):
+            buyer = _draw(rng, customers.buying, n)
+            loyal = rng.random(n) < customers.loyalty[buyer]
+            genre = customers.favourite[buyer]
+            within = first_of_genre[genre] + (rng.random(n) * copies_of_genre[genre]).astype(np.int64)
+            copy = copies[np.where(loyal, within, rng.integers(0, INVENTORY, n))]
+            at = _instants(start + timedelta(days=day), np.sort(_seconds(rng, n)))
+            rental_id = tally["rentals"] + np.arange(n) + 1
+            customer_id = customers.buyers[buyer]
+            _insert(shop, "rental", rental_id, _texts_of(at), copy + 1, customer_id)
+
+            paid = np.repeat(np.arange(n), _draw(rng, np.cumsum([3, 93, 3, 1.0]), n))
+            m = len(paid)
+            price = rng.integers(0, len(RENTAL_CENTS), m)
+            wait = np.where(rng.random(m) < 0.9, rng.integers(0, 300, m), rng.integers(86400, 259200, m))
+            paid_at = _texts_of(at[paid] + wait.astype("timedelta64[s]"))
+            payment_id = tally["payments"] + np.arange(m) + 1
+            amount = _money_texts(RENTAL_CENTS).take(pa.array(price)).to_pylist()
+            _insert(shop, "payment", payment_id, customer_id[paid], rental_id[paid], amount, paid_at)
+            tally["rentals"] += n
+            tally["payments"] += m
+            tally["paid_cents"] += int(RENTAL_CENTS[price].sum())
+        shop.commit()
+
+
+def _texts_of(instants: NDArray[np.datetime64]) -> list[str]:
+    return pc.strftime(pa.array(instants), "%Y-%m-%d %H:%M:%S").to_pylist()  # type: ignore[no-any-return]
+
+
+def _insert(shop: sqlite3.Connection, table: str, *columns: Ints | list[str]) -> None:
+    lists = [column if isinstance(column, list) else column.tolist() for column in columns]
+    marks = ", ".join("?" * len(lists))
+    shop.executemany(f"insert into {table} values ({marks})", zip(*lists, strict=True))

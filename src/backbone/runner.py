@@ -1,0 +1,301 @@
+"""Run pipelines: land, format, and bring every stale window up to date, in one process."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backbone.dataset import Receipt
+from backbone.engines import open_engine
+from backbone.engines.protocol import Engine
+from backbone.errors import BackboneError, PipelineError
+from backbone.exploitation.build import build
+from backbone.formatted.format import FormattedSource, format_source
+from backbone.lake.lock import project_lock
+from backbone.lake.table import Lake
+from backbone.landing.land import land
+from backbone.landing.manifest import Manifest, read_manifest
+from backbone.landing.persistent import Feed
+from backbone.operations.index import Index, run_row
+from backbone.operations.staleness import stale_windows
+from backbone.pipeline import LoadedPipeline, Source, load_pipelines, source_settings, sources_of
+from backbone.settings import Settings, load_settings
+
+HOME = Path(".backbone")
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Project:
+    """An opened project: its settings and the pipelines it runs."""
+
+    root: Path
+    settings: Settings
+    pipelines: tuple[LoadedPipeline, ...]
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.root)
+
+    @property
+    def sources(self) -> list[tuple[Source, str]]:
+        return sources_of(self.pipelines)
+
+    @contextmanager
+    def engine(self, name: str = "run") -> Iterator[Engine]:
+        """An engine for one piece of work, with a scratch folder that goes with it."""
+        scratch = self.scratch(name)
+        engine = open_engine(
+            self.settings.engine.kind,
+            memory_limit=self.settings.engine.memory_limit,
+            threads=self.settings.engine.threads,
+            scratch=scratch,
+        )
+        try:
+            yield engine
+        finally:
+            engine.close()
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def scratch(self, name: str) -> Path:
+        return self.root / HOME / "scratch" / name
+
+    def select(self, names: Sequence[str]) -> list[LoadedPipeline]:
+        """The pipelines of these names; all of them when none is given."""
+        known = {p.pipeline.name: p for p in self.pipelines}
+        for name in names:
+            if name not in known:
+                raise PipelineError(
+                    f"pipeline {name}",
+                    f"the project runs no pipeline of this name; it runs {', '.join(known) or 'none'}",
+                    "Nothing was run.",
+                    "add its module to [project] pipelines in backbone.toml",
+                )
+        return [known[name] for name in names] if names else list(self.pipelines)
+
+
+@dataclass
+class RunResult:
+    """What a run did: its receipts, and what failed or was stopped by a failure."""
+
+    run_id: str
+    receipts: list[Receipt] = field(default_factory=list)
+    failures: dict[str, BackboneError] = field(default_factory=dict)
+    stopped: dict[str, str] = field(default_factory=dict)
+    waiting: list[Path] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures and not self.stopped
+
+
+def open_project(root: Path) -> Project:
+    """Read a project's settings and load its pipelines.
+
+    Raises
+    ------
+    SettingsError, PipelineError
+        When either can't be.
+    """
+    settings = load_settings(root)
+    (settings.root / HOME).mkdir(exist_ok=True)
+    pipelines = load_pipelines(settings, settings.root / HOME / "models.json")
+    return Project(settings.root, settings, tuple(pipelines))
+
+
+def run(
+    project: Project,
+    names: Sequence[str] = (),
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    force: bool = False,
+    now: datetime | None = None,
+    progress: Progress = lambda text: None,
+    land_only: Sequence[str] | None = None,
+    lock_wait_s: float = 3600.0,
+) -> RunResult:
+    """Land, format and build all that is stale.
+
+    Parameters
+    ----------
+    names : the pipelines to run; all when empty.
+    start, end : restrict building to the windows that overlap this range (UTC), and add its empty ones;
+        query sources are extracted over it too.
+    force : compute windows again that are not stale, and extract them again.
+    now : windows that end later have not closed; the present unless given.
+    land_only : land these sources (all when empty) and stop there.
+
+    Returns
+    -------
+    What was published and what failed. A failure stops what depends on it and nothing else.
+    """
+    now = now or datetime.now(UTC)
+    selected = project.select(names)
+    result = RunResult(f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}")
+    started_at = datetime.now(UTC)
+    with project_lock(
+        project.root / HOME,
+        lock_wait_s,
+        on_wait=lambda holder: progress(f"waiting for {holder}, which is writing to this project"),
+    ):
+        shutil.rmtree(project.scratch("run"), ignore_errors=True)
+        with project.engine() as engine:
+            scratch = project.scratch("run")
+            index = Index(project.lake, engine, scratch)
+            index.update()
+            sources = _sources(project, selected, land_only)
+            feeds = [_feed(project, source, every) for source, every in sources]
+            landed = land(
+                project.lake,
+                engine,
+                feeds,
+                run_id=result.run_id,
+                scratch=scratch,
+                now=now,
+                extract_from=start,
+                extract_to=end,
+                force=force and land_only is None,
+                progress=progress,
+            )
+            result.receipts += landed.receipts
+            result.waiting += landed.waiting
+            result.failures |= {f"source {name}": error for name, error in landed.failures.items()}
+            if land_only is None:
+                blocked = {f"formatted.{name}" for name in landed.failures}
+                manifest = read_manifest(project.lake, engine)
+                for source, _ in sources:
+                    _format(project, engine, index, manifest, source, result, blocked, progress)
+                index.update()
+                for pipeline in selected:
+                    _build(
+                        project, engine, index, pipeline, result, blocked, start, end, force, now, progress
+                    )
+            if result.receipts or not result.ok:
+                index.update()
+                index.append("run", [_row(result, started_at, selected)])
+    return result
+
+
+def _sources(
+    project: Project, selected: Sequence[LoadedPipeline], land_only: Sequence[str] | None
+) -> list[tuple[Source, str]]:
+    sources = sources_of(selected)
+    unknown = sorted(set(land_only or ()) - {s.name for s, _ in sources})
+    if unknown:
+        raise PipelineError(
+            f"source {unknown[0]}",
+            f"there is no such source; there are {', '.join(s.name for s, _ in sources)}",
+            "Nothing was landed.",
+            "mend the name",
+        )
+    return [(s, every) for s, every in sources if not land_only or s.name in land_only]
+
+
+def _feed(project: Project, source: Source, every: str) -> Feed:
+    settings = source_settings(project.settings, source)
+    connection = project.settings.connections.get(settings.connection or "")
+    return Feed(source.name, settings, connection, settings.every or every)
+
+
+def _format(
+    project: Project,
+    engine: Engine,
+    index: Index,
+    manifest: Manifest,
+    source: Source,
+    result: RunResult,
+    blocked: set[str],
+    progress: Progress,
+) -> None:
+    formatted = FormattedSource(
+        source.name, source.contract, source_settings(project.settings, source), source.event_time
+    )
+    try:
+        done = format_source(
+            project.lake,
+            engine,
+            formatted,
+            manifest,
+            index.batches(source.name),
+            run_id=result.run_id,
+            scratch=project.scratch("run"),
+            progress=progress,
+        )
+    except BackboneError as error:
+        result.failures[source.dataset] = error
+        blocked.add(source.dataset)
+        return
+    if done.receipt is not None:
+        result.receipts.append(done.receipt)
+    for batch, refusal in done.refused.items():
+        result.failures[f"{source.dataset} {batch}"] = refusal
+        blocked.add(source.dataset)
+
+
+def _build(
+    project: Project,
+    engine: Engine,
+    index: Index,
+    pipeline: LoadedPipeline,
+    result: RunResult,
+    blocked: set[str],
+    start: datetime | None,
+    end: datetime | None,
+    force: bool,
+    now: datetime,
+    progress: Progress,
+) -> None:
+    for model in pipeline.models:
+        stops = [name for name in model.inputs if name in blocked]
+        if stops:
+            result.stopped[model.dataset] = f"{', '.join(stops)} failed"
+            blocked.add(model.dataset)
+            continue
+        stale = stale_windows(
+            model,
+            index.windows(model.dataset),
+            index.changes,
+            [s.dataset for s in pipeline.upstream_sources(model)],
+            now=now,
+            start=start,
+            end=end,
+            force=force,
+        )
+        if not stale.due and project.lake.exists(model.dataset):
+            continue
+        try:
+            receipt = build(
+                project.lake,
+                engine,
+                model,
+                stale.windows,
+                replaces_all=stale.replaces_all or not project.lake.exists(model.dataset),
+                run_id=result.run_id,
+                scratch=project.scratch("run"),
+                progress=progress,
+            )
+        except BackboneError as error:
+            result.failures[model.dataset] = error
+            blocked.add(model.dataset)
+            continue
+        result.receipts.append(receipt)
+        index.update()
+
+
+def _row(result: RunResult, started_at: datetime, selected: Sequence[LoadedPipeline]) -> dict[str, object]:
+    return run_row(
+        result.run_id,
+        started_at,
+        datetime.now(UTC),
+        "done" if result.ok else "failed",
+        [p.pipeline.name for p in selected],
+        [r.dataset for r in result.receipts],
+        [str(error) for error in result.failures.values()],
+    )

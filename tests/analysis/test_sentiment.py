@@ -1,0 +1,451 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import pickle
+import random
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pytest
+import skops.io
+from sklearn.metrics import classification_report
+from sklearn.preprocessing import FunctionTransformer
+
+from backbone.analysis import sentiment
+from backbone.analysis.sentiment import (
+    LABELS,
+    RatingScale,
+    SentimentModel,
+    choose,
+    is_held_out,
+    label,
+    train,
+)
+from backbone.errors import StepFailed
+
+REVIEWS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "movie_reviews" / "reviews.csv"
+
+OPINIONS = {
+    1: ["dull", "boring", "awful", "waste", "worst"],
+    3: ["average", "fair", "watchable", "decent", "plain"],
+    5: ["wonderful", "superb", "moving", "great", "best"],
+}
+
+
+def made_up(n: int, ratings: tuple[int, ...] = (1, 3, 5), seed: int = 7) -> pa.Table:
+    """Reviews whose words mostly fit their rating."""
+    chance = random.Random(seed)
+    rating = [chance.choice(ratings) for _ in range(n)]
+    words = [OPINIONS[r if chance.random() < 0.8 else chance.choice(ratings)] for r in rating]
+    return pa.table(
+        {
+            "review_id": [f"r{i}" for i in range(n)],
+            "review_text": [
+                "the film was " + " and ".join(chance.choices(opinion, k=3)) for opinion in words
+            ],
+            "rating": rating,
+        }
+    )
+
+
+def shuffled(reviews: pa.Table, seed: int = 1) -> pa.Table:
+    return reviews.take(np.random.default_rng(seed).permutation(len(reviews)))
+
+
+def unseen(reviews: pa.Table) -> pa.Table:
+    return reviews.filter(is_held_out(reviews["review_id"]))
+
+
+def rows_of(report: pa.Table) -> dict[str, dict[str, Any]]:
+    return {row.pop("label"): row for row in report.to_pylist()}
+
+
+# --- labels -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scale", "ratings", "expected"),
+    [
+        (RatingScale(), [1, 2, 3, 4, 5], "negative negative neutral positive positive"),
+        (RatingScale(), [2.0, 2.5, 3.9, 4.0], "negative neutral neutral positive"),
+        (RatingScale(3, 8), [1, 3, 4, 7, 8, 10], "negative negative neutral neutral positive positive"),
+    ],
+)
+def test_a_rating_has_a_label(scale: RatingScale, ratings: list[float], expected: str) -> None:
+    assert label(pa.array(ratings), scale).to_pylist() == expected.split()
+
+
+def test_no_rating_has_no_label() -> None:
+    assert label(pa.chunked_array([[None, 1.0], [float("nan")]])).to_pylist() == [None, "negative", None]
+    assert label(pa.array([], pa.int8())).to_pylist() == []
+
+
+@pytest.mark.parametrize("bounds", [(4, 4), (5, 2), (float("nan"), 4)])
+def test_a_scale_has_room_between_its_bounds(bounds: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="below positive_min"):
+        RatingScale(*bounds)
+
+
+# --- which reviews ------------------------------------------------------------------------------------
+
+
+def test_the_smallest_hashes_are_chosen() -> None:
+    ids = [f"review {i} é" for i in range(500)]
+    by_hash = sorted(ids, key=lambda text: hashlib.blake2b(text.encode(), digest_size=16).digest()[:8])
+    reviews = pa.table({"review_id": [*ids, None], "n": range(501)})
+    assert choose(reviews, 40)["review_id"].to_pylist() == by_hash[:40]
+    assert choose(reviews)["review_id"].to_pylist() == by_hash
+    assert choose(reviews, 0).num_rows == 0
+    assert choose(reviews.slice(0, 0), 3).schema == reviews.schema
+
+
+def test_rows_of_one_id_have_an_order() -> None:
+    reviews = pa.table(
+        {"review_id": ["a"] * 4, "review_text": ["y", "x", "y", None], "rating": [3, 2, 1, None]}
+    )
+    assert choose(reviews, 3) == choose(shuffled(reviews), 3)
+
+
+@pytest.mark.parametrize(
+    "text", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_the_type_of_the_text_makes_no_difference(text: pa.DataType) -> None:
+    reviews = made_up(200)
+    other = reviews.cast(
+        pa.schema([("review_id", text), ("review_text", text), ("rating", pa.decimal128(21, 1))])
+    )
+    assert train(other).to_bytes() == train(reviews).to_bytes()
+
+
+def test_a_number_is_hashed_as_its_text() -> None:
+    assert is_held_out(pa.array(range(50))) == is_held_out(pa.array([str(i) for i in range(50)]))
+
+
+def test_about_a_fifth_is_held_out() -> None:
+    reviews = pa.table({"review_id": [f"id-{i}" for i in range(10_000)]})
+    assert 1_900 < pc.sum(is_held_out(reviews["review_id"])).as_py() < 2_100
+    # The hash that chooses says nothing about who is held out.
+    assert 170 < pc.sum(is_held_out(choose(reviews, 1_000)["review_id"])).as_py() < 230
+    assert is_held_out(pa.array([None, "a"]))[0].as_py() is None
+
+
+def test_at_most_the_limit_is_used_and_only_rated_reviews_count() -> None:
+    reviews = made_up(600)
+    unrated = pa.table(
+        {
+            "review_id": [f"u{i}" for i in range(600)],
+            "review_text": ["great"] * 600,
+            "rating": pa.nulls(600, pa.int64()),
+        }
+    )
+    model = train(pa.concat_tables([unrated, reviews]), limit=300)
+    assert model.n_trained + model.n_held_out == 300
+    assert model.to_bytes() == train(reviews, limit=300).to_bytes()
+
+
+# --- the report ---------------------------------------------------------------------------------------
+
+
+def test_the_report_is_that_of_scikit_learn() -> None:
+    reviews = made_up(1_000)
+    model = train(reviews)
+    held_out = unseen(reviews)
+    answers = model.classify(held_out["review_text"])["sentiment"].to_pylist()
+    expected = classification_report(label(held_out["rating"]).to_pylist(), answers, output_dict=True)
+    rows = rows_of(model.report)
+    assert list(rows) == [*LABELS, "accuracy", "macro avg", "weighted avg"]
+    for name in (*LABELS, "macro avg", "weighted avg"):
+        row = expected[name]
+        assert rows[name] == {
+            "precision": pytest.approx(row["precision"]),
+            "recall": pytest.approx(row["recall"]),
+            "f1": pytest.approx(row["f1-score"]),
+            "support": row["support"],
+        }
+    assert {rows["accuracy"][metric] for metric in ("precision", "recall", "f1")} == {expected["accuracy"]}
+    assert rows["accuracy"]["support"] == model.n_held_out == len(held_out)
+
+
+def test_the_held_out_reviews_are_not_learnt_from() -> None:
+    reviews = made_up(400)
+    garbled = pc.if_else(is_held_out(reviews["review_id"]), "zzz", reviews["review_text"])
+    one, other = train(reviews), train(reviews.set_column(1, "review_text", garbled))
+    texts = reviews["review_text"]
+    assert one.classify(texts) == other.classify(texts)
+    assert one.class_counts == other.class_counts
+    assert one.report != other.report
+
+
+def test_a_sentiment_that_never_occurs_has_no_metrics() -> None:
+    rows = rows_of(train(made_up(400, (1, 5))).report)
+    assert rows["neutral"] == {"precision": None, "recall": None, "f1": None, "support": 0}
+    assert rows["macro avg"]["f1"] == pytest.approx((rows["negative"]["f1"] + rows["positive"]["f1"]) / 2)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_one_review_is_learnt_from_and_not_graded(held_out: bool) -> None:
+    # Even when it belongs to the fifth: there is nothing else.
+    name = next(f"{i}" for i in range(100) if is_held_out(pa.array([f"{i}"]))[0].as_py() is held_out)
+    model = train(pa.table({"review_id": [name], "review_text": ["fine"], "rating": [3]}))
+    assert (model.n_trained, model.n_held_out) == (1, 0)
+    assert model.report["support"].to_pylist() == [0] * 6
+    assert model.report["f1"].null_count == 6
+    assert model.row()["macro_f1"] is None
+
+
+# --- the same model from the same reviews ---------------------------------------------------------------
+
+
+def test_the_order_of_the_rows_makes_no_difference() -> None:
+    reviews = made_up(500)
+    other = shuffled(reviews)
+    assert train(reviews).to_bytes() == train(other).to_bytes()
+    assert reviews == pa.table(made_up(500))  # and the input is as it was
+
+
+def test_another_process_makes_the_same_bytes() -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import hashlib, test_sentiment as t\n"
+        "print(hashlib.sha256(t.train(t.made_up(300)).to_bytes()).hexdigest())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == hashlib.sha256(train(made_up(300)).to_bytes()).hexdigest()
+
+
+def test_an_answer_does_not_depend_on_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = train(made_up(300))
+    texts = made_up(50, seed=8)["review_text"]
+    together = model.classify(texts)
+    monkeypatch.setattr(sentiment, "TEXTS_AT_A_TIME", 7)
+    assert model.classify(texts).combine_chunks() == together
+    assert model.classify(texts.slice(10, 1)).combine_chunks() == together.slice(10, 1)
+
+
+# --- answers --------------------------------------------------------------------------------------------
+
+
+def test_every_review_gets_a_sentiment_with_a_probability() -> None:
+    model = train(made_up(600))
+    assert model.status == "trained"
+    answers = model.classify(pa.array(["Awful,<br />BORING!", "watchable and fair", "superb, the best"]))
+    assert answers["sentiment"].to_pylist() == list(LABELS)
+    assert all(0.5 < p <= 1 for p in answers["probability"].to_pylist())
+
+
+def test_a_text_that_says_nothing_gets_the_commonest_sentiment() -> None:
+    model = train(made_up(300, (1, 3, 5, 5)))
+    share = model.class_counts["positive"] / model.n_trained
+    answers = model.classify(pa.array([None, "", "  \n", "<br />", "!?", "xyzzy"]))
+    assert answers.to_pylist() == [{"sentiment": "positive", "probability": share}] * 6
+
+
+def test_nothing_to_classify_is_an_empty_table() -> None:
+    expected = pa.schema([("sentiment", pa.string()), ("probability", pa.float64())])
+    model = train(made_up(50))
+    for texts in (pa.array([], pa.string()), pa.chunked_array([], pa.string()), pa.array([None])):
+        answers = model.classify(texts)
+        assert answers.schema == expected
+        assert len(answers) == len(texts)
+
+
+def test_one_sentiment_gives_one_answer() -> None:
+    model = train(made_up(100, (5,)))
+    assert model.status == "constant: every review it was trained on is positive"
+    assert model.classify(pa.array(["awful"])).to_pylist() == [{"sentiment": "positive", "probability": 1.0}]
+    assert rows_of(model.report)["accuracy"]["f1"] == 1.0
+
+
+def test_two_sentiments_never_give_the_third() -> None:
+    model = train(made_up(300, (1, 5)))
+    assert model.class_counts["neutral"] == 0
+    answers = model.classify(pa.array(["awful", "superb", "plain", ""]))["sentiment"].to_pylist()
+    assert answers[:2] == ["negative", "positive"]
+    assert "neutral" not in answers
+
+
+@pytest.mark.parametrize("n", [40, 400])
+def test_no_word_to_learn_from(n: int) -> None:
+    reviews = made_up(n).set_column(1, "review_text", pa.array([":-)"] * n))
+    model = train(reviews)
+    assert model.status == "constant: the reviews have no word to learn from"
+    assert model.classify(pa.array(["great"]))["probability"][0].as_py() == pytest.approx(
+        max(model.class_counts.values()) / model.n_trained
+    )
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 9])
+def test_a_handful_is_enough(n: int) -> None:
+    model = train(made_up(n))
+    assert model.n_trained + model.n_held_out == n
+    assert SentimentModel.from_bytes(model.to_bytes()).classify(pa.array(["dull"])).num_rows == 1
+
+
+# --- nothing to learn from ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"rating": pa.nulls(20, pa.float64())},
+        {"rating": pa.array([float("nan")] * 20)},
+        {"rating": pa.nulls(20)},
+        {"review_text": pa.array([" ", None] * 10)},
+        {"review_id": pa.nulls(20, pa.string())},
+    ],
+)
+def test_nothing_rated_is_an_error(spoilt: dict[str, pa.Array]) -> None:
+    reviews = made_up(20)
+    for name, column in spoilt.items():
+        reviews = reviews.set_column(reviews.column_names.index(name), name, column)
+    with pytest.raises(StepFailed, match="none among 20") as failure:
+        train(reviews)
+    assert failure.value.where == "review_model"
+    assert failure.value.state == "No model is written."
+    assert failure.value.next_step
+
+
+def test_a_column_that_is_missing_or_not_a_number_is_an_error() -> None:
+    reviews = made_up(20)
+    with pytest.raises(StepFailed, match="found no rating"):
+        train(reviews.drop_columns("rating"))
+    with pytest.raises(StepFailed, match="numbers, found string"):
+        train(reviews.set_column(2, "rating", reviews["rating"].cast(pa.string())))
+    with pytest.raises(StepFailed, match="none among 0"):
+        train(reviews.slice(0, 0))
+    with pytest.raises(ValueError, match="limit"):
+        train(reviews, limit=0)
+
+
+# --- storage --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ratings", [(1, 3, 5), (1, 5), (3,)])
+def test_the_bytes_hold_the_whole_model(ratings: tuple[int, ...]) -> None:
+    model = train(made_up(300, ratings), RatingScale(2.5, 4.5), limit=250)
+    read = SentimentModel.from_bytes(model.to_bytes())
+    texts = pa.array([*made_up(60, seed=9)["review_text"].to_pylist(), None, "xyzzy"])
+    assert read.classify(texts) == model.classify(texts)
+    assert read.row() == model.row()
+    assert read.report == model.report
+    assert read.scale == RatingScale(2.5, 4.5)
+    assert read.to_bytes() == model.to_bytes()
+
+
+def test_the_row_says_what_it_was_trained_on() -> None:
+    model = train(made_up(300))
+    row = model.row()
+    assert row["status"] == "trained"
+    assert row["n_trained"] == sum(row[f"n_{name}"] for name in LABELS)  # type: ignore[misc]
+    assert row["macro_f1"] == rows_of(model.report)["macro avg"]["f1"]
+    assert (row["negative_max"], row["positive_min"], row["limit"]) == (2, 4, 20_000)
+
+
+def test_skops_itself_finds_nothing_to_distrust() -> None:
+    assert skops.io.get_untrusted_types(data=train(made_up(100)).to_bytes()) == []
+
+
+def rewritten(data: bytes, old: str, new: str) -> bytes:
+    """The archive with one text of its schema replaced."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(target, "w") as copy:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "schema.json":
+                assert old in content.decode()
+                content = content.decode().replace(old, new).encode()
+            copy.writestr(name, content)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (b"", "skops bytes"),
+        (b"hello", "skops bytes"),
+        (pickle.dumps({"format": "backbone sentiment 1"}), "skops bytes"),
+        (skops.io.dumps(FunctionTransformer(json.loads)), "json.decoder|FunctionNode|FunctionTransformer"),
+        (skops.io.dumps({"format": np.random.default_rng(1)}), "known types, found"),
+        (skops.io.dumps({"format": "another"}), "damaged"),
+        (skops.io.dumps([1, 2]), "damaged"),
+    ],
+)
+def test_anything_else_is_refused(payload: bytes, message: str) -> None:
+    with pytest.raises(StepFailed, match=message) as failure:
+        SentimentModel.from_bytes(payload)
+    assert failure.value.where == "review_model"
+    assert failure.value.next_step == "train the model again"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"TfidfTransformer"', '"CountVectorizer"', "found sklearn.feature_extraction.text.CountVectorizer"),
+        ('"sklearn.linear_model._logistic"', '"os"', "found os.LogisticRegression"),
+        ('"ObjectNode"', '"ReduceNode"', "found ReduceNode"),
+        ("backbone sentiment 1", "backbone sentiment 9", "damaged"),
+        ("awful\\\\n", "", "don't belong"),
+        ("awful\\\\n", "best\\\\n", "twice"),
+        ('\\\\\\"n_trained\\\\\\": ', '\\\\\\"n_trained\\\\\\": 9', "add up"),
+        ('\\\\\\"n_trained\\\\\\"', '\\\\\\"n_learnt\\\\\\"', "damaged"),
+    ],
+)
+def test_a_tampered_model_is_refused(old: str, new: str, message: str) -> None:
+    data = train(made_up(100)).to_bytes()
+    with pytest.raises(StepFailed, match=message):
+        SentimentModel.from_bytes(rewritten(data, old, new))
+
+
+def test_a_model_that_loads_and_cannot_answer_is_refused() -> None:
+    model = train(made_up(100))
+    del model._classifier.intercept_
+    with pytest.raises(StepFailed, match=r"scikit-learn .* can use"):
+        SentimentModel.from_bytes(model.to_bytes())
+
+
+def test_a_cut_model_is_refused() -> None:
+    data = train(made_up(100)).to_bytes()
+    with pytest.raises(StepFailed):
+        SentimentModel.from_bytes(data[: len(data) // 2])
+
+
+# --- real reviews -----------------------------------------------------------------------------------------
+
+
+def test_real_film_reviews() -> None:
+    if not REVIEWS.exists():
+        pytest.skip(f"needs the film reviews in {REVIEWS}")
+    options = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    reviews = pyarrow.csv.read_csv(REVIEWS, parse_options=options)
+    model = train(reviews, RatingScale(3, 8))
+    rows = rows_of(model.report)
+    print(model.report.to_pylist())
+    assert model.n_trained + model.n_held_out == 3_125
+    assert rows["macro avg"]["f1"] > 0.65
+    assert rows["accuracy"]["f1"] > 0.72
+    # The probability is worth something: the surer half is right more often than the other.
+    held_out = unseen(reviews)
+    answers = model.classify(held_out["review_text"])
+    right = pc.equal(answers["sentiment"], label(held_out["rating"], RatingScale(3, 8))).to_numpy()
+    sure = answers["probability"].to_numpy() > np.median(answers["probability"].to_numpy())
+    assert right[sure].mean() > right[~sure].mean() + 0.2
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, backbone.analysis.sentiment\n"
+        "print([name for name in ('numpy', 'pyarrow', 'sklearn', 'skops') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
