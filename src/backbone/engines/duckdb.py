@@ -146,8 +146,7 @@ class DuckdbEngine:
         return self._count(rows)
 
     def create(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
-        self.drop(name)
-        self._run(f"create table {quote_identifier(name)} as {sql}", parameters)
+        self._run(f"create or replace table {quote_identifier(name)} as {sql}", parameters)
         return self._count(name)
 
     def insert(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
@@ -177,7 +176,7 @@ class DuckdbEngine:
     def stream(self, sql: str, parameters: Parameters | None = None) -> pa.RecordBatchReader:
         # On a connection of its own, so that what reads it may use the engine meanwhile.
         used = _used(sql, parameters)
-        return self._connection.cursor().execute(sql, used).to_arrow_reader(100_000)
+        return self._connection.cursor().sql(sql, params=used).to_arrow_reader(100_000)
 
     def files_holding(self, table: TableVersion, condition: str) -> list[str]:
         if not table.files:

@@ -294,13 +294,13 @@ def _publish(
     started: float,
     scratch: Path,
 ) -> Receipt:
-    def put(zone: str, staged: list[Staged], where: str | None, only_if_needed: bool) -> None:
+    def put(zone: str, staged: list[Staged], where: str | None, only_if_needed: bool) -> Receipt:
         dataset = f"{zone}.{source.name}"
         rows = sum(part.rows for part in staged)
         present = lake.exists(dataset)
-        if only_if_needed and present and not rows and where is not None:
-            if not engine.files_holding(lake.read(dataset), where):
-                return
+        nothing = only_if_needed and present and not rows and where is not None
+        if nothing and not engine.files_holding(lake.read(dataset), where or "true"):
+            return receipt
         final = replace(
             receipt,
             dataset=dataset,
@@ -319,6 +319,7 @@ def _publish(
             scratch=scratch,
             where=where if present else None,
         )
+        return final
 
     redone = _among([*out, *stage.done])
     whole = receipt.replaces_all
@@ -326,20 +327,19 @@ def _publish(
     if settled is None:
         _write_collected(engine, source, stage, scratch)
         gone = "false" if not out else _among(out)
-        put("formatted", stage.written, None if whole else gone, False)
-        return receipt
+        return put("formatted", stage.written, None if whole else gone, False)
 
     in_lost = f"(_batch, _row) in (select (_batch, _row) from {settled.lost})"
     in_revived = f"(_batch, _row) in (select (_batch, _row) from {settled.revived})"
     losers = engine.write(f"select * from {settled.losers}", scratch)
     put("duplicate", [losers], None if whole else redone, True)
     winners = engine.write(f"select * from {settled.winners}", scratch)
-    put("formatted", [winners], None if whole else f"({_among(out)} or {in_lost})", False)
+    published = put("formatted", [winners], None if whole else f"({_among(out)} or {in_lost})", False)
     revived = engine.fetch(f"select count(*) from {settled.revived}")[0][0]
     if revived and not whole:
         nothing = engine.write(f"select * from {settled.losers} where false", scratch)
         put("duplicate", [nothing], in_revived, True)
-    return receipt
+    return published
 
 
 def _among(batches: Iterable[str]) -> str:

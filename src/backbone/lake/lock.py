@@ -46,7 +46,7 @@ def project_lock(
                         str(project),
                         f"{holder} is writing to this project, and was for the {wait_s:.0f} s waited",
                         "Nothing was changed.",
-                        "wait for it to end, or end it: what it leaves half done is completed by the next run",
+                        "wait for it to end, or end it: the next run completes what it leaves half done",
                     ) from None
                 if not told:
                     on_wait(holder)

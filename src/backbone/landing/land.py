@@ -121,6 +121,10 @@ def _recorded(arrivals: Sequence[Arrival], project: Path, manifest: Manifest) ->
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         key = arrival.source, arrival.name
         status = "duplicate" if current.get(key) == sha256 else "landed"
+        if status == "duplicate" and arrival.fetched:  # asked for again, and nothing has changed
+            arrival.path.unlink()
+            _remove_empty(arrival.path.parent, project / PERSISTENT / arrival.source)
+            continue
         current[key] = sha256
         batches.append(
             Batch(

@@ -13,6 +13,7 @@ from backbone.settings import ConnectionSettings, SourceSettings
 
 PERSISTENT = Path("landing") / "persistent"
 ARRIVAL = "%Y-%m-%dT%H%M%S.%fZ"
+WHOLE = "whole.parquet"
 STAMP = "%Y-%m-%dT%H"
 WINDOW_NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)--(\d{4}-\d\d-\d\dT\d\d)\.parquet")
 
@@ -29,7 +30,10 @@ class Feed:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file in its place in persistent landing, not yet recorded."""
+    """A file in its place in persistent landing, not yet recorded.
+
+    `window_start` and `window_end` are those of a query's result.
+    """
 
     source: str
     name: str
@@ -38,6 +42,11 @@ class Arrival:
     origin: str = ""
     window_start: datetime | None = None
     window_end: datetime | None = None
+
+    @property
+    def fetched(self) -> bool:
+        """Whether a query's result rather than somebody's delivery."""
+        return self.name == WHOLE or self.window_start is not None
 
 
 class PersistentLanding:

@@ -17,9 +17,8 @@ from zoneinfo import ZoneInfo
 from backbone.dataset import Window, windows_between
 from backbone.errors import SettingsError, SourceUnavailable
 from backbone.landing.manifest import Manifest
-from backbone.landing.persistent import STAMP, Arrival, Feed, PersistentLanding
+from backbone.landing.persistent import STAMP, WHOLE, Arrival, Feed, PersistentLanding
 
-WHOLE = "whole.parquet"
 PARAMETER = re.compile(r"\$(window_start|window_end)\b")
 
 

@@ -97,7 +97,7 @@ class Sample:
     broken_purchase_lines : lines with a column too many, a word as quantity, a price with a comma (and
         so a column too many), a thirteenth month or a negative price; 5 + 3 × scale. Each is one more
         line of a good invoice, right after one of its good lines.
-    broken_review_lines : 3: a rating of 9, a missing review_id, and a line with a quote that does not
+    broken_review_lines : 3: a rating of 99, a missing review_id, and a line with a quote that does not
         end. The last is the end of its file, as after a cut connection, and takes no good row with it.
     rentals : rows of `rental` in shop.db; 3,000 × scale.
     payments : rows of `payment` in shop.db.
@@ -479,7 +479,7 @@ def _write_reviews(
         end = b""
         rows = pa.concat_tables([rows, *corrections.pop(day)])
         if day == NINE_STARS_DAY:
-            rows = pa.concat_tables([rows, _with(spare, rating=9, review_id=100001 + n * DAYS)])
+            rows = pa.concat_tables([rows, _with(spare, rating=99, review_id=100001 + n * DAYS)])
         elif day == NO_REVIEW_ID_DAY:
             rows = pa.concat_tables([rows, _with(spare, rating=4, review_id=None)])
         elif day == CUT_OFF_DAY:

@@ -1,0 +1,464 @@
+"""The command `backbone`: thin callers of the functions that do the work.
+
+Nothing heavy is imported here: each command imports what it needs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from backbone.errors import BackboneError
+    from backbone.runner import Progress, Project, RunResult
+
+app = typer.Typer(
+    name="backbone",
+    help="Turns the files and tables you have into trusted tables, and trusted tables into models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+FAILED, WRONG_USE = 1, 2
+
+
+class Form(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+FormOption = Annotated[Form, typer.Option("--format", "-f", help="How to print the rows.")]
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    project: Annotated[
+        Path, typer.Option("-C", "--project", help="The project's folder.", show_default="this folder")
+    ] = Path(),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")] = False,
+) -> None:
+    context.obj = {"root": project, "quiet": quiet}
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")] = Path("backbone-demo"),
+    scale: Annotated[int, typer.Option(min=1, help="How many times the usual amount of data.")] = 1,
+) -> None:
+    """Make a project with sample data for every shipped pipeline, run it, and show the results."""
+    from backbone.demo import make_demo, queries
+
+    with _told():
+        make_demo(folder, scale)
+        project = _open(folder)
+        _say(f"A project with sample data is in {folder}. Running it, as `backbone -C {folder} run` does:\n")
+        result = _run(project, {})
+        _show_run(result)
+        _show_status(project)
+        for title, sql in queries():
+            _out().print(f"\n[bold]{title}[/bold]")
+            _show_query(project, sql, Form.table, None, 100)
+    _say(f'\nNext: backbone -C {folder} query "select * from exploitation.user_behavior_metric limit 5"')
+    raise typer.Exit(0 if result.ok else FAILED)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The new project's folder.")],
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option("--pipeline", "-p", help="A shipped pipeline, or the module of one of yours."),
+    ] = None,
+) -> None:
+    """Make a new project: a backbone.toml with commented examples, and folders to drop files into."""
+    from backbone.scaffold import make_project
+
+    with _told():
+        made = make_project(folder, pipeline or [])
+    _say(f"A new project is in {folder}.")
+    _say(f"Next: drop files into {made}, or fill in a source in {folder / 'backbone.toml'}; then")
+    _say(f"      backbone -C {folder} run")
+
+
+@app.command()
+def land(
+    context: typer.Context,
+    source: Annotated[
+        list[str] | None, typer.Argument(help="Sources; all of them when none is named.")
+    ] = None,
+) -> None:
+    """Take over what lies in temporal landing, and collect from paths and queries."""
+    with _told():
+        project = _open(context.obj["root"])
+        result = _run(project, {"land_only": source or []}, quiet=context.obj["quiet"])
+        _show_run(result)
+    raise typer.Exit(0 if result.ok else FAILED)
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    pipeline: Annotated[list[str] | None, typer.Argument(help="Pipelines; all when none is named.")] = None,
+    window: Annotated[
+        str | None, typer.Option(help="Only this hour, day or month: 2026-01-31T13, 2026-01-31, 2026-01.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Only windows from this instant (UTC) on.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Only windows before this instant (UTC).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also windows that are not stale.")] = False,
+) -> None:
+    """Land, format, and bring every stale window up to date.
+
+    Exit status: 0 done, 1 a step or check failed (what does not depend on it is done), 2 wrong use.
+    """
+    with _told():
+        begin, until = _range(window, start, end)
+        project = _open(context.obj["root"])
+        result = _run(
+            project,
+            {"names": pipeline or [], "start": begin, "end": until, "force": force},
+            quiet=context.obj["quiet"],
+        )
+        _show_run(result)
+    raise typer.Exit(0 if result.ok else FAILED)
+
+
+@app.command()
+def query(
+    context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="A SELECT in DuckDB's dialect; - reads it from standard input.")],
+    form: FormOption = Form.table,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Every table as it was at this instant (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows shown as a table; other formats give all.")] = 100,
+) -> None:
+    """SQL over all zones: landing, formatted, quarantine, duplicate, exploitation, operations."""
+    with _told():
+        text = sys.stdin.read() if sql == "-" else sql
+        project = _open(context.obj["root"])
+        _show_query(project, text, form, _instant(as_of) if as_of else None, limit)
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    form: Annotated[Form, typer.Option("--format", "-f", help="`table` or `json`.")] = Form.table,
+) -> None:
+    """What is there: the accounts of every source, and every table with its windows."""
+    with _told():
+        project = _open(context.obj["root"])
+        if form is Form.json:
+            import json
+            from dataclasses import asdict
+
+            sources, tables = _status(project)
+            facts = {"sources": [asdict(s) for s in sources], "tables": [asdict(t) for t in tables]}
+            typer.echo(json.dumps(facts, default=str, indent=2))
+        else:
+            _show_status(project)
+
+
+@app.command()
+def history(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="Such as exploitation.user_behavior_metric.")],
+    form: FormOption = Form.table,
+    limit: Annotated[int, typer.Option(min=1, help="Commits shown, newest first.")] = 20,
+) -> None:
+    """How a table came about: every commit with its receipt."""
+    from backbone.errors import SettingsError
+
+    with _told():
+        project = _open(context.obj["root"])
+        if not project.lake.exists(dataset):
+            raise SettingsError(
+                dataset,
+                f"there is no such table; there are {', '.join(project.lake.datasets()) or 'none yet'}",
+                "",
+                "name one of them",
+            )
+        columns = (
+            "version, committed_at, stage, windows, rows_read, rows_written, rows_rejected, rows_duplicate, "
+            "seconds, measures, inputs, run_id"
+        )
+        _show_query(
+            project,
+            f"select {columns} from operations.receipt where dataset = $dataset order by version desc "
+            f"limit {int(limit)}",
+            form,
+            None,
+            limit,
+            {"dataset": dataset},
+        )
+
+
+@app.command()
+def quarantine(
+    context: typer.Context,
+    source: Annotated[str | None, typer.Argument(help="A source; all of them when none is named.")] = None,
+    form: FormOption = Form.table,
+    limit: Annotated[int, typer.Option(min=1, help="Rows shown as a table; other formats give all.")] = 20,
+) -> None:
+    """What was turned away: file, line, reasons and raw text."""
+    from backbone.errors import SettingsError
+
+    with _told():
+        project = _open(context.obj["root"])
+        there = [d.partition(".")[2] for d in project.lake.datasets() if d.startswith("quarantine.")]
+        known = [s.name for s, _ in project.sources]
+        if source is not None and source not in known:
+            raise SettingsError(
+                f"source {source}",
+                f"there is no such source; there are {', '.join(known)}",
+                "",
+                "name one of them",
+            )
+        wanted = [name for name in there if source in (None, name)]
+        if not wanted:
+            _say("Nothing is in quarantine.")
+            return
+        rows = " union all ".join(f"select '{name}' as source, * from quarantine.{name}" for name in wanted)
+        _show_query(
+            project,
+            f"select q.source, b.name as file, q.line, q.reasons, q.raw, q._batch as batch from ({rows}) as q "
+            "join landing.batch as b on b.batch = q._batch order by q.source, b.arrived_at, q.line",
+            form,
+            None,
+            limit,
+        )
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(installed("backbone-data"))
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+# --- shared by the commands ---
+
+
+def _out() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Print a failure as its reader needs it, and leave with its exit status."""
+    from backbone.errors import BackboneError, ContractError, PipelineError, SettingsError
+
+    try:
+        yield
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise typer.Exit(0) from None
+    except BackboneError as error:
+        _error(error)
+        wrong = isinstance(error, SettingsError | PipelineError | ContractError)
+        raise typer.Exit(WRONG_USE if wrong else FAILED) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted: what is half done is completed by the next run.", err=True)
+        raise typer.Exit(130) from None
+
+
+def _error(error: BackboneError) -> None:
+    typer.echo(f"{type(error).__name__}: {error}", err=True)
+
+
+def _wrong(text: str) -> NoReturn:
+    from backbone.errors import SettingsError
+
+    raise SettingsError("argument", text, "", "backbone --help")
+
+
+def _open(root: Path) -> Project:
+    from backbone.runner import open_project
+
+    return open_project(root)
+
+
+def _run(project: Project, arguments: dict[str, Any], quiet: bool = False) -> RunResult:
+    from backbone.runner import run as run_project
+
+    with _progress(quiet) as progress:
+        return run_project(project, progress=progress, **arguments)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress]:
+    """What is being done now, on one line of a terminal; nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("") as shown:
+        yield lambda text: shown.update(text)
+
+
+def _show_run(result: RunResult) -> None:
+    if result.receipts:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("table", "windows", "rows read", "written", "quarantined", "duplicates", "seconds"):
+            table.add_column(name, justify="left" if name == "table" else "right")
+        for r in result.receipts:
+            windows = str(len(r.windows)) if r.windows else ""
+            numbers = (r.rows_read, r.rows_written, r.rows_rejected, r.rows_duplicate)
+            table.add_row(r.dataset, windows, *(f"{n:,}" for n in numbers), f"{r.seconds:.2f}")
+        _out().print(table)
+    elif result.ok:
+        _say("Nothing is stale.")
+    for path in result.waiting:
+        typer.echo(f"Left for the next run, as it is still being written: {path}", err=True)
+    for error in result.failures.values():
+        _error(error)
+    for dataset, why in result.stopped.items():
+        typer.echo(f"Not run: {dataset}, because {why}.", err=True)
+
+
+def _status(project: Project) -> tuple[list[Any], list[Any]]:
+    from backbone.landing.manifest import read_manifest
+    from backbone.operations.accounts import source_account
+    from backbone.operations.index import Index
+    from backbone.operations.status import table_status
+    from backbone.pipeline import source_settings
+
+    with project.engine(_reader()) as engine:
+        index = Index(project.lake, engine, project.scratch(_reader()))
+        manifest = read_manifest(project.lake, engine)
+        sources = [
+            source_account(s.name, source_settings(project.settings, s).redelivery, manifest, index)
+            for s, _ in project.sources
+        ]
+        tables = [
+            table_status(
+                project.lake,
+                engine,
+                index,
+                model,
+                [s.dataset for s in pipeline.upstream_sources(model)],
+                datetime.now(UTC),
+            )
+            for pipeline in project.pipelines
+            for model in pipeline.models
+        ]
+    return sources, tables
+
+
+def _show_status(project: Project) -> None:
+    from rich.table import Table
+
+    sources, tables = _status(project)
+    out = _out()
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (
+        "source",
+        "files",
+        "rows in files",
+        "= formatted",
+        "+ quarantined",
+        "+ duplicates",
+        "",
+        "latest",
+    ):
+        shown.add_column(name, justify="left" if name in ("source", "", "latest") else "right")
+    for s in sources:
+        note = "" if s.rows.balanced else "does not add up"
+        if s.unformatted:
+            note = f"{s.unformatted} not formatted"
+        latest = f"{s.latest:%Y-%m-%d %H:%M}" if s.latest else "nothing has arrived"
+        numbers = (s.files, s.rows.rows, s.rows.formatted, s.rows.quarantined, s.rows.duplicate)
+        shown.add_row(s.source, *(f"{n:,}" for n in numbers), note, latest)
+    out.print()
+    out.print(shown)
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("table", "rows", "windows", "latest window", "stale", "version"):
+        shown.add_column(name, justify="left" if name in ("table", "latest window") else "right")
+    for t in tables:
+        if t.version < 0:
+            shown.add_row(t.dataset, "", "", "not made yet", str(t.stale), "")
+            continue
+        windows = "" if t.windows is None else f"{t.windows:,}"
+        latest = f"{t.latest:%Y-%m-%d %H:%M}" if t.latest else ""
+        shown.add_row(t.dataset, f"{t.rows:,}", windows, latest, str(t.stale), str(t.version))
+    out.print()
+    out.print(shown)
+
+
+def _reader() -> str:
+    import os
+
+    return f"reader-{os.getpid()}"
+
+
+def _show_query(
+    project: Project,
+    sql: str,
+    form: Form,
+    as_of: datetime | None,
+    limit: int,
+    parameters: dict[str, Any] | None = None,
+) -> None:
+    from backbone.operations.query import open_tables, print_rows
+
+    with project.engine(_reader()) as engine:
+        open_tables(project.lake, engine, as_of)
+        print_rows(engine, sql, form.value, limit, parameters, _out)
+
+
+def _range(window: str | None, start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
+    if window is not None:
+        if start or end:
+            _wrong("--window goes without --from and --to")
+        begin = _instant(window)
+        if len(window) == 7:
+            return begin, (begin + timedelta(days=32)).replace(day=1)
+        return begin, begin + (timedelta(days=1) if len(window) == 10 else timedelta(hours=1))
+    if start is None and end is None:
+        return None, None
+    begin = _instant(start) if start else datetime(1, 1, 1, tzinfo=UTC)
+    until = _instant(end) if end else datetime.now(UTC)
+    if until <= begin:
+        _wrong(f"expected --to after --from, found {start} and {end}")
+    return begin, until
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.strptime(text, "%Y-%m") if len(text) == 7 else datetime.fromisoformat(text)
+    except ValueError:
+        _wrong(f"expected a time such as 2026-01-31 or 2026-01-31T13, found {text!r}")
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

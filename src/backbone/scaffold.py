@@ -1,0 +1,120 @@
+"""A new project: `backbone.toml` with commented examples, and a folder per source to drop files into."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from backbone.contract import columns
+from backbone.errors import PipelineError, SettingsError
+from backbone.landing.files import TEMPORAL
+from backbone.pipeline import Pipeline, Source
+from backbone.settings import FILE_NAME
+
+SHIPPED = ("movie_rentals",)
+
+HEAD = """\
+# What this project runs, and what it is fed from. `backbone run` reads it.
+
+[project]
+pipelines = [{pipelines}]
+
+[engine]
+kind = "duckdb"
+memory_limit = "4GB"          # what does not fit is kept on disk meanwhile
+
+# A database that sources can be queried from. ${{NAME}} is an environment variable.
+# [connections.shop]
+# url = "postgresql://${{SHOP_USER}}:${{SHOP_PASSWORD}}@db.internal/shop"    # or sqlite:///shop.db
+"""
+
+SOURCE = """
+# {title}
+# Fields: {fields}
+# Files dropped into {drop} are taken over. Or:
+# [sources.{name}]
+# path = "/data/{name}-*.csv"              # csv, jsonl or parquet; plain, .gz or .zst; only read
+# columns = {{ {first} = "name in the file" }}
+# timezone = "Europe/London"               # of times written without one; UTC unless said
+# # or, instead of a path, from a database:
+# connection = "shop"
+# query = "select … from … {where}"{start}
+"""
+
+
+def make_project(folder: Path, names: Sequence[str]) -> Path:
+    """Make a project that runs the pipelines of these names (the shipped ones when there are none).
+
+    Returns
+    -------
+    The folder below which files are dropped.
+
+    Raises
+    ------
+    SettingsError
+        When the folder holds a project already.
+    """
+    if (folder / FILE_NAME).exists():
+        raise SettingsError(
+            str(folder), f"there is a {FILE_NAME} already", "It was left as it is.", "name another folder"
+        )
+    modules = [module_of(name) for name in names or SHIPPED]
+    pipelines = [_pipeline(module) for module in modules]
+    text = HEAD.format(pipelines=", ".join(f'"{module}"' for module in modules))
+    for pipeline in pipelines:
+        text += f"\n# Pipeline {pipeline.name}\n# [pipelines.{pipeline.name}]\n"
+        text += f'# every = "{pipeline.every}"              # hour, day, week or month\n'
+        text += "".join(f"# {name} = {_toml(value)}\n" for name, value in pipeline.parameters.items())
+        text += "".join(map(_section, pipeline.sources))
+    folder.mkdir(parents=True, exist_ok=True)
+    for pipeline in pipelines:
+        for source in pipeline.sources:
+            (folder / TEMPORAL / source.name).mkdir(parents=True, exist_ok=True)
+    (folder / FILE_NAME).write_text(text, encoding="utf-8")
+    return folder / TEMPORAL
+
+
+def module_of(name: str) -> str:
+    """The module of a shipped pipeline's name; any other name is a module's already."""
+    return f"backbone.pipelines.{name}" if name in SHIPPED else name
+
+
+def _pipeline(module: str) -> Pipeline:
+    try:
+        found = importlib.import_module(module)
+        if not hasattr(found, "pipeline") or not isinstance(found.pipeline, Pipeline):
+            found = importlib.import_module(f"{module}.pipeline")
+    except ModuleNotFoundError as error:
+        raise PipelineError(
+            f"pipeline {module}",
+            f"there is no module {error.name}",
+            "Nothing was made.",
+            f"name one of {', '.join(SHIPPED)}, or a module that can be imported",
+        ) from error
+    pipeline = found.pipeline
+    assert isinstance(pipeline, Pipeline)
+    return pipeline
+
+
+def _section(source: Source) -> str:
+    fields = columns(source.contract)
+    time = source.event_time
+    where = f"where {time} >= $window_start and {time} < $window_end" if time else "order by 1"
+    listed = ", ".join(f"{c.name} {c.sql_type.lower()}{' or null' if c.nullable else ''}" for c in fields)
+    return SOURCE.format(
+        title=f"Source {source.name}: {(source.contract.__doc__ or '').strip().splitlines()[0]}",
+        fields=listed,
+        drop=f"{TEMPORAL.as_posix()}/{source.name}/",
+        name=source.name,
+        first=fields[0].name,
+        where=where,
+        start="\n# start = 2026-01-01" if time else "",
+    )
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
