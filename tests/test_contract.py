@@ -523,7 +523,7 @@ class Lowered(Contract):
         (contract_of(a=(Annotated[str, StringConstraints(strip_whitespace=True)], ...)), "strip_whitespace"),
         (contract_of(a=(Annotated[str, "a note"], ...)), "'a note'"),
         (contract_of(a=(list[int], ...)), "list"),
-        (contract_of(a=(bytes, ...)), "bytes"),
+        (contract_of(a=(complex, ...)), "complex"),
         (contract_of(a=(Any, ...)), "Any"),
         (contract_of(a=(int | str, ...)), "expected one type"),
         (contract_of(a=(Decimal, ...)), "max_digits=12"),

@@ -238,8 +238,9 @@ def quarantine(
         rows = " union all ".join(f"select '{name}' as source, * from quarantine.{name}" for name in wanted)
         _show_query(
             project,
-            f"select q.source, b.name as file, q.line, q.reasons, q.raw, q._batch as batch from ({rows}) as q "
-            "join landing.batch as b on b.batch = q._batch order by q.source, b.arrived_at, q.line",
+            "select q.source, b.name as file, q.line, q.reasons, q.raw, q._batch as batch "
+            f"from ({rows}) as q join landing.batch as b on b.batch = q._batch "
+            "order by q.source, b.arrived_at, q.line",
             form,
             None,
             limit,

@@ -209,7 +209,7 @@ def test_broken_reviews_are_of_every_kind(written: Written) -> None:
     files = delivered(directory, "movie_review")
     broken = [row for rows in files.values() for row in rows if not review_is_good(row)]
     assert len(broken) == sample.broken_review_lines == 3
-    assert [row[3] for row in broken if len(row) == 5 and row[0]] == ["9"]
+    assert [row[3] for row in broken if len(row) == 5 and row[0]] == ["99"]
     assert sum(row[0] == "" for row in broken) == 1
     (cut_off,) = (name for name, rows in files.items() if len(rows[-1]) < 5)
     text = (directory / "deliveries/movie_review" / cut_off).read_text(encoding="utf-8")

@@ -85,8 +85,9 @@ def settle_duplicates(
     latest = f"{quote_identifier(event_time)} desc, " if event_time else ""
     engine.create(
         "stage_ranked",
-        f"select a.*, row_number() over (partition by {by} order by {latest}md5(concat_ws(chr(31), {text})) desc, "
-        f"_arrival, _row) as _rank from stage_all a join stage_order using (_batch) "
+        f"select a.*, row_number() over (partition by {by} order by {latest}"
+        f"md5(concat_ws(chr(31), {text})) desc, _arrival, _row) as _rank "
+        "from stage_all a join stage_order using (_batch) "
         f"where exists (select 1 from stage_repeated b where {same_key})",
     )
     row = f"{listed}, _batch, _row"

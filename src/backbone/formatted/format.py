@@ -198,8 +198,9 @@ def _add(
     parsed = parse(
         engine, "stage_batch", path, batch.name, source.contract, source.settings, scratch / "plain", where
     )
+    fields = ", ".join(map(quote_identifier, source.fields))
     good = (
-        f"select {', '.join(map(quote_identifier, source.fields))}, {quote_literal(batch.batch)} as _batch, _row "
+        f"select {fields}, {quote_literal(batch.batch)} as _batch, _row "
         "from stage_batch where _reasons is null"
     )
     quarantined = quarantine.quarantine_rows(engine, parsed, batch.batch)

@@ -114,8 +114,9 @@ class Index:
         if not self._lake.exists("operations.batch"):
             return {}
         rows = self._engine.fetch(
-            "select batch, fingerprint, rows, formatted, quarantined, duplicate, removed from operations.batch "
-            "where source = $source qualify row_number() over (partition by batch order by version desc) = 1",
+            "select batch, fingerprint, rows, formatted, quarantined, duplicate, removed "
+            "from operations.batch where source = $source "
+            "qualify row_number() over (partition by batch order by version desc) = 1",
             {"source": source},
         )
         return {row[0]: Known(row[1], BatchCount(*row[2:6])) for row in rows if not row[6]}
@@ -125,7 +126,8 @@ class Index:
         if not self._lake.exists("operations.change"):
             return []
         rows = self._engine.fetch(
-            "select distinct version, low, high from operations.change where dataset = $dataset order by version, low",
+            "select distinct version, low, high from operations.change where dataset = $dataset "
+            "order by version, low",
             {"dataset": dataset},
         )
         return [Change(*row) for row in rows]

@@ -57,7 +57,8 @@ pipeline = Pipeline(
                 "review_score": "count(*) from exploitation.classified_review where sentiment = 'positive'",
             },
             measures={
-                "purchases_without_customer": "count(*) from formatted.user_purchase where customer_id is null"
+                "purchases_without_customer": "count(*) from formatted.user_purchase "
+                "where customer_id is null"
             },
             checks=[InRange("review_count", least=0), InRange("review_score", least=0)],
         ),
