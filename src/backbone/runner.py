@@ -19,7 +19,7 @@ from backbone.formatted.format import FormattedSource, format_source
 from backbone.lake.lock import project_lock
 from backbone.lake.table import Lake
 from backbone.landing.land import land
-from backbone.landing.manifest import Manifest, read_manifest
+from backbone.landing.manifest import Manifest
 from backbone.landing.persistent import Feed
 from backbone.operations.index import Index, run_row
 from backbone.operations.staleness import stale_windows
@@ -169,10 +169,10 @@ def run(
             result.failures |= {f"source {name}": error for name, error in landed.failures.items()}
             if land_only is None:
                 blocked = {f"formatted.{name}" for name in landed.failures}
-                manifest = read_manifest(project.lake, engine)
                 for source, _ in sources:
-                    _format(project, engine, index, manifest, source, result, blocked, progress)
-                index.update()
+                    _format(project, engine, index, landed.manifest, source, result, blocked, progress)
+                if result.receipts:
+                    index.update()
                 for pipeline in selected:
                     _build(
                         project, engine, index, pipeline, result, blocked, start, end, force, now, progress

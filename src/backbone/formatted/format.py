@@ -110,13 +110,14 @@ def format_source(
     mark = source.fingerprint
     result, stage = Formatted(), _Stage()
     kept: set[str] = set()
-    _begin(engine, source)
     for versions in manifest.versions(source.name, source.settings.redelivery):
         for batch in versions:
             if batch.batch in known and known[batch.batch].fingerprint == mark:
                 kept.add(batch.batch)
                 break
             progress(f"format {source.name}: {batch.name}")
+            if not stage.done and not result.refused:
+                _begin(engine, source)
             try:
                 _add(lake, engine, source, batch, scratch, stage)
                 break
@@ -129,6 +130,8 @@ def format_source(
         return result
 
     progress(f"publish {source.dataset}")
+    if not stage.done:
+        _begin(engine, source)
     for zone in ("formatted", "duplicate", "quarantine"):
         if lake.exists(f"{zone}.{source.name}"):
             engine.read(lake.read(f"{zone}.{source.name}"))

@@ -33,8 +33,9 @@ Progress = Callable[[str], None]
 
 @dataclass
 class Landed:
-    """What landing did: the batches recorded, and the sources that failed or were left waiting."""
+    """What landing did: the batches recorded, the manifest with them, and the sources that failed."""
 
+    manifest: Manifest
     batches: list[Batch] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     failures: dict[str, BackboneError] = field(default_factory=dict)
@@ -71,8 +72,8 @@ def land(
     manifests.create(lake, engine, scratch)
     manifest = manifests.read_manifest(lake, engine)
     landing = PersistentLanding(lake.project, manifest)
-    result = Landed()
-    arrivals = list(landing.unrecorded(manifest, [f.source for f in feeds]))
+    result = Landed(manifest)
+    arrivals = list(landing.unrecorded())
     known = Manifest((*manifest.batches, *_recorded(arrivals, lake.project, manifest)))
     sighting = Sighting()
     for feed in feeds:
@@ -108,6 +109,7 @@ def land(
         result.receipts.append(
             manifests.record(lake, engine, result.batches, run_id, scratch, time.monotonic() - started)
         )
+        result.manifest = Manifest((*manifest.batches, *result.batches))
     _remove_duplicates(lake.project, [*manifest.batches, *result.batches], result.batches)
     return result
 

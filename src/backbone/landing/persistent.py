@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,20 +64,27 @@ class PersistentLanding:
         path.parent.mkdir(parents=True, exist_ok=True)
         return self._last, path
 
-    def unrecorded(self, manifest: Manifest, sources: Sequence[str]) -> Iterator[Arrival]:
-        """Whole files that a dead run placed and did not record; its half-written ones are removed."""
-        recorded = {b.path for b in manifest.batches}
-        for source in sources:
-            for path in sorted((self.root / source).rglob("*")):
-                if not path.is_file() or path.relative_to(self.project).as_posix() in recorded:
-                    continue
+    def unrecorded(self) -> Iterator[Arrival]:
+        """Whole files that a dead run placed and did not record; its half-written ones are removed.
+
+        A run records all its arrivals in one commit, so these arrived after all that are recorded.
+        """
+        recorded = self._last.strftime(ARRIVAL)
+        folders = (folder for source in _listed(self.root) for folder in _listed(source))
+        for folder in [f for f in folders if f.name > recorded]:
+            for path in sorted(folder.rglob("*")):
                 if path.name.endswith(".part"):
                     path.unlink()
-                    continue
-                arrival, _, name = path.relative_to(self.root / source).as_posix().partition("/")
-                arrived_at = datetime.strptime(arrival, ARRIVAL).replace(tzinfo=UTC)
-                self._last = max(self._last, arrived_at)
-                yield Arrival(source, name, arrived_at, path, origin_of(path), *window_of_name(name))
+                elif path.is_file():
+                    name = path.relative_to(folder).as_posix()
+                    arrived_at = datetime.strptime(folder.name, ARRIVAL).replace(tzinfo=UTC)
+                    self._last = max(self._last, arrived_at)
+                    source = folder.parent.name
+                    yield Arrival(source, name, arrived_at, path, origin_of(path), *window_of_name(name))
+
+
+def _listed(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def window_of_name(name: str) -> tuple[datetime | None, datetime | None]:

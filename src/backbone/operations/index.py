@@ -54,6 +54,7 @@ class Index:
 
     def __init__(self, lake: Lake, engine: Engine, scratch: Path) -> None:
         self._lake, self._engine, self._scratch = lake, engine, scratch
+        self._changes: dict[str, list[Change]] = {}
         self._read()
 
     def _read(self) -> None:
@@ -85,6 +86,7 @@ class Index:
             if rows[table]:
                 self.append(table, rows[table])
         if commits:
+            self._changes.clear()
             self._read()
         return commits
 
@@ -123,14 +125,15 @@ class Index:
 
     def changes(self, dataset: str) -> list[Change]:
         """The hours each version of a dataset changed, oldest first."""
-        if not self._lake.exists("operations.change"):
-            return []
+        if dataset in self._changes or not self._lake.exists("operations.change"):
+            return self._changes.get(dataset, [])
         rows = self._engine.fetch(
             "select distinct version, low, high from operations.change where dataset = $dataset "
             "order by version, low",
             {"dataset": dataset},
         )
-        return [Change(*row) for row in rows]
+        self._changes[dataset] = [Change(*row) for row in rows]
+        return self._changes[dataset]
 
     def windows(self, dataset: str) -> dict[datetime | None, WindowState]:
         """The state of each window of a table since it was last replaced as a whole."""
