@@ -288,6 +288,9 @@ def _told() -> Iterator[None]:
         _error(error)
         wrong = isinstance(error, SettingsError | PipelineError | ContractError)
         raise typer.Exit(WRONG_USE if wrong else FAILED) from None
+    except OSError as error:
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         typer.echo("Interrupted: what is half done is completed by the next run.", err=True)
         raise typer.Exit(130) from None
@@ -312,8 +315,11 @@ def _open(root: Path) -> Project:
 def _run(project: Project, arguments: dict[str, Any], quiet: bool = False) -> RunResult:
     from backbone.runner import run as run_project
 
+    def waiting(holder: str) -> None:
+        typer.echo(f"Waiting for {holder}, which is writing to this project.", err=True)
+
     with _progress(quiet) as progress:
-        return run_project(project, progress=progress, **arguments)
+        return run_project(project, progress=progress, on_wait=waiting, **arguments)
 
 
 @contextmanager
@@ -449,13 +455,11 @@ def _range(window: str | None, start: str | None, end: str | None) -> tuple[date
         if len(window) == 7:
             return begin, (begin + timedelta(days=32)).replace(day=1)
         return begin, begin + (timedelta(days=1) if len(window) == 10 else timedelta(hours=1))
-    if start is None and end is None:
-        return None, None
-    begin = _instant(start) if start else datetime(1, 1, 1, tzinfo=UTC)
-    until = _instant(end) if end else datetime.now(UTC)
-    if until <= begin:
+    since = _instant(start) if start else None
+    until = _instant(end) if end else None
+    if since is not None and until is not None and until <= since:
         _wrong(f"expected --to after --from, found {start} and {end}")
-    return begin, until
+    return since, until
 
 
 def _instant(text: str) -> datetime:

@@ -66,5 +66,9 @@ class StepFailed(BackboneError):
     """A step's own code failed."""
 
 
+class EngineFailed(BackboneError):
+    """The engine or the storage gave up: memory or disk that is full, a file that can't be read."""
+
+
 class ProjectLocked(BackboneError):
     """Another run holds the project's lock."""

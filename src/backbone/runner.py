@@ -120,6 +120,7 @@ def run(
     progress: Progress = lambda text: None,
     land_only: Sequence[str] | None = None,
     lock_wait_s: float = 3600.0,
+    on_wait: Progress = lambda holder: None,
 ) -> RunResult:
     """Land, format and build all that is stale.
 
@@ -131,6 +132,7 @@ def run(
     force : compute windows again that are not stale, and extract them again.
     now : windows that end later have not closed; the present unless given.
     land_only : land these sources (all when empty) and stop there.
+    lock_wait_s : seconds to wait for another run, and `on_wait` is told which.
 
     Returns
     -------
@@ -140,11 +142,7 @@ def run(
     selected = project.select(names)
     result = RunResult(f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}")
     started_at = datetime.now(UTC)
-    with project_lock(
-        project.root / HOME,
-        lock_wait_s,
-        on_wait=lambda holder: progress(f"waiting for {holder}, which is writing to this project"),
-    ):
+    with project_lock(project.root / HOME, lock_wait_s, on_wait):
         shutil.rmtree(project.scratch("run"), ignore_errors=True)
         with project.engine() as engine:
             scratch = project.scratch("run")

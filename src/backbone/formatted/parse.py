@@ -283,13 +283,20 @@ def _header(
         body, line = _after_lines(plain, settings.skip)
         return names, settings.delimiter or ",", body, line
     best: tuple[list[str], str, int, int] | None = None
+    unreadable: BatchRefused | None = None
     for delimiter in (settings.delimiter,) if settings.delimiter else DELIMITERS:
-        fields, body, line = header_end(plain, delimiter, quote, settings.skip, escape)
+        try:
+            fields, body, line = header_end(plain, delimiter, quote, settings.skip, escape)
+        except BatchRefused as error:  # a quoted name is followed by the delimiter, and by no other sign
+            unreadable = unreadable or error
+            continue
         if best is None or len(set(fields) & _wanted(contract, settings)) > len(
             set(best[0]) & _wanted(contract, settings)
         ):
             best = fields, delimiter, body, line
-    assert best is not None
+    if best is None:
+        assert unreadable is not None
+        raise BatchRefused(where, unreadable.problem, unreadable.state, unreadable.next_step)
     _require(best[0], contract, settings, where)
     return best
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.dataset import Receipt
+from backbone.errors import EngineFailed
 from backbone.lake.table import PARTITION, RECEIPT_KEY, Lake
 
 if TYPE_CHECKING:
@@ -62,7 +63,33 @@ def publish(
     Returns
     -------
     The version that readers see from now on.
+
+    Raises
+    ------
+    EngineFailed
+        When the files can't be moved or the commit can't be written; nothing is published then.
     """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        return _commit(lake, dataset, staged, receipt, transaction, remove)
+    except (DeltaError, OSError) as error:
+        raise EngineFailed(
+            dataset,
+            f"the commit failed: {' '.join(str(error).split())[:400]}",
+            "Nothing of it is published; readers see the version before.",
+            "mend the storage (is the disk full, or read-only?) and run again",
+        ) from error
+
+
+def _commit(
+    lake: Lake,
+    dataset: str,
+    staged: Staged,
+    receipt: Receipt,
+    transaction: str,
+    remove: Iterable[str] | None,
+) -> int:
     from deltalake import CommitProperties, DeltaTable, Schema
     from deltalake.transaction import Transaction, create_table_with_add_actions
 

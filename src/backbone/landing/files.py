@@ -15,6 +15,7 @@ from backbone.landing.manifest import Manifest
 from backbone.landing.persistent import Arrival, Feed, PersistentLanding, origin_of
 
 UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart")
+NO_DATA = (".DS_Store", ".gitignore", ".gitkeep", ".keep")
 SETTLE_S = 0.5
 TEMPORAL = Path("landing") / "temporal"
 
@@ -28,10 +29,11 @@ class Sighting:
     def settled(self, paths: list[Path]) -> list[Path]:
         """The files that nobody is writing: no unfinished name, and neither size nor time changing.
 
+        A name that begins with a dot is unfinished: so rsync and others call what they are writing.
         A file untouched for longer than `SETTLE_S` seconds is taken at once; younger ones are watched
         together for that long.
         """
-        finished = [p for p in paths if not p.name.lower().endswith(UNFINISHED)]
+        finished = [p for p in paths if not p.name.lower().endswith(UNFINISHED) and p.name[0] != "."]
         self.waiting.extend(p for p in paths if p not in set(finished))
         before = {p: _mark(p) for p in finished}
         if any(time.time() - mark[1] / 1e9 < SETTLE_S for mark in before.values()):
@@ -51,7 +53,8 @@ def take_dropped(landing: PersistentLanding, feed: Feed, sighting: Sighting) -> 
         for p in root.rglob("*")
         if p.is_file()
         and not p.is_symlink()
-        and not any(x.startswith(".") for x in p.relative_to(root).parts)
+        and p.name not in NO_DATA
+        and not any(x.startswith(".") for x in p.relative_to(root).parts[:-1])
     )
     for path in sighting.settled(dropped):
         name = path.relative_to(root).as_posix()

@@ -9,8 +9,10 @@ next run adopts it. A second copy of a duplicate is removed last, once the manif
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -73,8 +75,9 @@ def land(
     manifest = manifests.read_manifest(lake, engine)
     landing = PersistentLanding(lake.project, manifest)
     result = Landed(manifest)
-    arrivals = list(landing.unrecorded())
-    known = Manifest((*manifest.batches, *_recorded(arrivals, lake.project, manifest)))
+    adopted = _batches(list(landing.unrecorded()), lake.project, manifest)
+    known = Manifest((*manifest.batches, *adopted))
+    arrivals: list[Arrival] = []
     sighting = Sighting()
     for feed in feeds:
         progress(f"land {feed.source}")
@@ -104,7 +107,7 @@ def land(
         arrivals.extend(found)
     result.waiting.extend(sighting.waiting)
 
-    result.batches = _recorded(arrivals, lake.project, manifest)
+    result.batches = [*adopted, *_batches(arrivals, lake.project, known)]
     if result.batches:
         result.receipts.append(
             manifests.record(lake, engine, result.batches, run_id, scratch, time.monotonic() - started)
@@ -114,13 +117,23 @@ def land(
     return result
 
 
-def _recorded(arrivals: Sequence[Arrival], project: Path, manifest: Manifest) -> list[Batch]:
+def _digests(paths: Sequence[Path]) -> list[str]:
+    """The SHA-256 of each file, in hexadecimal, a file per core."""
+
+    def digest(path: Path) -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(digest, paths))
+
+
+def _batches(arrivals: Sequence[Arrival], project: Path, manifest: Manifest) -> list[Batch]:
     """Batches for files in persistent landing: new versions, or duplicates of the current one."""
     current = {key: b.sha256 for key, b in manifest.current().items()}
     batches = []
-    for arrival in sorted(arrivals, key=lambda a: a.arrived_at):
-        with arrival.path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    arrivals = sorted(arrivals, key=lambda a: a.arrived_at)
+    for arrival, sha256 in zip(arrivals, _digests([a.path for a in arrivals]), strict=True):
         key = arrival.source, arrival.name
         status = "duplicate" if current.get(key) == sha256 else "landed"
         if status == "duplicate" and arrival.fetched:  # asked for again, and nothing has changed

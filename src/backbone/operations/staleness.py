@@ -70,8 +70,8 @@ def stale_windows(
         if change.low is not None and change.high is not None
         for window in windows_between(instant_of(change.low), instant_of(change.high), loaded.every)
     } | {s for s in states if s is not None}
-    if start is not None and end is not None:
-        candidates |= {window.start for window in windows_between(start, end, loaded.every)}
+    if start is not None:
+        candidates |= {window.start for window in windows_between(start, end or now, loaded.every)}
     latest = _Latest(loaded, changes)
     windows = []
     for at in sorted(candidates):
