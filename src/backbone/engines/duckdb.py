@@ -77,6 +77,7 @@ class DuckdbEngine:
         self._zones: set[str] = set()
         self._sources: dict[str, str] = {}
         self._arranged: dict[str, str] = {}
+        self._loaded: set[str] = set()
         self._names = itertools.count()
 
     def read(self, table: TableVersion) -> None:
@@ -134,21 +135,21 @@ class DuckdbEngine:
 
     def load(self, name: str, file: RawFile, values: str, select: str) -> int:
         rows = f"{name}_rows"
-        self.drop(name)
         with _malformed():
-            self._connection.execute(
+            loaded = self._run(
                 f"create or replace table {quote_identifier(rows)} as "
                 f"select {select} from (select {values} from {_raw(file)} as raw) as v"
-            )
-        self._connection.execute(
+            ).fetchall()[0][0]
+        self._run(
             f"create or replace view {quote_identifier(name)} as "
             f"select rowid as _row, * from {quote_identifier(rows)}"
         )
-        return self._count(rows)
+        self._loaded.add(name)
+        return int(loaded)
 
     def create(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
-        self._run(f"create or replace table {quote_identifier(name)} as {sql}", parameters)
-        return self._count(name)
+        made = self._run(f"create or replace table {quote_identifier(name)} as {sql}", parameters)
+        return int(made.fetchall()[0][0])
 
     def insert(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
         return int(self._run(f"insert into {quote_identifier(name)} {sql}", parameters).fetchall()[0][0])
@@ -162,11 +163,11 @@ class DuckdbEngine:
             self._connection.unregister(incoming)
 
     def drop(self, name: str) -> None:
-        self._connection.execute(f"drop view if exists {quote_identifier(name)}") if self._is_view(
-            name
-        ) else None
-        for table in (name, f"{name}_rows"):
-            self._connection.execute(f"drop table if exists {quote_identifier(table)}")
+        if name in self._loaded:
+            self._loaded.remove(name)
+            self._run(f"drop view if exists {quote_identifier(name)}")
+            name = f"{name}_rows"
+        self._run(f"drop table if exists {quote_identifier(name)}")
 
     def columns(self, sql: str, parameters: Parameters | None = None) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in self._run(f"describe {sql}", parameters).fetchall()]
@@ -232,7 +233,7 @@ class DuckdbEngine:
         self._connection.close()
         shutil.rmtree(self._scratch / "spill", ignore_errors=True)
 
-    def _run(self, sql: str, parameters: Parameters | None) -> duckdb.DuckDBPyConnection:
+    def _run(self, sql: str, parameters: Parameters | None = None) -> duckdb.DuckDBPyConnection:
         try:
             return self._connection.execute(sql, _used(sql, parameters))
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
@@ -242,18 +243,6 @@ class DuckdbEngine:
                 "Nothing of this step is published; what was published before stays.",
                 "free disk space, or raise [engine] memory_limit in backbone.toml, and run again",
             ) from error
-
-    def _count(self, name: str) -> int:
-        return int(
-            self._connection.execute(f"select count(*) from {quote_identifier(name)}").fetchall()[0][0]
-        )
-
-    def _is_view(self, name: str) -> bool:
-        return bool(
-            self._connection.execute(
-                "select 1 from duckdb_views() where view_name = $name", {"name": name}
-            ).fetchall()
-        )
 
 
 def _used(sql: str, parameters: Parameters | None) -> dict[str, Any] | None:
