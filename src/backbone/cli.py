@@ -198,8 +198,10 @@ def history(
             )
         columns = (
             "version, committed_at, stage, windows, rows_read, rows_written, rows_rejected, rows_duplicate, "
-            "seconds, measures, inputs, run_id"
+            "seconds, run_id"
         )
+        if form is not Form.table:
+            columns += ", peak_memory_bytes, replaces_all, fingerprint, inputs, measures, notes"
         _show_query(
             project,
             f"select {columns} from operations.receipt where dataset = $dataset order by version desc "
@@ -277,7 +279,7 @@ def _say(text: str) -> None:
 @contextmanager
 def _told() -> Iterator[None]:
     """Print a failure as its reader needs it, and leave with its exit status."""
-    from backbone.errors import BackboneError, ContractError, PipelineError, SettingsError
+    from backbone.errors import BackboneError, ContractError, PipelineError, QueryRefused, SettingsError
 
     try:
         yield
@@ -286,7 +288,7 @@ def _told() -> Iterator[None]:
         raise typer.Exit(0) from None
     except BackboneError as error:
         _error(error)
-        wrong = isinstance(error, SettingsError | PipelineError | ContractError)
+        wrong = isinstance(error, SettingsError | PipelineError | ContractError | QueryRefused)
         raise typer.Exit(WRONG_USE if wrong else FAILED) from None
     except OSError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)

@@ -50,6 +50,10 @@ class PipelineError(BackboneError):
     """A pipeline can't be loaded: a cycle, an unknown table, unportable SQL."""
 
 
+class QueryRefused(BackboneError):
+    """A query that the engine can't answer: a syntax error, an unknown table or column."""
+
+
 class SourceUnavailable(BackboneError):
     """A source can't be reached: a database that is down, a folder that can't be read."""
 

@@ -74,6 +74,7 @@ class DuckdbEngine:
             config["threads"] = threads
         self._connection = duckdb.connect(":memory:", config=config)
         self._connection.execute("set global TimeZone = 'UTC'")
+        self._connection.execute("set global parquet_metadata_cache = true")
         self._zones: set[str] = set()
         self._sources: dict[str, str] = {}
         self._arranged: dict[str, str] = {}

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from backbone.contract import quote_identifier
 from backbone.dataset import Receipt
 from backbone.engines.protocol import Engine
 from backbone.lake.publish import Staged, publish
-from backbone.lake.table import Lake
+from backbone.lake.table import Lake, TableVersion, columns_of
 
 
 def replace_rows(
@@ -25,7 +26,9 @@ def replace_rows(
 ) -> int:
     """Publish staged rows in place of those that meet a condition, and return the version.
 
-    Files without such rows stay as they are; of the others, the rows that stay are written anew.
+    Files without such rows stay as they are; of the others, the rows that stay are written anew. Where the
+    staged rows have other columns than the table, all rows that stay are: with the new columns, null where
+    they had none of that name.
 
     Parameters
     ----------
@@ -37,16 +40,29 @@ def replace_rows(
     remove: list[str] | None = None
     if where is not None and lake.exists(dataset):
         table = lake.read(dataset)
+        columns = columns_of(staged[0].schema)
+        same = columns == table.columns
         remove = [] if where == "false" else engine.files_holding(table, where)
-        if remove:
-            kept = replace(table, dataset=f"kept.{dataset.replace('.', '_')}", files=tuple(remove))
+        touched = tuple(remove) if same else table.files
+        if touched:
+            kept = replace(table, dataset=f"kept.{dataset.replace('.', '_')}", files=touched)
             engine.read(kept)
-            survivors = engine.write(
-                f"select * from {kept.dataset} where not coalesce({where}, false)",
-                scratch,
-                partitioned=table.partitioned,
-            )
+            rest = f"{kept.dataset} where not coalesce({where}, false)"
+            query = f"select * from {rest}" if same else _recast(engine, rest, table, columns)
+            survivors = engine.write(query, scratch, partitioned=table.partitioned)
             files.extend(survivors.files)
             rows += survivors.rows
+        if not same:
+            remove = None
     whole = Staged(tuple(files), rows, staged[0].schema, staged[0].partitioned)
     return publish(lake, dataset, whole, receipt, transaction=transaction, remove=remove)
+
+
+def _recast(engine: Engine, rest: str, table: TableVersion, columns: Sequence[tuple[str, str]]) -> str:
+    """A query of rows of a table as another set of columns."""
+    there = {name for name, _ in table.columns}
+    listed = ", ".join(quote_identifier(name) if name in there else "null" for name, _ in columns)
+    engine.read(TableVersion("kept.none", -1, (), tuple(columns), False))
+    engine.create("stage_kept", "select * from kept.none")
+    engine.insert("stage_kept", f"select {listed} from {rest}")
+    return "select * from stage_kept"

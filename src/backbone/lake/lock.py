@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backbone.errors import ProjectLocked
 
-LOCK_FILE = ".backbone.lock"
+LOCK_FILE = "lock"
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def project_lock(
 
     Parameters
     ----------
-    project : the project's folder.
+    project : the folder that holds the lock's file.
     wait_s : seconds to wait for another run before giving up.
     on_wait : called once, with what is known of the holder, when there is something to wait for.
 

@@ -58,7 +58,7 @@ def publish(
     ----------
     transaction : identifies this publish; a publish that has already happened is not repeated.
     remove : addresses of the files that the staged ones replace, as `TableVersion.files` gives them;
-        None replaces the whole table, its schema included.
+        None replaces the whole table. Only this can change its columns.
 
     Returns
     -------
@@ -98,13 +98,19 @@ def _commit(
     if table is not None and table.transaction_version(transaction) is not None:
         return table.version()
 
-    place.mkdir(parents=True, exist_ok=True)
-    adds = [_add(place, path, staged.schema) for path in staged.files]
     properties = CommitProperties(
         custom_metadata={RECEIPT_KEY: receipt.to_json()}, app_transactions=[Transaction(transaction, 1)]
     )
     schema = Schema.from_arrow(staged.schema)
     partition_by = [PARTITION] if staged.partitioned else []
+    if table is not None and table.metadata().partition_columns != partition_by:
+        if remove is not None:
+            raise ValueError(f"{dataset}: a table whose partitioning changes is replaced as a whole")
+        _rewrite(table, staged, partition_by, properties)
+        return DeltaTable(str(place)).version()
+
+    place.mkdir(parents=True, exist_ok=True)
+    adds = [_add(place, path, staged.schema) for path in staged.files]
     if table is None:
         create_table_with_add_actions(
             str(place),
@@ -119,12 +125,10 @@ def _commit(
         removes = [_remove(place, uri) for uri in remove]
         actions: list[AddAction | RemoveAction] = [*adds, *removes]
         table.create_write_transaction(actions, "append", schema, partition_by, commit_properties=properties)
-    elif table.metadata().partition_columns == partition_by:
+    else:
         table.create_write_transaction(
             list(adds), "overwrite", schema, partition_by, commit_properties=properties
         )
-    else:
-        _rewrite(table, staged, partition_by, properties)
     return DeltaTable(str(place)).version()
 
 
@@ -199,14 +203,20 @@ def _rewrite(
     table: DeltaTable, staged: Staged, partition_by: list[str], properties: CommitProperties
 ) -> None:
     """Replace a table whose partitioning changes, which only a full write of delta-rs can do."""
+    import pyarrow as pa
     import pyarrow.dataset as ds
     from deltalake import write_deltalake
 
+    hive = ds.partitioning(pa.schema([(PARTITION, pa.date32())]), flavor="hive")
     names = [str(path) for path in staged.files]
-    data = ds.dataset(names, schema=staged.schema, format="parquet", partitioning="hive").scanner()
+    if names:
+        rows = ds.dataset(names, schema=staged.schema, format="parquet", partitioning=hive).scanner()
+        reader = rows.to_reader()
+    else:
+        reader = pa.RecordBatchReader.from_batches(staged.schema, [])
     write_deltalake(
         table,
-        data.to_reader(),
+        reader,
         mode="overwrite",
         schema_mode="overwrite",
         partition_by=partition_by,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from backbone.dataset import ZONES, Receipt
 from backbone.errors import BackboneError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake import DeltaTable
 
 RECEIPT_KEY = "backbone"
@@ -43,7 +45,8 @@ class Lake:
         return self.project / zone / table
 
     def exists(self, dataset: str) -> bool:
-        return (self.path(dataset) / "_delta_log").is_dir()
+        """Whether the dataset has a version; a log without a commit is what a dead run left."""
+        return _has_commit(self.path(dataset) / "_delta_log")
 
     def open(self, dataset: str, version: int | None = None) -> DeltaTable:
         from deltalake import DeltaTable
@@ -60,6 +63,7 @@ class Lake:
             f"{zone}.{folder.parent.name}"
             for zone in ZONES
             for folder in sorted((self.project / zone).glob("*/_delta_log"))
+            if _has_commit(folder)
         ]
 
     def read(self, dataset: str, version: int | None = None) -> TableVersion:
@@ -97,6 +101,21 @@ class Lake:
             if text is not None:
                 committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
                 yield commit["version"], committed_at, Receipt.from_json(text)
+
+
+def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
+    """The columns that a table of this schema has, as `TableVersion.columns` gives them."""
+    from deltalake import Schema
+
+    return tuple((f.name, _type_name(f.type)) for f in Schema.from_arrow(schema).fields)
+
+
+def _has_commit(log: Path) -> bool:
+    try:
+        with os.scandir(log) as entries:
+            return any(entry.name.endswith(".json") for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _version_of(dataset: str, table: DeltaTable) -> TableVersion:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from backbone.engines.protocol import Engine, Parameters
-from backbone.errors import SettingsError
+from backbone.errors import BackboneError, QueryRefused
 from backbone.lake.table import Lake
 
 if TYPE_CHECKING:
@@ -36,12 +36,13 @@ def print_rows(
 
     Raises
     ------
-    SettingsError
+    QueryRefused
         When the engine refuses the query.
     """
-    text = f"select * from ({sql.strip().rstrip(';')}\n) as result"
+    sql = sql.strip().rstrip(";")
+    text = f"select * from ({sql}\n) as result"
     try:
-        engine.columns(text, parameters)
+        engine.columns(sql, parameters)
         if form == "table":
             _print_table(engine, text, limit, parameters, console())
         elif form == "json":
@@ -49,12 +50,13 @@ def print_rows(
                 print(line)  # noqa: T201 - this is the command's output
         else:
             _write(engine, text, form, parameters)
-    except (SettingsError, BrokenPipeError):
+    except (BackboneError, OSError):
         raise
     except Exception as error:
-        raise SettingsError(
+        told = str(error).replace("LINE 1: describe ", "LINE 1: ").replace(" " * 9 + "^", "^")
+        raise QueryRefused(
             "query",
-            str(error).replace(text, sql).strip(),
+            told.strip(),
             "Nothing was changed.",
             "backbone status lists the tables; the text is one SELECT in DuckDB's dialect",
         ) from error
@@ -70,7 +72,7 @@ def _write(engine: Engine, sql: str, form: str, parameters: Parameters | None) -
     out = sys.stdout.buffer
     if form == "parquet":
         if sys.stdout.isatty():
-            raise SettingsError("query", "Parquet is not for a terminal", "", "add > FILE.parquet")
+            raise QueryRefused("query", "Parquet is not for a terminal", "", "add > FILE.parquet")
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(out, reader.schema) as writer:
@@ -78,14 +80,12 @@ def _write(engine: Engine, sql: str, form: str, parameters: Parameters | None) -
                 writer.write_batch(batch)
         return
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.csv as csv
 
     nested = [f.name for f in reader.schema if pa.types.is_nested(f.type) or pa.types.is_binary(f.type)]
     if nested:
         listed = ", ".join(f"cast({_quoted(name)} as varchar) as {_quoted(name)}" for name in nested)
         reader = engine.stream(f"select * replace ({listed}) from ({sql}) as flat", parameters)
-    del pc
     with csv.CSVWriter(out, reader.schema, write_options=csv.WriteOptions(quoting_style="needed")) as writer:
         for batch in reader:
             writer.write_batch(batch)

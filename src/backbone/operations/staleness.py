@@ -48,10 +48,12 @@ def stale_windows(
         one to compute.
     now : windows that end later have not closed.
     start, end : restrict to the windows that overlap this range, and add its empty ones.
+    force : also windows that are not stale; a table without windows only where no range is given.
     """
     if loaded.every is None:
         state = states.get(None)
-        due = force or state is None or state.fingerprint != loaded.fingerprint or state.every is not None
+        forced = force and start is None and end is None
+        due = forced or state is None or state.fingerprint != loaded.fingerprint or state.every is not None
         if state is not None and not due:
             due = any(
                 change.version > state.inputs.get(name, -1)

@@ -79,7 +79,6 @@ def classify_reviews(context: StepContext) -> pa.RecordBatchReader:
 
     names = ["review_id", "customer_id", "reviewed_at", "rating"]
     reviews = context.read(REVIEWS, [*names, "review_text"])
-    found = _model_in_force(context)
     kept = [reviews.schema.field(name) for name in names]
     added = [
         pa.field("sentiment", pa.string()),
@@ -90,6 +89,7 @@ def classify_reviews(context: StepContext) -> pa.RecordBatchReader:
 
     def classified() -> Iterator[pa.RecordBatch]:
         for batch in reviews:
+            found = _model_in_force(context)
             if found is None:  # which the training forbids: it fails where there are reviews
                 raise StepFailed(MODEL, "expected a model, found none")
             model_id, model = found
