@@ -14,6 +14,8 @@ from typing import Any
 
 from backbone.contract import Contract, columns
 from backbone.dataset import CADENCES, DATASET_NAME
+from backbone.engines import dialect_of
+from backbone.engines.parsed import ParsedSql
 from backbone.errors import ContractError, PipelineError, SettingsError
 from backbone.exploitation.model import Aggregate, LoadedModel, Model, SqlModel, Step
 from backbone.settings import Settings, SourceSettings
@@ -99,7 +101,7 @@ def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
     _check_names(settings, [p for p, _ in pipelines])
     produced = {f"exploitation.{m.name}": (m, p) for p, _ in pipelines for m in p.steps}
     sources = {s.dataset: s for p, _ in pipelines for s in p.sources}
-    parser = _CachedParser(cache)
+    parser = ParsedSql(cache, dialect_of(settings.engine.kind))
     loaded = []
     for pipeline, folder in pipelines:
         every, parameters = _settings_of(settings, pipeline)
@@ -259,7 +261,7 @@ def _loaded(
     parameters: Mapping[str, Any],
     sources: Mapping[str, Source],
     produced: Mapping[str, tuple[Model, Pipeline]],
-    parser: _CachedParser,
+    parser: ParsedSql,
 ) -> LoadedModel:
     cadence = every if model.windowed else None
     sql = None
@@ -271,9 +273,9 @@ def _loaded(
             raise PipelineError(
                 model.dataset, f"its SQL can't be read: {error}", "Nothing was run.", "mend `file`"
             ) from error
-        query = parser.query(text, path.name, parameters)
-        sql, inputs, mark = query["sql"], tuple(query["inputs"]), query["fingerprint"]
-        used = {name: parameters[name] for name in query["parameters"] if name in parameters}
+        query = parser.model(text, path.name, parameters)
+        sql, inputs, mark = query.sql, query.inputs, query.fingerprint
+        used = {name: parameters[name] for name in query.parameters if name in parameters}
     else:
         inputs = tuple(dict.fromkeys([*model.reads, *model.uses]))
         mark = hashlib.sha256(_module_source(model).encode()).hexdigest()
@@ -318,9 +320,9 @@ def _loaded(
     return LoadedModel(model, inputs, sql, fingerprint, cadence, used, times, conserves, measures)
 
 
-def _aggregate(parser: _CachedParser, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:
+def _aggregate(parser: ParsedSql, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:
     where = f"{model.dataset}, {kind}"
-    parsed = parser.aggregate(text, where)
+    parsed = Aggregate(*parser.aggregate(text, where))
     if parsed.table not in inputs:
         raise PipelineError(
             where,
@@ -361,63 +363,3 @@ def _ordered(pipeline: Pipeline, models: Sequence[LoadedModel]) -> list[LoadedMo
     for model in models:
         visit(model, ())
     return list(done.values())
-
-
-class _CachedParser:
-    """SQLGlot's answers, kept by the text they are about, so that a run without changes need not load it."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._version = _sqlglot_version()
-        try:
-            stored = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            stored = {}
-        self._known: dict[str, Any] = stored.get(self._version, {})
-        self._changed = False
-
-    def query(self, text: str, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        declared = {"window_start", "window_end", *parameters}
-
-        def parsed() -> dict[str, Any]:
-            from backbone.engines.dialect import parse_query, translate
-
-            query = parse_query(text, name, declared)
-            return {
-                "inputs": query.inputs,
-                "fingerprint": query.fingerprint,
-                "parameters": sorted(query.parameters),
-                "sql": translate(text, "duckdb"),
-            }
-
-        return dict(self._answer(["query", text, sorted(declared)], parsed))
-
-    def aggregate(self, text: str, where: str) -> Aggregate:
-        def parsed() -> list[str | None]:
-            from backbone.engines.dialect import parse_conserves
-
-            found = parse_conserves(text, where)
-            return [found.expression, found.table, found.where]
-
-        expression, table, condition = self._answer(["aggregate", text], parsed)
-        return Aggregate(expression, table, condition)
-
-    def _answer(self, question: list[Any], parsed: Any) -> Any:
-        key = hashlib.sha256(json.dumps(question).encode()).hexdigest()
-        if key not in self._known:
-            self._known[key] = parsed()
-            self._changed = True
-        return self._known[key]
-
-    def save(self) -> None:
-        if self._changed:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            part = self._file.with_suffix(".part")
-            part.write_text(json.dumps({self._version: self._known}), encoding="utf-8")
-            part.replace(self._file)
-
-
-def _sqlglot_version() -> str:
-    from importlib.metadata import version
-
-    return f"{version('sqlglot')}/{version('backbone-data')}"

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from backbone.engines.parsed import Dialect
 from backbone.engines.protocol import Engine
 from backbone.errors import SettingsError
+
+DIALECTS: dict[str, Dialect] = {"duckdb": "duckdb"}
+
+
+def dialect_of(kind: str) -> Dialect:
+    """The SQL dialect that an engine runs."""
+    _refuse_unknown(kind)
+    return DIALECTS[kind]
 
 
 def open_engine(kind: str, *, memory_limit: str, threads: int | None, scratch: Path) -> Engine:
@@ -17,10 +26,17 @@ def open_engine(kind: str, *, memory_limit: str, threads: int | None, scratch: P
     threads : None for one per core.
     scratch : a folder for spilled data, made when needed.
     """
-    if kind == "duckdb":
-        from backbone.engines.duckdb import DuckdbEngine
+    _refuse_unknown(kind)
+    from backbone.engines.duckdb import DuckdbEngine
 
-        return DuckdbEngine(memory_limit=memory_limit, threads=threads, scratch=scratch)
-    raise SettingsError(
-        "backbone.toml, [engine] kind", f"expected duckdb, found {kind!r}", "", 'write kind = "duckdb"'
-    )
+    return DuckdbEngine(memory_limit=memory_limit, threads=threads, scratch=scratch)
+
+
+def _refuse_unknown(kind: str) -> None:
+    if kind not in DIALECTS:
+        raise SettingsError(
+            "backbone.toml, [engine] kind",
+            f"expected {' or '.join(DIALECTS)}, found {kind!r}",
+            "",
+            f'write kind = "{next(iter(DIALECTS))}"',
+        )

@@ -1,0 +1,96 @@
+"""SQLGlot's answers, kept by the text they are about: a run without changes need not load it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+Dialect = Literal["duckdb", "spark", "postgres"]
+
+
+@dataclass(frozen=True)
+class ParsedModel:
+    """A model's text as an engine runs it, and what it reads."""
+
+    sql: str
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    fingerprint: str
+
+
+class ParsedSql:
+    """Parses SQL, and remembers in a file what came of it.
+
+    Parameters
+    ----------
+    file : where answers are kept; a missing or damaged one only costs time.
+    dialect : the one that models are translated to.
+    """
+
+    def __init__(self, file: Path, dialect: Dialect) -> None:
+        self._file, self._dialect = file, dialect
+        self._version = f"{version('sqlglot')}/{version('backbone-data')}"
+        try:
+            stored = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            stored = {}
+        self._known: dict[str, Any] = stored.get(self._version, {})
+        self._changed = False
+
+    def model(self, text: str, name: str, parameters: Iterable[str]) -> ParsedModel:
+        """A model's SELECT; `parameters` are the names it may use beside those of the window.
+
+        Raises
+        ------
+        PipelineError
+            When it is not portable SQL, naming file, line and column.
+        """
+        declared = sorted({"window_start", "window_end", *parameters})
+
+        def parsed() -> list[Any]:
+            from backbone.engines.dialect import parse_query, translate
+
+            query = parse_query(text, name, declared)
+            sql = translate(text, self._dialect)
+            return [sql, list(query.inputs), sorted(query.parameters), query.fingerprint]
+
+        sql, inputs, used, fingerprint = self._answer([self._dialect, text, declared], parsed)
+        return ParsedModel(sql, tuple(inputs), tuple(used), fingerprint)
+
+    def aggregate(self, text: str, where: str) -> tuple[str, str, str | None]:
+        """`aggregate from zone.table [where condition]`, as its three parts.
+
+        Raises
+        ------
+        PipelineError
+            When it is anything else.
+        """
+
+        def parsed() -> list[str | None]:
+            from backbone.engines.dialect import parse_conserves
+
+            found = parse_conserves(text, where)
+            return [found.expression, found.table, found.where]
+
+        expression, table, condition = self._answer(["aggregate", text], parsed)
+        return expression, table, condition
+
+    def save(self) -> None:
+        """Keep the answers that are new."""
+        if self._changed:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            part = self._file.with_suffix(".part")
+            part.write_text(json.dumps({self._version: self._known}), encoding="utf-8")
+            part.replace(self._file)
+
+    def _answer(self, question: list[Any], parsed: Callable[[], Any]) -> Any:
+        key = hashlib.sha256(json.dumps(question).encode()).hexdigest()
+        if key not in self._known:
+            self._known[key] = parsed()
+            self._changed = True
+        return self._known[key]
