@@ -32,5 +32,9 @@ format: install
 	$(RUN)/ruff format .
 	$(RUN)/ruff check --fix .
 
+bench: install
+	@uv=$$(command -v uv || echo .uv/bin/uv); "$$uv" sync --quiet --frozen --group bench
+	$(RUN)/python -m benchmarks.run
+
 clean:
 	rm -rf .venv .uv demo .mypy_cache .ruff_cache .pytest_cache

@@ -8,27 +8,19 @@ change the model.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import re
 import warnings
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from backbone.analysis.rated_reviews import LABELS, RatingScale, choose, is_held_out, label
+from backbone.analysis.sentiment_file import WHERE, damaged, read_parts, write_parts
 from backbone.errors import StepFailed
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
-
-LABELS = ("negative", "neutral", "positive")
-WHERE = "review_model"
-FORMAT = "backbone sentiment 1"
 
 # One-letter words count: the `t` of "don't" and the marks of "3/10" are worth 1.5 points of macro F1.
 WORD = r"(?u)\b\w+\b"
@@ -40,158 +32,6 @@ RARE_TERMS_GO_FROM = 100
 # comes near the share of right answers.
 C = 3.0
 TEXTS_AT_A_TIME = 8_192
-
-# What a stored model may consist of, and the skops nodes that may build it. None of them runs code.
-TRUSTED_TYPES = frozenset(
-    {
-        "builtins.dict",
-        "builtins.list",
-        "builtins.str",
-        "builtins.tuple",
-        "numpy.float64",
-        "numpy.int64",
-        "numpy.ndarray",
-        "sklearn.feature_extraction.text.TfidfTransformer",
-        "sklearn.linear_model._logistic.LogisticRegression",
-    }
-)
-TRUSTED_NODES = frozenset(
-    {"DictNode", "JsonNode", "ListNode", "NdArrayNode", "ObjectNode", "TupleNode", "TypeNode"}
-)
-
-
-@dataclass(frozen=True)
-class RatingScale:
-    """Which ratings are negative, and which positive; those between are neutral.
-
-    Parameters
-    ----------
-    negative_max : the highest rating that is negative, in the unit of the rating.
-    positive_min : the lowest rating that is positive; above `negative_max`.
-
-    Raises
-    ------
-    ValueError
-        When `negative_max` is not below `positive_min`.
-
-    Examples
-    --------
-    >>> RatingScale()
-    RatingScale(negative_max=2, positive_min=4)
-    >>> RatingScale(8, 3)
-    Traceback (most recent call last):
-    ...
-    ValueError: negative_max must be below positive_min, not 8 and 3
-    """
-
-    negative_max: float = 2
-    positive_min: float = 4
-
-    def __post_init__(self) -> None:
-        if not self.negative_max < self.positive_min:
-            raise ValueError(
-                f"negative_max must be below positive_min, not {self.negative_max} and {self.positive_min}"
-            )
-
-
-def label(ratings: pa.Array | pa.ChunkedArray, scale: RatingScale | None = None) -> pa.Array:
-    """The sentiment that each rating stands for.
-
-    Parameters
-    ----------
-    ratings : shape (n,), any numeric type.
-    scale : 1–5 stars when not given.
-
-    Returns
-    -------
-    shape (n,), string: `negative`, `neutral` or `positive`; null where the rating is null or NaN.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> label(pa.array([1, 3, 4, None])).to_pylist()
-    ['negative', 'neutral', 'positive', None]
-    >>> label(pa.array([3.5]), RatingScale(3, 8)).to_pylist()
-    ['neutral']
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    scale = scale or RatingScale()
-    number = pc.cast(_one_array(ratings), pa.float64())
-    number = pc.if_else(pc.is_nan(number), pa.scalar(None, pa.float64()), number)
-    upper = pc.if_else(pc.greater_equal(number, float(scale.positive_min)), "positive", "neutral")
-    return pc.if_else(pc.less_equal(number, float(scale.negative_max)), "negative", upper)
-
-
-def choose(reviews: pa.Table, limit: int = 20_000) -> pa.Table:
-    """The reviews with the smallest hash of `review_id`: the same ones on every machine, in any row order.
-
-    Parameters
-    ----------
-    reviews : with a column `review_id`; every other column is kept.
-    limit : how many rows at most, >= 0.
-
-    Returns
-    -------
-    At most `limit` rows, by rising hash. Rows that share a `review_id` are put in order by `review_text`
-    and `rating`, where those are present; rows without a `review_id` are never chosen.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> reviews = pa.table({"review_id": ["a", "b", "c", "d", None]})
-    >>> choose(reviews, 2)["review_id"].to_pylist()
-    ['d', 'a']
-    >>> choose(reviews.take([4, 3, 2, 1, 0]), 2)["review_id"].to_pylist()
-    ['d', 'a']
-    """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if limit < 0:
-        raise ValueError(f"limit must be 0 or more, not {limit}")
-    known = reviews.filter(pc.is_valid(reviews["review_id"]))
-    hashes = _hashes(known["review_id"])[:, 0]
-    if limit < known.num_rows:
-        # Narrow down by the hash alone first: the sort below may have to compare texts.
-        near = hashes <= np.partition(hashes, max(limit - 1, 0))[max(limit - 1, 0)]
-        known, hashes = known.filter(pa.array(near)), hashes[near]
-    keys = {"hash": pa.array(hashes), "review_id": pc.cast(known["review_id"], pa.string())}
-    if "review_text" in known.column_names:
-        keys["review_text"] = pc.cast(known["review_text"], pa.string())
-    if "rating" in known.column_names:
-        keys["rating"] = known["rating"]
-    order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
-    return known.take(order[:limit])
-
-
-def is_held_out(review_id: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Whether a review belongs to the fifth that is kept for grading.
-
-    Uses another part of the hash than `choose`, so that the reviews chosen hold a fifth as well.
-
-    Parameters
-    ----------
-    review_id : shape (n,), a string or anything that has a text.
-
-    Returns
-    -------
-    shape (n,), bool; null where `review_id` is null.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> is_held_out(pa.array(["a", "b", None])).to_pylist()
-    [True, False, None]
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    ids = _one_array(review_id)
-    held = pa.array(_hashes(ids)[:, 1] % 5 == 0)
-    return pc.if_else(pc.is_valid(ids), held, pa.scalar(None, pa.bool_()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,8 +162,6 @@ class SentimentModel:
         A skops archive of a dict: the fitted scikit-learn parts, the vocabulary as one text with a line
         for each term, and the facts about the training as JSON.
         """
-        import skops.io
-
         about = {
             "status": self.status,
             "scale": asdict(self.scale),
@@ -335,20 +173,20 @@ class SentimentModel:
             "sklearn_version": self.sklearn_version,
         }
         # The vocabulary is one text, as skops would write a file of its own for each of its numbers.
-        parts = {
-            "format": FORMAT,
-            "about": json.dumps(about),
-            "vocabulary": "\n".join(self._vocabulary),
-            "weights": self._weights,
-            "classifier": self._classifier,
-        }
-        return _canonical(skops.io.dumps(parts))
+        return write_parts(
+            {
+                "about": json.dumps(about),
+                "vocabulary": "\n".join(self._vocabulary),
+                "weights": self._weights,
+                "classifier": self._classifier,
+            }
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SentimentModel:
         """The model that `to_bytes` wrote.
 
-        Every type named in the bytes has to be on the list of this module before any of it is loaded.
+        Every type named in the bytes has to be a known one before any of it is loaded.
 
         Raises
         ------
@@ -365,21 +203,9 @@ class SentimentModel:
         backbone.errors.StepFailed: review_model: expected a model in skops bytes, found something else. ...
         """
         import pyarrow as pa
-        import sklearn
-        import skops.io
 
+        parts = read_parts(data)
         try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                strange = sorted(set(_strange(json.loads(archive.read("schema.json")))))
-        except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, RuntimeError) as error:
-            raise _refused("expected a model in skops bytes, found something else") from error
-        if strange:
-            raise _refused(f"expected a model of known types, found {', '.join(strange)}")
-        try:
-            with _quiet():
-                parts = skops.io.loads(data, trusted=[])
-            if parts["format"] != FORMAT:
-                raise ValueError(f"format {parts['format']}")
             about = json.loads(parts["about"])
             model = cls(
                 **{
@@ -394,9 +220,8 @@ class SentimentModel:
             model._check()
             # A model of a newer scikit-learn may load and then fail to answer.
             model.classify(pa.array(model._vocabulary[:1], pa.string()))
-        except Exception as error:  # a damaged archive fails in as many ways as it has bytes
-            problem = f"expected a whole model that scikit-learn {sklearn.__version__} can use"
-            raise _refused(f"{problem}, found a damaged or foreign one ({error})") from error
+        except Exception as error:  # as a damaged archive may fail anywhere
+            raise damaged(error) from error
         return model
 
     def _check(self) -> None:
@@ -479,7 +304,7 @@ def train(reviews: pa.Table, scale: RatingScale | None = None, limit: int = 20_0
             vocabulary = tuple(vectorizer.get_feature_names_out().tolist())
             weights = TfidfTransformer(sublinear_tf=True)
             classifier = LogisticRegression(C=C, class_weight="balanced", max_iter=1_000)
-            with _quiet():
+            with warnings.catch_warnings(action="ignore"):
                 classifier.fit(weights.fit_transform(counts), learn)
 
     model = SentimentModel(
@@ -539,23 +364,6 @@ def _rated(reviews: pa.Table) -> pa.Table:
     return rated
 
 
-def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    import pyarrow as pa
-
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-
-
-def _hashes(review_id: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
-    """Two independent hashes of each id: the halves of a 16-byte BLAKE2b of its text."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    ids = pc.fill_null(pc.cast(_one_array(review_id), pa.string()), "").to_pylist()
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=16).digest() for text in ids)
-    return np.frombuffer(digests, dtype=">u8").astype(np.uint64).reshape(-1, 2)
-
-
 def _vectorizer(**options: Any) -> Any:
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -566,7 +374,7 @@ def _plain(texts: pa.Array | pa.ChunkedArray) -> list[str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    plain = pc.fill_null(pc.cast(_one_array(texts), pa.string()), "")
+    plain = pc.fill_null(pc.cast(texts, pa.string()), "")
     text: list[str] = pc.replace_substring_regex(plain, LINE_BREAK, " ").to_pylist()
     return text
 
@@ -576,7 +384,8 @@ def _report(truth: list[str], answered: list[str]) -> pa.Table:
 
     found: dict[str, Any] = {}
     if truth:
-        with _quiet():
+        # The report itself tells of small or one-sided data.
+        with warnings.catch_warnings(action="ignore"):
             found = classification_report(truth, answered, output_dict=True, zero_division=0)
         # Over all reviews, precision, recall and F1 are one number.
         share = found["accuracy"]
@@ -599,52 +408,3 @@ def _report_table(columns: dict[str, list[Any]]) -> pa.Table:
 
     metrics = [(name, pa.float64()) for name in ("precision", "recall", "f1")]
     return pa.table(columns, schema=pa.schema([("label", pa.string()), *metrics, ("support", pa.int64())]))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without scikit-learn's remarks on small or one-sided data, which `status` and the report tell."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _refused(problem: str) -> StepFailed:
-    return StepFailed(WHERE, problem, "Nothing of it was loaded.", "train the model again")
-
-
-def _strange(node: Any) -> Iterator[str]:
-    """The types and loaders named anywhere in a skops schema that this module doesn't write."""
-    if isinstance(node, dict):
-        if "__loader__" in node and node["__loader__"] not in TRUSTED_NODES:
-            yield str(node["__loader__"])
-        if "__class__" in node:
-            name = f"{node.get('__module__')}.{node['__class__']}"
-            if name not in TRUSTED_TYPES:
-                yield name
-    if isinstance(node, dict | list):
-        for child in node.values() if isinstance(node, dict) else node:
-            yield from _strange(child)
-
-
-def _canonical(data: bytes) -> bytes:
-    """A skops archive without the clock time and the memory addresses that it was written with.
-
-    skops names objects and files by address; here they are numbered as they appear.
-    """
-    numbers: dict[str, str] = {}
-
-    def number(found: re.Match[str]) -> str:
-        return found[1] + numbers.setdefault(found[2], str(len(numbers) + 1)) + found[3]
-
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        contents = {name: archive.read(name) for name in archive.namelist()}
-    schema = contents.pop("schema.json").decode()
-    schema = re.sub(r'("__id__": )(\d+)()', number, schema)
-    schema = re.sub(r'("file": ")(\d+)(\.\w+")', number, schema)
-    files = {re.sub(r"()(\d+)(\..*)", number, name): content for name, content in contents.items()}
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in [*sorted(files.items()), ("schema.json", schema.encode())]:
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return target.getvalue()

@@ -22,7 +22,7 @@ from backbone.lake.table import PARTITION, TableVersion
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_RECORD_BYTES = 2_000_000  # of CSV, as in formatted/records.py
+MAX_RECORD_BYTES = 2_000_000  # of CSV, as in formatted/grammar.py
 MAX_LINE_BYTES = 16_000_000  # of JSON lines
 # Large dictionaries cost a third of the time of writing and save nothing beside the delta encodings of v2.
 WRITE_OPTIONS = "format parquet, compression snappy, parquet_version v2, dictionary_size_limit 1000"
@@ -147,6 +147,30 @@ class DuckdbEngine:
         )
         self._loaded.add(name)
         return int(loaded)
+
+    def load_together(
+        self, name: str, files: Sequence[RawFile], labels: Sequence[str], values: str, select: str
+    ) -> int:
+        paths = [str(file.path) for file in files]
+        listed = ", ".join(map(quote_literal, paths))
+        named = ", ".join(
+            f"({quote_literal(path)}, {quote_literal(label)})"
+            for path, label in zip(paths, labels, strict=True)
+        )
+        columns = ", ".join(map(quote_identifier, files[0].columns))
+        fields = ", ".join(f"{quote_literal(name)}: {quote_identifier(name)}" for name in files[0].columns)
+        raw = (
+            f"(select {columns}, to_json({{{fields}}}) as _text, f.batch as _batch, "
+            f"p.file_row_number as _row "
+            f"from read_parquet([{listed}], hive_partitioning = false, filename = true, "
+            f"file_row_number = true) as p join (values {named}) as f(path, batch) on f.path = p.filename)"
+        )
+        with _malformed():
+            loaded = self._run(
+                f"create or replace table {quote_identifier(name)} as select v._row, v._batch, {select} "
+                f"from (select raw._row, raw._batch, {values} from {raw} as raw) as v"
+            )
+        return int(loaded.fetchall()[0][0])
 
     def create(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
         made = self._run(f"create or replace table {quote_identifier(name)} as {sql}", parameters)

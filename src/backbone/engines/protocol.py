@@ -72,6 +72,15 @@ class Engine(Protocol):
             When a record can't be parsed; nothing is staged.
         """
 
+    def load_together(
+        self, name: str, files: Sequence[RawFile], labels: Sequence[str], values: str, select: str
+    ) -> int:
+        """Stage several Parquet files with equal columns as one table, as `load` does with one.
+
+        The staged table has a column `_batch` too, the label of the row's file; `_row` is the record's
+        position in its file.
+        """
+
     def create(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
         """Stage the result of a query as table `name`, in place of any before it; returns its rows."""
 

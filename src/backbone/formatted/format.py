@@ -23,7 +23,8 @@ from backbone.engines.replace import replace_rows
 from backbone.errors import BatchRefused
 from backbone.formatted import quarantine
 from backbone.formatted.duplicates import Settled, settle_duplicates
-from backbone.formatted.parse import notation_of, parse
+from backbone.formatted.fetched import together
+from backbone.formatted.parse import Parsed, notation_of, parse, parse_together
 from backbone.lake.publish import Staged
 from backbone.lake.table import Lake
 from backbone.landing.manifest import Manifest
@@ -110,14 +111,22 @@ def format_source(
     mark = source.fingerprint
     result, stage = Formatted(), _Stage()
     kept: set[str] = set()
+    waiting = []
     for versions in manifest.versions(source.name, source.settings.redelivery):
+        newest = versions[0].batch
+        if newest in known and known[newest].fingerprint == mark:
+            kept.add(newest)
+        else:
+            waiting.append(versions)
+    if waiting:
+        _begin(engine, source)
+    waiting = _add_fetched(lake, engine, source, waiting, scratch, stage, progress)
+    for versions in waiting:
         for batch in versions:
             if batch.batch in known and known[batch.batch].fingerprint == mark:
                 kept.add(batch.batch)
                 break
             progress(f"format {source.name}: {batch.name}")
-            if not stage.done and not result.refused:
-                _begin(engine, source)
             try:
                 _add(lake, engine, source, batch, scratch, stage)
                 break
@@ -130,7 +139,7 @@ def format_source(
         return result
 
     progress(f"publish {source.dataset}")
-    if not stage.done:
+    if not stage.done:  # only rows to take out, or a table to make
         _begin(engine, source)
     for zone in ("formatted", "duplicate", "quarantine"):
         if lake.exists(f"{zone}.{source.name}"):
@@ -201,15 +210,52 @@ def _add(
     parsed = parse(
         engine, "stage_batch", path, batch.name, source.contract, source.settings, scratch / "plain", where
     )
-    fields = ", ".join(map(quote_identifier, source.fields))
-    good = (
-        f"select {fields}, {quote_literal(batch.batch)} as _batch, _row "
-        "from stage_batch where _reasons is null"
-    )
     quarantined = quarantine.quarantine_rows(engine, parsed, batch.batch)
-    stage.done[batch.batch] = BatchCount(
-        parsed.records + len(parsed.broken), parsed.records + len(parsed.broken) - quarantined, quarantined, 0
-    )
+    rows = parsed.records + len(parsed.broken)
+    stage.done[batch.batch] = BatchCount(rows, rows - quarantined, quarantined, 0)
+    _collect(engine, source, parsed, quote_literal(batch.batch), scratch, stage)
+
+
+def _add_fetched(
+    lake: Lake,
+    engine: Engine,
+    source: FormattedSource,
+    waiting: list[list[Batch]],
+    scratch: Path,
+    stage: _Stage,
+    progress: Callable[[str], None],
+) -> list[list[Batch]]:
+    """Stage windows extracted by a query, many small files at a time; returns what is left to add singly."""
+    groups, left = together(lake.project, waiting)
+    for group in groups:
+        progress(f"format {source.name}: {len(group)} windows")
+        paths = [lake.project / versions[0].path for versions in group]
+        batches = [versions[0].batch for versions in group]
+        where = f"{source.dataset}, {len(group)} windows from {group[0][0].name}"
+        try:
+            parsed = parse_together(
+                engine, "stage_batch", paths, batches, source.contract, source.settings, where
+            )
+        except BatchRefused:
+            left.extend(group)  # each will say for itself what is wrong with it
+            continue
+        quarantine.quarantine_together(engine, parsed)
+        counted = engine.fetch(
+            "select _batch, count(*), count(*) filter (where _reasons is null) "
+            "from stage_batch group by _batch"
+        )
+        stage.done |= {batch: BatchCount(0, 0, 0, 0) for batch in batches}
+        stage.done |= {batch: BatchCount(rows, good, rows - good, 0) for batch, rows, good in counted}
+        _collect(engine, source, parsed, "_batch", scratch, stage)
+    return left
+
+
+def _collect(
+    engine: Engine, source: FormattedSource, parsed: Parsed, named: str, scratch: Path, stage: _Stage
+) -> None:
+    """Stage the good rows of what was parsed, and write them once they are many."""
+    fields = ", ".join(map(quote_identifier, source.fields))
+    good = f"select {fields}, {named} as _batch, _row from {parsed.table} where _reasons is null"
     stage.ignored.update(parsed.ignored_columns)
     if keys(source.contract):
         engine.insert("stage_good", good)
@@ -221,7 +267,7 @@ def _add(
             stage.collected += engine.insert("stage_good", good)
         if stage.collected >= 2 * LARGE:
             _write_collected(engine, source, stage, scratch)
-    engine.drop("stage_batch")
+    engine.drop(parsed.table)
 
 
 def _write_collected(engine: Engine, source: FormattedSource, stage: _Stage, scratch: Path) -> None:
@@ -329,6 +375,9 @@ def _publish(
     whole = receipt.replaces_all
     put("quarantine", [engine.write(f"select * from {quarantine.STAGED}", scratch)], redone, True)
     if settled is None:
+        if lake.exists(f"duplicate.{source.name}"):  # the contract had a key before
+            nothing = engine.write("select * from stage_good where false", scratch)
+            put("duplicate", [nothing], None if whole else redone, True)
         _write_collected(engine, source, stage, scratch)
         gone = "false" if not out else _among(out)
         return put("formatted", stage.written, None if whole else gone, False)

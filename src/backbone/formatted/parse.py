@@ -27,13 +27,14 @@ from backbone.contract import (
 )
 from backbone.engines.protocol import Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
-from backbone.formatted.plain import make_plain, refuse_if_not_utf8
+from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
 from backbone.settings import SourceSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from backbone.formatted.records import Broken, Grammar, Split
+    from backbone.formatted.grammar import Grammar
+    from backbone.formatted.split import Broken, Split
 
 DELIMITERS = (",", ";", "\t", "|")
 FORMATS = {
@@ -46,7 +47,6 @@ FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-PACKED = (".gz", ".zst")
 
 
 @dataclass(frozen=True)
@@ -64,29 +64,13 @@ class Parsed:
     split: Split | None
     ignored_columns: tuple[str, ...]
 
-    def located(self, engine: Engine) -> pa.Table:
-        """Row, line and raw text of the records that have reasons."""
+    def located(self, rows: Sequence[int]) -> pa.Table:
+        """Row, line and raw text of some records of a text file, given by position in rising order."""
         import numpy as np
-        import pyarrow as pa
 
-        from backbone.formatted.records import locate
+        from backbone.formatted.locate import locate
 
-        if self.grammar is None:
-            return engine.stream(
-                f"select _row as row, cast(null as bigint) as line, _raw as raw from {self.table} "
-                "where _reasons is not null order by _row"
-            ).read_all()
-        rows = [
-            r[0] for r in engine.fetch(f"select _row from {self.table} where _reasons is not null order by 1")
-        ]
-        if not rows:
-            return pa.table(
-                {
-                    "row": pa.array([], pa.int64()),
-                    "line": pa.array([], pa.int64()),
-                    "raw": pa.array([], pa.string()),
-                }
-            )
+        assert self.grammar is not None
         return locate(self.file.path, self.grammar, np.array(rows, dtype=np.int64), self.split)
 
 
@@ -114,6 +98,33 @@ def parse(
     if form == "jsonl":
         return _parse_jsonl(engine, table, plain, contract, settings, scratch, where)
     return _parse_parquet(engine, table, plain, contract, settings, where)
+
+
+def parse_together(
+    engine: Engine,
+    table: str,
+    paths: Sequence[Path],
+    batches: Sequence[str],
+    contract: type[Contract],
+    settings: SourceSettings,
+    where: str,
+) -> Parsed:
+    """Stage several Parquet files with equal columns as one table, which has a column `_batch`.
+
+    Raises
+    ------
+    BatchRefused
+        When one of them can't be read, or a column is missing.
+    """
+    file = RawFile(paths[0], "parquet", ())
+    try:
+        types = engine.raw_types(file)
+        _require(list(types), contract, settings, where)
+        files = [RawFile(path, "parquet", tuple(types)) for path in paths]
+        records = engine.load_together(table, files, batches, *_select(contract, settings, types, where))
+    except MalformedFile as error:
+        raise _not_parquet(where, error) from error
+    return Parsed(table, records, [], file, None, None, _ignored(contract, settings, list(types)))
 
 
 def format_of(name: str, settings: SourceSettings) -> str:
@@ -152,7 +163,9 @@ def _parse_csv(
     scratch: Path,
     where: str,
 ) -> Parsed:
-    from backbone.formatted.records import Grammar, count_records, split
+    from backbone.formatted.grammar import Grammar
+    from backbone.formatted.records import count_records
+    from backbone.formatted.split import split
 
     header, delimiter, body, body_line = _header(plain, contract, settings, where)
     quote = settings.quote or None
@@ -197,7 +210,8 @@ def _parse_jsonl(
     scratch: Path,
     where: str,
 ) -> Parsed:
-    from backbone.formatted.records import Grammar, count_records
+    from backbone.formatted.grammar import Grammar
+    from backbone.formatted.records import count_records
 
     grammar = Grammar("\x1f", None, None, columns=2)  # of one column, blank lines would be records
     wanted = tuple(settings.columns.get(c.name, c.name) for c in columns(contract))
@@ -226,13 +240,17 @@ def _parse_parquet(
         _require(list(types), contract, settings, where)
         records = engine.load(table, file, *_select(contract, settings, types, where))
     except MalformedFile as error:
-        raise BatchRefused(
-            where,
-            f"expected a Parquet file, found one that can't be read: {str(error).splitlines()[0]}",
-            "Nothing of this file is formatted; it is kept in persistent landing.",
-            "have the file delivered again: its next version takes this one's place",
-        ) from error
+        raise _not_parquet(where, error) from error
     return Parsed(table, records, [], file, None, None, _ignored(contract, settings, list(types)))
+
+
+def _not_parquet(where: str, error: MalformedFile) -> BatchRefused:
+    return BatchRefused(
+        where,
+        f"expected a Parquet file, found one that can't be read: {str(error).splitlines()[0]}",
+        "Nothing of this file is formatted; it is kept in persistent landing.",
+        "have the file delivered again: its next version takes this one's place",
+    )
 
 
 def _select(
@@ -267,7 +285,7 @@ def _header(
     plain: Path, contract: type[Contract], settings: SourceSettings, where: str
 ) -> tuple[list[str], str, int, int]:
     """The file's column names, its delimiter, and where its records begin."""
-    from backbone.formatted.records import header_end
+    from backbone.formatted.header import header_end
 
     quote = settings.quote or None
     escape = (settings.escape if settings.escape is not None else quote) or None

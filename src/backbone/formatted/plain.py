@@ -12,6 +12,7 @@ from typing import IO
 from backbone.errors import BatchRefused
 
 CHUNK = 4 * 1024 * 1024
+PACKED = (".gz", ".zst")
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -33,7 +34,8 @@ def make_plain(path: Path, form: str, encoding: str, scratch: Path, where: str) 
         head = file.read(4)
     packed = head.startswith((GZIP, ZSTD))
     utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-    if not packed and (form == "parquet" or utf8):
+    misnamed = not packed and path.suffix.lower() in PACKED  # which the engine would unpack all the same
+    if not packed and not misnamed and (form == "parquet" or utf8):
         if form != "parquet":
             _refuse_mark(head, where)
         return path

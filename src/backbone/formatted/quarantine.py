@@ -7,6 +7,7 @@ from backbone.engines.protocol import Engine
 from backbone.formatted.parse import Parsed
 
 STAGED = "stage_quarantine"
+AT_A_TIME = 200_000
 EMPTY = (
     "select cast(null as varchar) as _batch, cast(null as bigint) as line, cast(null as bigint) as _row, "
     "cast(null as varchar) as raw, cast(null as varchar[]) as reasons where false"
@@ -21,15 +22,7 @@ def quarantine_rows(engine: Engine, parsed: Parsed, batch: str) -> int:
     """
     import pyarrow as pa
 
-    bad = engine.fetch(f"select count(*) from {parsed.table} where _reasons is not null")[0][0]
-    if bad:
-        engine.take("stage_located", parsed.located(engine))
-        engine.insert(
-            STAGED,
-            f"select {quote_literal(batch)}, l.line, l.row, l.raw, p._reasons "
-            f"from {parsed.table} p join stage_located l on l.row = p._row order by l.row",
-        )
-        engine.drop("stage_located")
+    bad = _bad_records(engine, parsed, quote_literal(batch))
     if parsed.broken:
         lines = pa.table(
             {
@@ -44,4 +37,34 @@ def quarantine_rows(engine: Engine, parsed: Parsed, batch: str) -> int:
             f"select {quote_literal(batch)}, line, null, raw, [reason] from stage_broken order by line",
         )
         engine.drop("stage_broken")
-    return int(bad) + len(parsed.broken)
+    return bad + len(parsed.broken)
+
+
+def quarantine_together(engine: Engine, parsed: Parsed) -> int:
+    """Append the bad records of files that were parsed together; returns how many."""
+    return _bad_records(engine, parsed, "_batch")
+
+
+def _bad_records(engine: Engine, parsed: Parsed, named: str) -> int:
+    """Append the records with reasons, so many at a time that their texts fit into memory."""
+    if parsed.grammar is None:
+        return engine.insert(
+            STAGED,
+            f"select {named}, null, _row, _raw, _reasons from {parsed.table} "
+            "where _reasons is not null order by _row",
+        )
+    found, last = 0, -1
+    while rows := engine.fetch(
+        f"select _row from {parsed.table} where _reasons is not null and _row > $last "
+        f"order by _row limit {AT_A_TIME}",
+        {"last": last},
+    ):
+        engine.take("stage_located", parsed.located([row for (row,) in rows]))
+        engine.insert(
+            STAGED,
+            f"select {named}, l.line, l.row, l.raw, p._reasons "
+            f"from {parsed.table} p join stage_located l on l.row = p._row order by l.row",
+        )
+        found, last = found + len(rows), rows[-1][0]
+    engine.drop("stage_located")
+    return found

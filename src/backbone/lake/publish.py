@@ -9,10 +9,13 @@ that no version refers to; maintenance removes them.
 from __future__ import annotations
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 # A receipt must outlive the log's usual clean-up: it is the history of the table.
 CONFIGURATION = {"delta.logRetentionDuration": "interval 3650 days", "delta.checkpointInterval": "50"}
+
+LONGEST_BOUND = 32
+LAST_CHARACTER = "\U0010ffff"
 
 
 @dataclass(frozen=True)
@@ -167,36 +173,51 @@ def _remove(place: Path, uri: str) -> RemoveAction:
 
 
 def _statistics(file: Path, schema: pa.Schema) -> dict[str, object]:
-    """Row count and the least and greatest value of the columns that readers prune by."""
-    import pyarrow as pa
+    """Row count, and by column nulls and the least and greatest value, by which readers skip files.
+
+    The bounds of all columns or of none: where one is missing, delta-rs takes the file's values for null
+    and finds none of its rows.
+    """
     import pyarrow.parquet as pq
 
     metadata = pq.read_metadata(file)
     lows: dict[str, object] = {}
     highs: dict[str, object] = {}
+    nulls: dict[str, int] = {}
+    rows: dict[str, object] = {"numRecords": metadata.num_rows}
     for index in range(metadata.num_columns):
         name = metadata.schema.column(index).path
         if "." in name or schema.get_field_index(name) < 0:
             continue
-        kind = schema.field(name).type
-        if not (pa.types.is_integer(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
-            continue
         found = [metadata.row_group(g).column(index).statistics for g in range(metadata.num_row_groups)]
-        if not found or not all(s is not None and s.has_min_max for s in found):
-            continue
-        lows[name] = _json_value(min(s.min for s in found))
-        highs[name] = _json_value(max(s.max for s in found))
-    return {"numRecords": metadata.num_rows, "minValues": lows, "maxValues": highs}
+        if not found or not all(s is not None and s.has_min_max and s.has_null_count for s in found):
+            return rows
+        low, high = _bound(min(s.min for s in found)), _bound(max(s.max for s in found), upper=True)
+        if low is None or high is None:
+            return rows
+        lows[name], highs[name], nulls[name] = low, high, sum(s.null_count for s in found)
+    return rows | {"minValues": lows, "maxValues": highs, "nullCount": nulls}
 
 
-def _json_value(value: object) -> object:
-    from datetime import UTC, date, datetime
-
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if isinstance(value, date):
-        return value.isoformat()
-    return value
+def _bound(value: object, upper: bool = False) -> object:
+    """A value as the log holds it, a long text cut so that it stays a bound; None where it can't be."""
+    match value:
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        case date():
+            return value.isoformat()
+        case bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            exact = float(value)
+            return exact if Decimal(repr(exact)) == value else None
+        case str():
+            cut = value[:LONGEST_BOUND]
+            bound = cut if cut == value or not upper else f"{cut}{LAST_CHARACTER}"
+            return bound if not upper or bound >= value else None
+    return None
 
 
 def _rewrite(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from backbone.dataset import ZONES, Receipt
 from backbone.errors import BackboneError
@@ -24,7 +25,7 @@ PARTITION = "window_date"
 class TableVersion:
     """One version of a dataset: the files it holds and the columns they share.
 
-    `columns` maps names to Delta types (`long`, `decimal(12,3)`, `timestamp`, …) in the table's order.
+    `files` are paths. `columns` maps names to Delta types (`long`, `decimal(12,3)`, `timestamp`, …) in the table's order.
     """
 
     dataset: str
@@ -122,7 +123,7 @@ def _version_of(dataset: str, table: DeltaTable) -> TableVersion:
     return TableVersion(
         dataset,
         table.version(),
-        tuple(table.file_uris()),
+        tuple(unquote(uri.removeprefix("file://")) for uri in table.file_uris()),
         tuple((f.name, _type_name(f.type)) for f in table.schema().fields),
         table.metadata().partition_columns == [PARTITION],
     )

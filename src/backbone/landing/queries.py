@@ -19,6 +19,7 @@ from backbone.errors import SettingsError, SourceUnavailable
 from backbone.landing.manifest import Manifest
 from backbone.landing.persistent import STAMP, WHOLE, Arrival, Feed, PersistentLanding
 
+SQLITE_BATCH = 250_000
 PARAMETER = re.compile(r"\$(window_start|window_end)\b")
 
 
@@ -99,14 +100,16 @@ def _due(
 
 
 def _uncovered(window: Window, done: list[Window]) -> Iterator[Window]:
-    """A window that was never extracted, or the hours of it that were not."""
-    inside = [d for d in done if d.start < window.end and window.start < d.end]
-    if not inside:
-        yield window
-        return
-    for hour in windows_between(window.start, window.end, "hour"):
-        if not any(d.start <= hour.start < d.end for d in inside):
-            yield hour
+    """What of a window was never extracted: all of it, or the gaps between what was."""
+    at = window.start
+    for other in done:
+        if other.start >= window.end:
+            break
+        if at < other.start:
+            yield Window(at, other.start)
+        at = max(at, other.end)
+    if at < window.end:
+        yield Window(at, window.end)
 
 
 def _instant(value: datetime | date | None) -> datetime | None:
@@ -125,7 +128,9 @@ def _told(where: str) -> Iterator[None]:
 
     try:
         yield
-    except (adbc_driver_manager.Error, pa.ArrowException) as error:
+    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the driver
+            raise
         raise SourceUnavailable(
             where,
             f"the database answered: {' '.join(str(error).split())[:500]}",
@@ -183,6 +188,10 @@ def _fetch(connection: Any, feed: Feed, query: str, window: Window | None, targe
             mark = "?"
         query = PARAMETER.sub(lambda m: f"{mark}{order.index(m.group(1)) + 1}", query)
     with closing(connection.cursor()) as cursor:
+        if feed.connection.url.startswith(
+            "sqlite:"
+        ):  # a column's type is told by the rows of the first batch
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH)})
         cursor.execute(query, values or None)
         reader = cursor.fetch_record_batch()
         schema = pa.schema([pa.field(f.name, _plain(f.type)) for f in reader.schema])

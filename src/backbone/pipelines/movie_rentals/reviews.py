@@ -29,7 +29,8 @@ def train_review_model(context: StepContext) -> pa.Table:
     """
     import pyarrow as pa
 
-    from backbone.analysis.sentiment import RatingScale, choose, train
+    from backbone.analysis.rated_reviews import RatingScale, choose
+    from backbone.analysis.sentiment import train
 
     rated = context.query(f"select review_id from {REVIEWS} where rating is not null").read_all()
     if not rated.num_rows:

@@ -1,14 +1,11 @@
 """Sample data of a movie rental shop: seeded, of any scale, and as dirty as real feeds are."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from io import BytesIO
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +16,24 @@ from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
 from pyarrow import csv
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from backbone.pipelines.movie_rentals.sample_customers import (
+    Customers,
+    Floats,
+    Ints,
+    draw,
+    draw_customers,
+    instants,
+    seconds,
+)
+from backbone.pipelines.movie_rentals.sample_shop import write_shop
+from backbone.pipelines.movie_rentals.sample_texts import texts
+
+PURCHASES = Path("deliveries/user_purchase")
+REVIEWS = Path("deliveries/movie_review")
 
 DAYS = 30
 PURCHASES_A_DAY = 100
 REVIEWS_A_DAY = 20
-RENTALS_A_DAY = 100
-CUSTOMERS = 250
 CORRECTED_REVIEWS = 6
 
 # Which day (1 is the first) has which dirt.
@@ -35,7 +42,10 @@ RESENT_DAY = 9
 NINE_STARS_DAY, CUT_OFF_DAY, NO_REVIEW_ID_DAY = 5, 17, 23
 
 PRICES_CENTS: Ints = np.array([49, 99, 149, 199, 249, 299, 349, 399, 499, 599, 799, 999, 1299, 1499, 1999])
+PRICES = pa.array([f"{cents / 100:.2f}" for cents in PRICES_CENTS.tolist()])
 QUANTITIES: Ints = np.array([1, 2, 3, 4, 6, 12])
+# Running chances of one to five stars.
+STARS: Floats = np.cumsum([0.14, 0.16, 0.20, 0.26, 0.24])
 
 # How a good purchase line is broken: the column, and what is written in place of its value.
 BROKEN_PURCHASES = (
@@ -45,32 +55,6 @@ BROKEN_PURCHASES = (
     (4, "{:.4}-13-01 10:00:00"),
     (3, "-{}"),
 )
-
-# fmt: off
-GENRES = (
-    "Action", "Animation", "Children", "Classics", "Comedy", "Documentary", "Drama", "Family",
-    "Foreign", "Games", "Horror", "Music", "New", "Sci-Fi", "Sports", "Travel",
-)
-# fmt: on
-FILMS = 200
-INVENTORY = 1000
-RENTAL_CENTS: Ints = np.array([99, 199, 299, 399, 499, 599, 899])
-
-SHOP_SCHEMA = """
-create table category (category_id integer primary key, name text not null);
-create table film_category (
-    film_id integer not null, category_id integer not null, primary key (film_id, category_id)
-);
-create table inventory (inventory_id integer primary key, film_id integer not null);
-create table rental (
-    rental_id integer primary key, rented_at text not null,
-    inventory_id integer not null, customer_id integer not null
-);
-create table payment (
-    payment_id integer primary key, customer_id integer not null, rental_id integer not null,
-    amount text not null, paid_at text not null
-);
-"""
 
 
 @dataclass(frozen=True)
@@ -156,16 +140,15 @@ def write_sample(directory: Path, scale: int = 1, seed: int = 0, start: date = d
             f"write_sample: expected scale >= 1 and seed >= 0, found scale {scale} and seed {seed}. "
             "Nothing was written. Next: give a whole number of at least 1 as scale and 0 as seed."
         )
-    customers = _customers(Generator(PCG64([seed, 0])), scale)
+    customers = draw_customers(Generator(PCG64([seed, 0])), scale)
     tally: Counter[str] = Counter()
     files: dict[str, int] = {}
-    purchases = Path("deliveries/user_purchase")
-    reviews = Path("deliveries/movie_review")
-    for folder in (purchases, reviews):
+    days = [start + timedelta(days=day) for day in range(DAYS)]
+    for folder in (PURCHASES, REVIEWS):
         (directory / folder).mkdir(parents=True, exist_ok=True)
-    _write_purchases(Generator(PCG64([seed, 1])), directory, purchases, scale, start, customers, tally, files)
-    _write_reviews(Generator(PCG64([seed, 2])), directory, reviews, scale, start, customers, tally, files)
-    _write_shop(Generator(PCG64([seed, 3])), directory / "shop.db", scale, start, customers, tally)
+    _write_purchases(Generator(PCG64([seed, 1])), directory, scale, days, customers, tally, files)
+    _write_reviews(Generator(PCG64([seed, 2])), directory, scale, days, customers, tally, files)
+    write_shop(Generator(PCG64([seed, 3])), directory / "shop.db", scale, days, customers, tally)
     return Sample(
         purchases=tally["purchases"],
         purchases_without_customer=tally["purchases_without_customer"],
@@ -185,62 +168,8 @@ def write_sample(directory: Path, scale: int = 1, seed: int = 0, start: date = d
     )
 
 
-# --- customers -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Customers:
-    """Who buys and who reviews, each most active first, with the running sum of their activity."""
-
-    buyers: Ints
-    buying: Floats
-    reviewers: Ints
-    reviewing: Floats
-    favourite: Ints  # genre of each buyer, 0 to 15
-    loyalty: Floats  # share of a buyer's rentals that are of the favourite genre; less active, more loyal
-
-
-def _customers(rng: Generator, scale: int) -> _Customers:
-    n = CUSTOMERS * scale
-    ids = rng.permutation(n) + 12346
-    part = rng.random(n)
-    activity = 1.0 / (np.arange(n) / scale + 5.0) ** 0.9
-    buys, reviews = part >= 0.15, part < 0.75
-    buyers = ids[buys]
-    return _Customers(
-        buyers=buyers,
-        buying=np.cumsum(activity[buys]),
-        reviewers=ids[reviews],
-        reviewing=np.cumsum(activity[reviews]),
-        favourite=rng.integers(0, len(GENRES), len(buyers)),
-        loyalty=np.linspace(0.4, 0.85, len(buyers)),
-    )
-
-
-def _draw(rng: Generator, running: Floats, n: int) -> Ints:
-    """Draw n indices with the chances whose running sum is given."""
-    drawn: Ints = np.searchsorted(running, rng.random(n) * running[-1], side="right").astype(np.int64)
-    return drawn
-
-
-HOURS: Floats = np.cumsum([3, 2, 1, 1, 1, 1, 2, 3, 4, 5, 5, 6, 6, 5, 5, 5, 6, 8, 10, 12, 12, 10, 7, 5.0])
-
-
-def _seconds(rng: Generator, n: int) -> Ints:
-    """Seconds of a day, every hour possible and the evening busiest."""
-    return _draw(rng, HOURS, n) * 3600 + rng.integers(0, 3600, n)
-
-
-def _instants(day: date, seconds: Ints) -> NDArray[np.datetime64]:
-    return np.datetime64(day, "s") + seconds.astype("timedelta64[s]")
-
-
 def _money(cents: int) -> Decimal:
-    return Decimal(f"{cents // 100}.{cents % 100:02}") if cents >= 0 else -_money(-cents)
-
-
-def _money_texts(cents: Ints) -> pa.Array:
-    return pa.array([str(_money(int(value))) for value in cents])
+    return Decimal(cents).scaleb(-2)
 
 
 def _csv(table: pa.Table, quoting: str) -> bytes:
@@ -250,16 +179,12 @@ def _csv(table: pa.Table, quoting: str) -> bytes:
     return text.getvalue()
 
 
-# --- purchases -----------------------------------------------------------------------------------------
-
-
 def _write_purchases(
     rng: Generator,
     directory: Path,
-    folder: Path,
     scale: int,
-    start: date,
-    customers: _Customers,
+    days: list[date],
+    customers: Customers,
     tally: Counter[str],
     files: dict[str, int],
 ) -> None:
@@ -267,19 +192,17 @@ def _write_purchases(
     broken_on = rng.integers(1, DAYS + 1, broken)
     broken_how = np.arange(broken) % len(BROKEN_PURCHASES)
     invoice = 536365
-    for day in range(1, DAYS + 1):
-        on = start + timedelta(days=day - 1)
+    for day, on in enumerate(days, 1):
         rows, next_invoice = _purchases_of(rng, on, PURCHASES_A_DAY * scale, customers, invoice, tally)
         if day == LATE_DAY:
             late = _late(rows)
-            delivered_on = start + timedelta(days=LATE_DELIVERED_ON_DAY - 1)
-            name = folder / f"purchases-late-{delivered_on}.csv"
+            name = PURCHASES / f"purchases-late-{days[LATE_DELIVERED_ON_DAY - 1]}.csv"
             (directory / name).write_bytes(_csv(rows.filter(late), "none"))
             files[name.as_posix()] = tally["late_purchases"] = pc.sum(late).as_py()
             rows = rows.filter(pc.invert(late))
         text = _csv(rows, "none")
         how = broken_how[broken_on == day]
-        name = folder / f"purchases-{on}.csv"
+        name = PURCHASES / f"purchases-{on}.csv"
         (directory / name).write_bytes(_with_broken_lines(rng, text, how.tolist()))
         files[name.as_posix()] = rows.num_rows + len(how)
         invoice = next_invoice
@@ -287,7 +210,7 @@ def _write_purchases(
 
 
 def _purchases_of(
-    rng: Generator, on: date, n: int, customers: _Customers, first_invoice: int, tally: Counter[str]
+    rng: Generator, on: date, n: int, customers: Customers, first_invoice: int, tally: Counter[str]
 ) -> tuple[pa.Table, int]:
     """Draw the n good rows of one day, and the first invoice number of the next.
 
@@ -300,15 +223,15 @@ def _purchases_of(
 
     returned = rng.random(invoices) < 0.03
     unknown = rng.random(invoices) < 0.10
-    customer = customers.buyers[_draw(rng, customers.buying, invoices)]
-    at = _instants(on, np.sort(_seconds(rng, invoices)))
+    customer = customers.buyers[draw(rng, customers.buying, invoices)]
+    at = instants(on, np.sort(seconds(rng, invoices)))
     number = pc.cast(pa.array(first_invoice + np.arange(invoices)), pa.string())
     invoice_id = pc.binary_join_element_wise(pc.if_else(returned, "C", ""), number, "")
     customer_id = pc.binary_join_element_wise(
         pc.cast(pa.array(customer, mask=unknown), pa.string()), pa.scalar(".0"), ""
     )
 
-    quantity = QUANTITIES[_draw(rng, np.cumsum([50, 22, 10, 6, 8, 4.0]), n)]
+    quantity = QUANTITIES[draw(rng, np.cumsum([50, 22, 10, 6, 8, 4.0]), n)]
     quantity = np.where(returned[invoice], -quantity, quantity)
     price = (rng.integers(0, len(PRICES_CENTS), invoices)[invoice] + 4 * line) % len(PRICES_CENTS)
     cents = quantity * PRICES_CENTS[price]
@@ -322,7 +245,7 @@ def _purchases_of(
             "invoice_id": invoice_id.take(pa.array(invoice)),
             "customer_id": customer_id.take(pa.array(invoice)),
             "quantity": quantity,
-            "unit_price": _money_texts(PRICES_CENTS).take(pa.array(price)),
+            "unit_price": PRICES.take(pa.array(price)),
             "purchased_at": at[invoice],
         }
     )
@@ -348,116 +271,12 @@ def _with_broken_lines(rng: Generator, text: bytes, how: Sequence[int]) -> bytes
     return "\n".join(lines).encode()
 
 
-# --- reviews -------------------------------------------------------------------------------------------
-
-# fmt: off
-SUBJECTS = (
-    "the acting", "the plot", "the script", "the ending", "the soundtrack", "the camera work",
-    "the main character", "the dialogue", "the second half", "the whole film", "the directing",
-    "the opening scene",
-)
-GOOD = (
-    "superb", "wonderful", "moving", "brilliant", "funny", "gripping", "charming", "excellent",
-    "beautiful", "inspiring",
-)
-BAD = (
-    "dull", "terrible", "predictable", "boring", "clumsy", "awful", "lifeless", "tedious",
-    "irritating", "pointless",
-)
-MIDDLING = (
-    "average", "watchable", "uneven", "ordinary", "passable", "decent", "familiar", "harmless",
-)
-# fmt: on
-
-# What a sentence of a review can be: {0} is a subject, {1} one of the words. Each has 5 to 10 words.
-PRAISE = (
-    "{0} was {1} from start to finish.",
-    "I thought {0} was simply {1}!",
-    "{0} is {1}, and I cried twice.",
-    'As my father said, "{1}": he means {0}.',
-    "Très {1}: with {0} it is pure cinéma.",
-    "For me {0} was {1}, a small chef-d’œuvre.",
-)
-BLAME = (
-    "{0} was {1} from start to finish.",
-    "I thought {0} was simply {1}!",
-    "{0} is {1}, and I left early.",
-    'My wife called it "{1}" and blamed {0}.',
-    "So {1}… even {0} could not save it.",
-    "Sadly {0} was {1} — a naïve cliché.",
-)
-DENIED_BLAME = ("I did not find {0} {1} at all.", "{0} was never {1}, whatever the critics say.")
-DENIED_PRAISE = ("I did not find {0} {1} at all.", "{0} was not {1}, whatever the critics say.")
-SHRUG = (
-    "{0} was {1}, no more, no less.",
-    "I found {0} {1}, neither here nor there.",
-    '{0} is "{1}", as one says politely.',
-    "{0} was {1} — comme ci, comme ça.",
-)
-CHAT = (
-    "My sister and I watched it on a rainy Sunday.",
-    "It was shot in Québec, Kraków and São Paulo.",
-    "We rented it because the neighbours kept talking about it.",
-    "There is a dog, a lighthouse, and a lost letter.",
-    "The film runs for about two hours in all.",
-    "I have seen most of what this director made.",
-    'The title, "Señor Ångström", means very little to me.',
-    "It is the third one of a series, I believe.",
-    "Two brothers return to the town where they were born.",
-    "I watched it with subtitles, late in the evening.",
-    "People say that the book came out years ago.",
-    "The good people at the shop had one copy left.",
-    "A bad storm keeps everybody in the old hotel.",
-)
-BETWEEN = pa.array([" ", " ", " ", " ", " ", "  ", "<br /><br />", "\n"])
-
-
-def _sentences(templates: Sequence[str], words: Sequence[str]) -> list[str]:
-    filled = (each.format(subject, word) for each, subject, word in product(templates, SUBJECTS, words))
-    return [each[0].upper() + each[1:] for each in filled]
-
-
-POOLS = (
-    _sentences(PRAISE, GOOD) + _sentences(DENIED_BLAME, BAD),
-    _sentences(BLAME, BAD) + _sentences(DENIED_PRAISE, GOOD),
-    _sentences(SHRUG, MIDDLING),
-    list(CHAT),
-)
-POOL = pa.array([sentence for pool in POOLS for sentence in pool])
-POOL_SIZE: Ints = np.array([len(pool) for pool in POOLS])
-POOL_START: Ints = np.cumsum(POOL_SIZE) - POOL_SIZE
-# Running chances of praise, blame, shrug and chat in a bad, a middling and a good review.
-TONE: Floats = np.cumsum(
-    [[0.05, 0.60, 0.05, 0.30], [0.08, 0.08, 0.54, 0.30], [0.60, 0.05, 0.05, 0.30]], axis=1
-)
-STARS: Floats = np.cumsum([0.14, 0.16, 0.20, 0.26, 0.24])
-
-
-def _texts(rng: Generator, stars: Ints) -> pa.Array:
-    """Draw a text of 3 to 6 sentences, 15 to 60 words, for each number of stars; 3% say something else."""
-    n = len(stars)
-    verdict = np.digitize(stars, [3, 4])
-    verdict = np.where(rng.random(n) < 0.03, rng.integers(0, 3, n), verdict)
-    length = rng.integers(3, 7, n)
-    parts = []
-    for place in range(6):
-        beyond = length <= place
-        kind = (rng.random(n)[:, None] >= TONE[verdict, :3]).sum(axis=1)
-        sentence = POOL_START[kind] + (rng.random(n) * POOL_SIZE[kind]).astype(np.int64)
-        between = rng.integers(0, len(BETWEEN), n)
-        if place:
-            parts.append(BETWEEN.take(pa.array(between, mask=beyond)))
-        parts.append(POOL.take(pa.array(sentence, mask=beyond)))
-    return pc.binary_join_element_wise(*parts, "", null_handling="skip")
-
-
 def _write_reviews(
     rng: Generator,
     directory: Path,
-    folder: Path,
     scale: int,
-    start: date,
-    customers: _Customers,
+    days: list[date],
+    customers: Customers,
     tally: Counter[str],
     files: dict[str, int],
 ) -> None:
@@ -465,14 +284,13 @@ def _write_reviews(
     corrected = np.zeros(n * DAYS, dtype=bool)
     corrected[rng.choice(n * (DAYS - 5), CORRECTED_REVIEWS * scale, replace=False)] = True
     corrections: dict[int, list[pa.Table]] = {day: [] for day in range(1, DAYS + 1)}
-    for day in range(1, DAYS + 1):
-        on = start + timedelta(days=day - 1)
+    for day, on in enumerate(days, 1):
         first = (day - 1) * n
         rows, spare = _reviews_of(rng, on, corrected[first : first + n], first + 100001, customers)
         tally["reviews"] += rows.num_rows
         tally["rated_reviews"] += rows.num_rows - rows["rating"].null_count
         wrong = rows.filter(pa.array(corrected[first : first + n]))
-        for later, some in _corrections_of(rng, wrong, day, start):
+        for later, some in _corrections_of(rng, wrong, day, days[0]):
             corrections[later].append(some)
             tally["corrected_reviews"] += some.num_rows
 
@@ -490,7 +308,7 @@ def _write_reviews(
         text = _csv(rows.sort_by([("reviewed_at", "ascending"), ("review_id", "ascending")]), "needed") + end
         again = ("", "-resent") if day == RESENT_DAY else ("",)
         for suffix in again:
-            name = folder / f"reviews-{on}{suffix}.csv"
+            name = REVIEWS / f"reviews-{on}{suffix}.csv"
             (directory / name).write_bytes(text)
             files[name.as_posix()] = rows.num_rows + bool(end)
         if day == RESENT_DAY:
@@ -498,20 +316,20 @@ def _write_reviews(
 
 
 def _reviews_of(
-    rng: Generator, on: date, corrected: NDArray[np.bool_], first_id: int, customers: _Customers
+    rng: Generator, on: date, corrected: NDArray[np.bool_], first_id: int, customers: Customers
 ) -> tuple[pa.Table, pa.Table]:
     """Draw the good reviews of one day, and one more to break."""
     n = len(corrected)
-    stars = _draw(rng, STARS, n + 1) + 1
+    stars = draw(rng, STARS, n + 1) + 1
     unrated = rng.random(n + 1) < 0.20
     unrated[:n] &= ~corrected
     rows = pa.table(
         {
             "review_id": first_id + np.arange(n + 1),
-            "customer_id": customers.reviewers[_draw(rng, customers.reviewing, n + 1)],
-            "review_text": _texts(rng, stars),
+            "customer_id": customers.reviewers[draw(rng, customers.reviewing, n + 1)],
+            "review_text": texts(rng, stars),
             "rating": pa.array(stars, mask=unrated),
-            "reviewed_at": _instants(on, np.sort(_seconds(rng, n + 1))),
+            "reviewed_at": instants(on, np.sort(seconds(rng, n + 1))),
         }
     )
     return rows.slice(0, n), rows.slice(n)
@@ -525,7 +343,7 @@ def _corrections_of(rng: Generator, rows: pa.Table, day: int, start: date) -> li
     later = day + rng.integers(1, 6, n)
     stars = rows["rating"].to_numpy()
     change = np.where(stars == 5, -1, np.where(stars == 1, 1, rng.choice([-1, 1], n)))
-    at = _instants(start, (later - 1) * 86400 + _seconds(rng, n))
+    at = instants(start, (later - 1) * 86400 + seconds(rng, n))
     rows = _with(rows, rating=stars + change, reviewed_at=at)
     return [(int(each), rows.filter(pa.array(later == each))) for each in np.unique(later)]
 
@@ -537,57 +355,3 @@ def _with(rows: pa.Table, **values: Any) -> pa.Table:
         column = [value] if value is None or isinstance(value, int) else value
         rows = rows.set_column(place, field, pa.array(column, type=field.type))
     return rows
-
-
-# --- the shop's own database ---------------------------------------------------------------------------
-
-
-def _write_shop(
-    rng: Generator, path: Path, scale: int, start: date, customers: _Customers, tally: Counter[str]
-) -> None:
-    genre_of_film = rng.permutation(FILMS) % len(GENRES)
-    film_of_copy = rng.permutation(INVENTORY) % FILMS
-    copies = np.argsort(genre_of_film[film_of_copy], kind="stable")
-    copies_of_genre = np.bincount(genre_of_film[film_of_copy], minlength=len(GENRES))
-    first_of_genre = np.cumsum(copies_of_genre) - copies_of_genre
-
-    path.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path)) as shop:
-        shop.executescript("pragma journal_mode = off; pragma synchronous = off;" + SHOP_SCHEMA)
-        shop.executemany("insert into category values (?, ?)", list(enumerate(GENRES, 1)))
-        _insert(shop, "film_category", np.arange(FILMS) + 1, genre_of_film + 1)
-        _insert(shop, "inventory", np.arange(INVENTORY) + 1, film_of_copy + 1)
-        n = RENTALS_A_DAY * scale
-        for day in range(DAYS):
-            buyer = _draw(rng, customers.buying, n)
-            loyal = rng.random(n) < customers.loyalty[buyer]
-            genre = customers.favourite[buyer]
-            within = first_of_genre[genre] + (rng.random(n) * copies_of_genre[genre]).astype(np.int64)
-            copy = copies[np.where(loyal, within, rng.integers(0, INVENTORY, n))]
-            at = _instants(start + timedelta(days=day), np.sort(_seconds(rng, n)))
-            rental_id = tally["rentals"] + np.arange(n) + 1
-            customer_id = customers.buyers[buyer]
-            _insert(shop, "rental", rental_id, _texts_of(at), copy + 1, customer_id)
-
-            paid = np.repeat(np.arange(n), _draw(rng, np.cumsum([3, 93, 3, 1.0]), n))
-            m = len(paid)
-            price = rng.integers(0, len(RENTAL_CENTS), m)
-            wait = np.where(rng.random(m) < 0.9, rng.integers(0, 300, m), rng.integers(86400, 259200, m))
-            paid_at = _texts_of(at[paid] + wait.astype("timedelta64[s]"))
-            payment_id = tally["payments"] + np.arange(m) + 1
-            amount = _money_texts(RENTAL_CENTS).take(pa.array(price)).to_pylist()
-            _insert(shop, "payment", payment_id, customer_id[paid], rental_id[paid], amount, paid_at)
-            tally["rentals"] += n
-            tally["payments"] += m
-            tally["paid_cents"] += int(RENTAL_CENTS[price].sum())
-        shop.commit()
-
-
-def _texts_of(instants: NDArray[np.datetime64]) -> list[str]:
-    return pc.strftime(pa.array(instants), "%Y-%m-%d %H:%M:%S").to_pylist()  # type: ignore[no-any-return]
-
-
-def _insert(shop: sqlite3.Connection, table: str, *columns: Ints | list[str]) -> None:
-    lists = [column if isinstance(column, list) else column.tolist() for column in columns]
-    marks = ", ".join("?" * len(lists))
-    shop.executemany(f"insert into {table} values ({marks})", zip(*lists, strict=True))
