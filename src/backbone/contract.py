@@ -19,6 +19,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -102,6 +103,7 @@ class Key:
     """Marks a field that identifies a row, as in `review_id: Annotated[str, Key]`."""
 
 
+@cache
 def columns(contract: type[Contract]) -> tuple[Column, ...]:
     """The columns of a contract, in the order of its fields; aliases don't matter.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from backbone.contract import quote_identifier, quote_literal
-from backbone.engines.protocol import MalformedFile, Parameters, RawFile
+from backbone.engines.protocol import DOCUMENT, TEXT, MalformedFile, Parameters, RawFile
 from backbone.errors import EngineFailed, PipelineError
 from backbone.lake.publish import Staged
 from backbone.lake.table import PARTITION, TableVersion
@@ -160,7 +160,7 @@ class DuckdbEngine:
         columns = ", ".join(map(quote_identifier, files[0].columns))
         fields = ", ".join(f"{quote_literal(name)}: {quote_identifier(name)}" for name in files[0].columns)
         raw = (
-            f"(select {columns}, to_json({{{fields}}}) as _text, f.batch as _batch, "
+            f"(select {columns}, to_json({{{fields}}}) as {TEXT}, f.batch as _batch, "
             f"p.file_row_number as _row "
             f"from read_parquet([{listed}], hive_partitioning = false, filename = true, "
             f"file_row_number = true) as p join (values {named}) as f(path, batch) on f.path = p.filename)"
@@ -301,22 +301,20 @@ def _raw(file: RawFile) -> str:
     """The FROM item that reads a raw file, one row per record, every column as it is written."""
     path = quote_literal(str(file.path))
     if file.format == "parquet":
-        return (
-            f"(select *, cast(null as varchar) as _text from read_parquet({path}, hive_partitioning = false))"
-        )
+        return f"(select *, to_json(p) as {TEXT} from read_parquet({path}, hive_partitioning = false) as p)"
     if file.format == "jsonl":
         # One column and no quoting: each line is a record; a document is parsed once for all fields.
         lines = (
-            f"read_csv({path}, columns = {{'_line': 'VARCHAR'}}, auto_detect = false, header = false, "
+            f"read_csv({path}, columns = {{'l': 'VARCHAR'}}, auto_detect = false, header = false, "
             f"delim = '\x1f', quote = '', escape = '', max_line_size = {MAX_LINE_BYTES}, nullstr = '\x1e')"
         )
         fields = "".join(
-            f", json_extract_string(_document, {quote_literal(_pointer(name))}) as {quote_identifier(name)}"
+            f", json_extract_string({DOCUMENT}, {quote_literal(_pointer(name))}) as {quote_identifier(name)}"
             for name in file.columns
         )
-        document = "case when json_valid(_line) and json_type(_line) = 'OBJECT' then _line end as _document"
-        records = f"(select _line, {document} from {lines} where _line <> '')"
-        return f"(select cast(null as varchar) as _text, _document{fields} from {records})"
+        document = f"case when json_valid(l) and json_type(l) = 'OBJECT' then l end as {DOCUMENT}"
+        records = f"(select {document} from {lines} where l <> '')"
+        return f"(select cast(null as varchar) as {TEXT}, {DOCUMENT}{fields} from {records})"
     names = [f"c{index}" for index in range(len(file.columns))]
     types = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
     options = [
@@ -336,7 +334,7 @@ def _raw(file: RawFile) -> str:
     renamed = ", ".join(
         f"{name} as {quote_identifier(column)}" for name, column in zip(names, file.columns, strict=True)
     )
-    return f"(select {renamed}, cast(null as varchar) as _text from read_csv({path}, {', '.join(options)}))"
+    return f"(select {renamed}, cast(null as varchar) as {TEXT} from read_csv({path}, {', '.join(options)}))"
 
 
 def _pointer(name: str) -> str:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Parameters = Mapping[str, Any]
 
+# Columns that a reader adds to a file's own; names that no file has.
+TEXT, DOCUMENT = "_backbone_text", "_backbone_document"
+
 
 @dataclass(frozen=True)
 class RawFile:
@@ -62,7 +65,8 @@ class Engine(Protocol):
         """Stage a raw file as table `name`, one row per record, and return the number of records.
 
         `values` is a list of expressions over the file's columns, written `raw."column"`, and over
-        `raw._text`, which is the whole record as JSON for a file of typed columns and null for text.
+        `raw.{TEXT}`, which is the whole record as JSON for a file of typed columns and null for text. Of
+        JSON lines, `raw.{DOCUMENT}` is null where a line holds no object.
         `select` is a list over those, written `v.name`. The staged table has a column `_row` before them:
         the record's position in the file, from 0.
 

@@ -25,7 +25,7 @@ from backbone.contract import (
     quote_literal,
     value_sql,
 )
-from backbone.engines.protocol import Engine, MalformedFile, RawFile
+from backbone.engines.protocol import DOCUMENT, TEXT, Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
 from backbone.settings import SourceSettings
@@ -217,7 +217,7 @@ def _parse_jsonl(
     wanted = tuple(settings.columns.get(c.name, c.name) for c in columns(contract))
     file = RawFile(plain, "jsonl", wanted)
     values, select = _select(contract, settings, dict.fromkeys(wanted, "VARCHAR"), where)
-    values += ", raw._document is null as no_object"
+    values += f", raw.{DOCUMENT} is null as no_object"
     broken = "['the line is not a JSON object']"
     select = select.replace("case when", f"case when v.no_object then {broken} when", 1) if select else select
     try:
@@ -274,7 +274,7 @@ def _select(
         names.append(f"v.v{i} as {quote_identifier(column.name)}")
         good.append(ok_sql(column, f"v.r{i}", f"v.v{i}", notation))
         failures += failures_sql(column, f"v.r{i}", f"v.v{i}", notation)
-    values.append("raw._text as _text")
+    values.append(f"raw.{TEXT} as _text")
     listed = f"list_filter([{', '.join(failures)}], lambda reason: reason is not null)"
     reasons = f"case when {' and '.join(good)} then null else {listed} end as _reasons"
     raw_text = f"case when {' and '.join(good)} then null else v._text end as _raw"

@@ -25,7 +25,8 @@ PARTITION = "window_date"
 class TableVersion:
     """One version of a dataset: the files it holds and the columns they share.
 
-    `files` are paths. `columns` maps names to Delta types (`long`, `decimal(12,3)`, `timestamp`, …) in the table's order.
+    `files` are paths. `columns` maps names to Delta types (`long`, `decimal(12,3)`, `timestamp`, …) in the
+    table's order.
     """
 
     dataset: str

@@ -7,6 +7,7 @@ is extracted whole at every run, and counts as a new version only when its resul
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
@@ -95,14 +96,15 @@ def _due(
     again = [w for w in done if w.start < until and w.end > begin]
     if not force:
         again = again[-feed.settings.refetch :] if feed.settings.refetch else []
-    fresh = (w for w in windows_between(begin, until, every) if w.end <= until)
+    extracted = set(done)
+    fresh = (w for w in windows_between(begin, until, every) if w.end <= until and w not in extracted)
     yield from sorted({*again, *(part for w in fresh for part in _uncovered(w, done))})
 
 
 def _uncovered(window: Window, done: list[Window]) -> Iterator[Window]:
     """What of a window was never extracted: all of it, or the gaps between what was."""
     at = window.start
-    for other in done:
+    for other in done[bisect_left(done, window.start, key=lambda w: w.end) :]:
         if other.start >= window.end:
             break
         if at < other.start:

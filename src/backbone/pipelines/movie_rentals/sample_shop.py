@@ -42,6 +42,8 @@ create table payment (
     payment_id integer primary key, customer_id integer not null, rental_id integer not null,
     amount text not null, paid_at text not null
 );
+create index rental_rented_at on rental (rented_at);
+create index payment_paid_at on payment (paid_at);
 """
 
 

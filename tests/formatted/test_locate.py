@@ -1,0 +1,51 @@
+"""Lines and texts of records, against a slow state machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from csv_files import CHUNKS, COLUMNS, THREE, duckdb_reads, many, slow_records, tables
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backbone.formatted.grammar import Grammar
+from backbone.formatted.locate import locate
+from backbone.formatted.records import count_records
+from backbone.formatted.split import split
+
+
+@many
+@given(data=tables(), chosen=st.sets(st.integers(0, 7)))
+def test_locates_like_the_state_machine(tmp_path: Path, data: bytes, chosen: set[int]) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(data)
+    records = slow_records(data, COLUMNS)
+    rows = np.array(sorted(row for row in chosen if row < len(records)), dtype=np.int64)
+    expected = [
+        {"row": row, "line": records[row][0], "raw": records[row][1].decode()} for row in rows.tolist()
+    ]
+    for chunk in CHUNKS:
+        assert locate(path, THREE, rows, chunk=chunk).to_pylist() == expected
+
+
+@many
+@given(data=tables(), chosen=st.sets(st.integers(0, 7)))
+def test_locates_with_another_escape(tmp_path: Path, data: bytes, chosen: set[int]) -> None:
+    data = data.replace(b'""', b'\\"')
+    data = data.replace(b',\\",', b',"",').replace(b'\\"', b"\\\\") if data.count(b'"') % 2 else data
+    path = tmp_path / "a.csv"
+    path.write_bytes(data)
+    grammar = Grammar(escape="\\", columns=COLUMNS)
+    cleaned = tmp_path / "b.csv"
+    assert count_records(path, grammar) is None
+    result = split(path, grammar, cleaned)
+    records = slow_records(cleaned.read_bytes(), COLUMNS, escape=92)
+    rows = np.array(sorted(row for row in chosen if row < len(records)), dtype=np.int64)
+    found = locate(cleaned, grammar, rows)
+    assert found["line"].to_pylist() == [records[row][0] for row in rows.tolist()]
+    assert found["raw"].to_pylist() == [records[row][1].decode() for row in rows.tolist()]
+    if cleaned.stat().st_size:
+        rows_read, errors = duckdb_reads(cleaned, escape="\\", new_line="\\n")
+        assert (len(rows_read), errors) == (len(records), 0)
+    assert result.good_bytes == cleaned.stat().st_size
