@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +210,9 @@ class Trial:
                 table = f"{zone}.{found.name}"
                 exists = project.lake.exists(table)
                 there[zone] = engine.fetch(f"select count(*) from {table}")[0][0] if exists else 0
+            if project.lake.exists(f"duplicate.{found.name}"):
+                both = f"formatted.{found.name} join duplicate.{found.name} using (_batch, _row)"
+                assert engine.fetch(f"select count(*) from {both}") == [(0,)]
         rows = account.rows
         assert rows.balanced, rows
         assert there == {
@@ -310,4 +313,4 @@ def postgres() -> Iterator[Postgres]:
 
 def utc(text: str) -> datetime:
     """An instant in UTC."""
-    return datetime.fromisoformat(f"{text}+00:00")
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

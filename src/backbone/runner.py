@@ -15,6 +15,7 @@ from backbone.engines import open_engine
 from backbone.engines.protocol import Engine
 from backbone.errors import BackboneError, PipelineError
 from backbone.exploitation.build import build
+from backbone.formatted.duplicates import remove_revived
 from backbone.formatted.format import FormattedSource, format_source
 from backbone.lake.lock import project_lock
 from backbone.lake.table import Lake
@@ -216,6 +217,8 @@ def _format(
         source.name, source.contract, source_settings(project.settings, source), source.event_time
     )
     try:
+        if index.revived_left(source.name):
+            remove_revived(project.lake, engine, source.name, result.run_id, project.scratch("run"))
         done = format_source(
             project.lake,
             engine,

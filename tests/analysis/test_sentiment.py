@@ -1,13 +1,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import pickle
-import random
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pytest
-import skops.io
+from made_up_reviews import made_up, shuffled
 from sklearn.metrics import classification_report
-from sklearn.preprocessing import FunctionTransformer
 
 from backbone.analysis import sentiment
-from backbone.analysis.sentiment import (
-    LABELS,
-    RatingScale,
-    SentimentModel,
-    choose,
-    is_held_out,
-    label,
-    train,
-)
+from backbone.analysis.rated_reviews import LABELS, RatingScale, is_held_out, label
+from backbone.analysis.sentiment import SentimentModel, train
 from backbone.errors import StepFailed
 
 REVIEWS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "movie_reviews" / "reviews.csv"
-
-OPINIONS = {
-    1: ["dull", "boring", "awful", "waste", "worst"],
-    3: ["average", "fair", "watchable", "decent", "plain"],
-    5: ["wonderful", "superb", "moving", "great", "best"],
-}
-
-
-def made_up(n: int, ratings: tuple[int, ...] = (1, 3, 5), seed: int = 7) -> pa.Table:
-    """Reviews whose words mostly fit their rating."""
-    chance = random.Random(seed)
-    rating = [chance.choice(ratings) for _ in range(n)]
-    words = [OPINIONS[r if chance.random() < 0.8 else chance.choice(ratings)] for r in rating]
-    return pa.table(
-        {
-            "review_id": [f"r{i}" for i in range(n)],
-            "review_text": [
-                "the film was " + " and ".join(chance.choices(opinion, k=3)) for opinion in words
-            ],
-            "rating": rating,
-        }
-    )
-
-
-def shuffled(reviews: pa.Table, seed: int = 1) -> pa.Table:
-    return reviews.take(np.random.default_rng(seed).permutation(len(reviews)))
 
 
 def unseen(reviews: pa.Table) -> pa.Table:
@@ -67,52 +28,6 @@ def unseen(reviews: pa.Table) -> pa.Table:
 
 def rows_of(report: pa.Table) -> dict[str, dict[str, Any]]:
     return {row.pop("label"): row for row in report.to_pylist()}
-
-
-# --- labels -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("scale", "ratings", "expected"),
-    [
-        (RatingScale(), [1, 2, 3, 4, 5], "negative negative neutral positive positive"),
-        (RatingScale(), [2.0, 2.5, 3.9, 4.0], "negative neutral neutral positive"),
-        (RatingScale(3, 8), [1, 3, 4, 7, 8, 10], "negative negative neutral neutral positive positive"),
-    ],
-)
-def test_a_rating_has_a_label(scale: RatingScale, ratings: list[float], expected: str) -> None:
-    assert label(pa.array(ratings), scale).to_pylist() == expected.split()
-
-
-def test_no_rating_has_no_label() -> None:
-    assert label(pa.chunked_array([[None, 1.0], [float("nan")]])).to_pylist() == [None, "negative", None]
-    assert label(pa.array([], pa.int8())).to_pylist() == []
-
-
-@pytest.mark.parametrize("bounds", [(4, 4), (5, 2), (float("nan"), 4)])
-def test_a_scale_has_room_between_its_bounds(bounds: tuple[float, float]) -> None:
-    with pytest.raises(ValueError, match="below positive_min"):
-        RatingScale(*bounds)
-
-
-# --- which reviews ------------------------------------------------------------------------------------
-
-
-def test_the_smallest_hashes_are_chosen() -> None:
-    ids = [f"review {i} é" for i in range(500)]
-    by_hash = sorted(ids, key=lambda text: hashlib.blake2b(text.encode(), digest_size=16).digest()[:8])
-    reviews = pa.table({"review_id": [*ids, None], "n": range(501)})
-    assert choose(reviews, 40)["review_id"].to_pylist() == by_hash[:40]
-    assert choose(reviews)["review_id"].to_pylist() == by_hash
-    assert choose(reviews, 0).num_rows == 0
-    assert choose(reviews.slice(0, 0), 3).schema == reviews.schema
-
-
-def test_rows_of_one_id_have_an_order() -> None:
-    reviews = pa.table(
-        {"review_id": ["a"] * 4, "review_text": ["y", "x", "y", None], "rating": [3, 2, 1, None]}
-    )
-    assert choose(reviews, 3) == choose(shuffled(reviews), 3)
 
 
 @pytest.mark.parametrize(
@@ -124,18 +39,6 @@ def test_the_type_of_the_text_makes_no_difference(text: pa.DataType) -> None:
         pa.schema([("review_id", text), ("review_text", text), ("rating", pa.decimal128(21, 1))])
     )
     assert train(other).to_bytes() == train(reviews).to_bytes()
-
-
-def test_a_number_is_hashed_as_its_text() -> None:
-    assert is_held_out(pa.array(range(50))) == is_held_out(pa.array([str(i) for i in range(50)]))
-
-
-def test_about_a_fifth_is_held_out() -> None:
-    reviews = pa.table({"review_id": [f"id-{i}" for i in range(10_000)]})
-    assert 1_900 < pc.sum(is_held_out(reviews["review_id"])).as_py() < 2_100
-    # The hash that chooses says nothing about who is held out.
-    assert 170 < pc.sum(is_held_out(choose(reviews, 1_000)["review_id"])).as_py() < 230
-    assert is_held_out(pa.array([None, "a"]))[0].as_py() is None
 
 
 def test_at_most_the_limit_is_used_and_only_rated_reviews_count() -> None:
@@ -200,6 +103,15 @@ def test_one_review_is_learnt_from_and_not_graded(held_out: bool) -> None:
     assert model.report["support"].to_pylist() == [0] * 6
     assert model.report["f1"].null_count == 6
     assert model.row()["macro_f1"] is None
+
+
+def test_the_row_says_what_it_was_trained_on() -> None:
+    model = train(made_up(300))
+    row = model.row()
+    assert row["status"] == "trained"
+    assert row["n_trained"] == sum(row[f"n_{name}"] for name in LABELS)  # type: ignore[misc]
+    assert row["macro_f1"] == rows_of(model.report)["macro avg"]["f1"]
+    assert (row["negative_max"], row["positive_min"], row["limit"]) == (2, 4, 20_000)
 
 
 # --- the same model from the same reviews ---------------------------------------------------------------
@@ -326,98 +238,6 @@ def test_a_column_that_is_missing_or_not_a_number_is_an_error() -> None:
         train(reviews.slice(0, 0))
     with pytest.raises(ValueError, match="limit"):
         train(reviews, limit=0)
-
-
-# --- storage --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ratings", [(1, 3, 5), (1, 5), (3,)])
-def test_the_bytes_hold_the_whole_model(ratings: tuple[int, ...]) -> None:
-    model = train(made_up(300, ratings), RatingScale(2.5, 4.5), limit=250)
-    read = SentimentModel.from_bytes(model.to_bytes())
-    texts = pa.array([*made_up(60, seed=9)["review_text"].to_pylist(), None, "xyzzy"])
-    assert read.classify(texts) == model.classify(texts)
-    assert read.row() == model.row()
-    assert read.report == model.report
-    assert read.scale == RatingScale(2.5, 4.5)
-    assert read.to_bytes() == model.to_bytes()
-
-
-def test_the_row_says_what_it_was_trained_on() -> None:
-    model = train(made_up(300))
-    row = model.row()
-    assert row["status"] == "trained"
-    assert row["n_trained"] == sum(row[f"n_{name}"] for name in LABELS)  # type: ignore[misc]
-    assert row["macro_f1"] == rows_of(model.report)["macro avg"]["f1"]
-    assert (row["negative_max"], row["positive_min"], row["limit"]) == (2, 4, 20_000)
-
-
-def test_skops_itself_finds_nothing_to_distrust() -> None:
-    assert skops.io.get_untrusted_types(data=train(made_up(100)).to_bytes()) == []
-
-
-def rewritten(data: bytes, old: str, new: str) -> bytes:
-    """The archive with one text of its schema replaced."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(target, "w") as copy:
-        for name in source.namelist():
-            content = source.read(name)
-            if name == "schema.json":
-                assert old in content.decode()
-                content = content.decode().replace(old, new).encode()
-            copy.writestr(name, content)
-    return target.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("payload", "message"),
-    [
-        (b"", "skops bytes"),
-        (b"hello", "skops bytes"),
-        (pickle.dumps({"format": "backbone sentiment 1"}), "skops bytes"),
-        (skops.io.dumps(FunctionTransformer(json.loads)), "json.decoder|FunctionNode|FunctionTransformer"),
-        (skops.io.dumps({"format": np.random.default_rng(1)}), "known types, found"),
-        (skops.io.dumps({"format": "another"}), "damaged"),
-        (skops.io.dumps([1, 2]), "damaged"),
-    ],
-)
-def test_anything_else_is_refused(payload: bytes, message: str) -> None:
-    with pytest.raises(StepFailed, match=message) as failure:
-        SentimentModel.from_bytes(payload)
-    assert failure.value.where == "review_model"
-    assert failure.value.next_step == "train the model again"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('"TfidfTransformer"', '"CountVectorizer"', "found sklearn.feature_extraction.text.CountVectorizer"),
-        ('"sklearn.linear_model._logistic"', '"os"', "found os.LogisticRegression"),
-        ('"ObjectNode"', '"ReduceNode"', "found ReduceNode"),
-        ("backbone sentiment 1", "backbone sentiment 9", "damaged"),
-        ("awful\\\\n", "", "don't belong"),
-        ("awful\\\\n", "best\\\\n", "twice"),
-        ('\\\\\\"n_trained\\\\\\": ', '\\\\\\"n_trained\\\\\\": 9', "add up"),
-        ('\\\\\\"n_trained\\\\\\"', '\\\\\\"n_learnt\\\\\\"', "damaged"),
-    ],
-)
-def test_a_tampered_model_is_refused(old: str, new: str, message: str) -> None:
-    data = train(made_up(100)).to_bytes()
-    with pytest.raises(StepFailed, match=message):
-        SentimentModel.from_bytes(rewritten(data, old, new))
-
-
-def test_a_model_that_loads_and_cannot_answer_is_refused() -> None:
-    model = train(made_up(100))
-    del model._classifier.intercept_
-    with pytest.raises(StepFailed, match=r"scikit-learn .* can use"):
-        SentimentModel.from_bytes(model.to_bytes())
-
-
-def test_a_cut_model_is_refused() -> None:
-    data = train(made_up(100)).to_bytes()
-    with pytest.raises(StepFailed):
-        SentimentModel.from_bytes(data[: len(data) // 2])
 
 
 # --- real reviews -----------------------------------------------------------------------------------------

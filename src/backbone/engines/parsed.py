@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -84,7 +85,7 @@ class ParsedSql:
         """Keep the answers that are new."""
         if self._changed:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            part = self._file.with_suffix(".part")
+            part = self._file.with_suffix(f".{os.getpid()}.part")
             part.write_text(json.dumps({self._version: self._known}), encoding="utf-8")
             part.replace(self._file)
 

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from backbone.contract import quote_identifier
+from backbone.dataset import Receipt
 from backbone.engines.protocol import Engine
+from backbone.engines.replace import replace_rows
 from backbone.lake.table import Lake
+
+REVIVED = "revived"  # the measure in a formatted table's receipt
+TRIM = "trim"  # the stage of the commit that follows it
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ def settle_duplicates(
     out: str,
     redone: str,
     order: Mapping[str, int],
+    afresh: bool,
 ) -> Settled:
     """Decide which of the candidates and of the rows already there with the same keys is formatted.
 
@@ -49,6 +56,7 @@ def settle_duplicates(
     candidates : a staged table of the new rows: the fields, `_batch`, `_row`.
     out, redone : SQL conditions for the rows of batches that are taken out, and of those formatted now.
     order : each batch's place in the order of arrival.
+    afresh : whether all that is there goes, so that only the candidates count.
     """
     import pyarrow as pa
 
@@ -62,7 +70,8 @@ def settle_duplicates(
         ),
     )
     formatted, duplicate = f"formatted.{source}", f"duplicate.{source}"
-    have_formatted, have_duplicates = lake.exists(formatted), lake.exists(duplicate)
+    have_formatted = lake.exists(formatted) and not afresh
+    have_duplicates = lake.exists(duplicate) and not afresh
     engine.create("stage_keys", f"select distinct {by} from {candidates}")
     if have_formatted:
         engine.insert("stage_keys", f"select distinct {by} from {formatted} a where {out}")
@@ -111,3 +120,24 @@ def settle_duplicates(
     for name in ("stage_keys", "stage_all", "stage_repeated", "stage_ranked", "stage_order"):
         engine.drop(name)
     return settled
+
+
+def remove_revived(lake: Lake, engine: Engine, source: str, run_id: str, scratch: Path) -> None:
+    """Take out of the duplicates the rows that are formatted again.
+
+    This follows the formatted table's commit, so that such a row is never in neither. A run that dies
+    between the two leaves it in both, and the next one calls this first.
+    """
+    duplicate, formatted = f"duplicate.{source}", f"formatted.{source}"
+    for dataset in (duplicate, formatted):
+        engine.read(lake.read(dataset))
+    replace_rows(
+        lake,
+        engine,
+        duplicate,
+        [engine.write(f"select * from {duplicate} where false", scratch)],
+        Receipt(run_id=run_id, stage=TRIM, dataset=duplicate, fingerprint=""),
+        transaction=f"{run_id}:{duplicate}:{lake.version(duplicate)}",
+        scratch=scratch,
+        where=f"(_batch, _row) in (select (_batch, _row) from {formatted})",
+    )

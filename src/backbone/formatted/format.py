@@ -22,7 +22,7 @@ from backbone.engines.protocol import Engine
 from backbone.engines.replace import replace_rows
 from backbone.errors import BatchRefused
 from backbone.formatted import quarantine
-from backbone.formatted.duplicates import Settled, settle_duplicates
+from backbone.formatted.duplicates import REVIVED, Settled, remove_revived, settle_duplicates
 from backbone.formatted.fetched import together
 from backbone.formatted.parse import Parsed, notation_of, parse, parse_together
 from backbone.lake.publish import Staged
@@ -145,6 +145,7 @@ def format_source(
         if lake.exists(f"{zone}.{source.name}"):
             engine.read(lake.read(f"{zone}.{source.name}"))
     order = {b.batch: i for i, b in enumerate(manifest.batches)}
+    everything = not kept
     settled = None
     if keys(source.contract):
         settled = settle_duplicates(
@@ -158,9 +159,9 @@ def format_source(
             out=_among(out),
             redone=_among(stage.done),
             order=order,
+            afresh=everything,
         )
     counts = _counts(engine, stage, known, out, settled)
-    everything = not kept
     receipt = Receipt(
         run_id=run_id,
         stage="format",
@@ -177,6 +178,7 @@ def format_source(
         replaces_all=everything,
         batches=counts,
         removed_batches=tuple(b for b in out if b not in stage.done),
+        measures=_revived(engine, settled) if settled and not everything else {},
         notes=tuple(f"ignored column {name}" for name in sorted(stage.ignored)),
     )
     result.receipt = _publish(lake, engine, source, stage, out, settled, receipt, started, scratch)
@@ -383,16 +385,21 @@ def _publish(
         return put("formatted", stage.written, None if whole else gone, False)
 
     in_lost = f"(_batch, _row) in (select (_batch, _row) from {settled.lost})"
-    in_revived = f"(_batch, _row) in (select (_batch, _row) from {settled.revived})"
+    # The losers are replaced as well: a run that died here may have put some of them there already.
+    in_losers = f"(_batch, _row) in (select (_batch, _row) from {settled.losers})"
     losers = engine.write(f"select * from {settled.losers}", scratch)
-    put("duplicate", [losers], None if whole else redone, True)
+    put("duplicate", [losers], None if whole else f"({redone} or {in_losers})", True)
     winners = engine.write(f"select * from {settled.winners}", scratch)
     published = put("formatted", [winners], None if whole else f"({_among(out)} or {in_lost})", False)
-    revived = engine.fetch(f"select count(*) from {settled.revived}")[0][0]
-    if revived and not whole:
-        nothing = engine.write(f"select * from {settled.losers} where false", scratch)
-        put("duplicate", [nothing], in_revived, True)
+    if published.measures.get(REVIVED):
+        remove_revived(lake, engine, source.name, receipt.run_id, scratch)
     return published
+
+
+def _revived(engine: Engine, settled: Settled) -> dict[str, str]:
+    """How many duplicates are formatted again; told in the receipt, as they are removed after its commit."""
+    rows = engine.fetch(f"select count(*) from {settled.revived}")[0][0]
+    return {REVIVED: str(rows)} if rows else {}
 
 
 def _among(batches: Iterable[str]) -> str:

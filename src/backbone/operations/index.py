@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.dataset import BatchCount, Receipt, Window, instant_of
 from backbone.engines.protocol import Engine
+from backbone.formatted.duplicates import REVIVED, TRIM
 from backbone.formatted.format import Known
 from backbone.lake.publish import publish
 from backbone.lake.table import Lake
@@ -122,6 +123,24 @@ class Index:
             {"source": source},
         )
         return {row[0]: Known(row[1], BatchCount(*row[2:6])) for row in rows if not row[6]}
+
+    def revived_left(self, source: str) -> bool:
+        """Whether a run died before it removed from the duplicates what it had formatted again."""
+        if not self._lake.exists("operations.receipt"):
+            return False
+        rows = self._engine.fetch(
+            "select 1 from operations.receipt as f where f.dataset = $formatted "
+            "and json_extract_string(f.measures, $revived) is not null and not exists (select 1 from "
+            "operations.receipt as d where d.dataset = $duplicate and d.stage = $trim "
+            "and d.committed_at >= f.committed_at) limit 1",
+            {
+                "formatted": f"formatted.{source}",
+                "duplicate": f"duplicate.{source}",
+                "revived": f"$.{REVIVED}",
+                "trim": TRIM,
+            },
+        )
+        return bool(rows)
 
     def changes(self, dataset: str) -> list[Change]:
         """The hours each version of a dataset changed, oldest first."""

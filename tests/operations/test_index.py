@@ -1,0 +1,72 @@
+"""`operations.*` is an index over the receipts: it can be lost, and is made again from the commits."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from backbone.operations.index import MANY_FILES, Index, run_row
+from projects import TinyProject, accounts, built
+
+TABLES = ("receipt", "change", "window", "batch")
+
+
+def _history(root: Path) -> TinyProject:
+    project = TinyProject(root)
+    project.sales("a.csv", (1, "x", 1, "2026-02-01T10:00:00"), (2, "x", -1, "2026-02-01T10:00:00"))
+    project.visits("a.csv", ("y", 1, "2026-02-02T10:00:00"))
+    assert project.run().ok
+    project.sales("b.csv", (1, "x", 1, "2026-02-03T10:00:00"))
+    assert project.run().ok
+    project.sales("b.csv", (3, "x", 1, "2026-02-04T10:00:00"))
+    assert built(project.run(), "shop_day") == ["2026-02-01", "2026-02-03", "2026-02-04"]
+    return project
+
+
+def _index(project: TinyProject) -> dict[str, list[tuple[object, ...]]]:
+    return {name: project.rows(f"select * from operations.{name} order by all") for name in TABLES}
+
+
+def test_a_lost_index_is_made_again_and_nothing_becomes_stale(tmp_path: Path) -> None:
+    project = _history(tmp_path)
+    before, rows = _index(project), accounts(tmp_path)
+    shutil.rmtree(tmp_path / "operations")
+    versions = project.versions()
+    result = project.run()
+    assert (result.ok, result.receipts) == (True, [])
+    assert _index(project) == before
+    assert accounts(tmp_path) == rows
+    after = project.versions()
+    assert {name: after[name] for name in versions} == versions
+    project.sales("c.csv", (9, "x", 1, "2026-02-01T10:00:00"))
+    assert built(project.run(), "shop_day") == ["2026-02-01"]
+
+
+@pytest.mark.parametrize("lost", [("receipt",), ("receipt", "window"), ("run",)])
+def test_an_index_that_is_half_there_is_completed(lost: tuple[str, ...], tmp_path: Path) -> None:
+    """A run that dies while it indexes leaves facts without the receipts that say they are indexed."""
+    project = _history(tmp_path)
+    rows = accounts(tmp_path)
+    for name in lost:
+        shutil.rmtree(tmp_path / "operations" / name)
+    assert project.run().receipts == []
+    assert project.rows("select count(*) from operations.receipt where stage = 'build'") == [(3,)]
+    assert accounts(tmp_path) == rows
+    assert project.run().receipts == []
+
+
+def test_the_index_stays_small(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path)
+    assert project.run().ok
+    opened = project.open()
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    with opened.engine("test") as engine:
+        index = Index(project.lake, engine, opened.scratch("test"))
+        for number in range(50):
+            index.append("run", [run_row(str(number), now, now, "done", [], [], [])])
+    assert len(project.lake.read("operations.run").files) <= MANY_FILES
+    assert project.rows("select count(distinct run_id) from operations.run") == [(51,)]
+    assert project.run().receipts == []

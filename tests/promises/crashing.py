@@ -1,0 +1,157 @@
+"""Kill a run at its n-th step that changes files, for one n after the other, and complete the work.
+
+Run as a script: `python crashing.py PROJECT FOLDER EVERY OFFSET` copies PROJECT into FOLDER for each n and
+prints one JSON line with what came of it. Nothing is imported anew for each n: processes are forked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+KILLED = 137
+
+
+class Steps:
+    """Counts the calls that change files, and ends the process at one of them."""
+
+    def __init__(self, fatal: int | None) -> None:
+        self.count = 0
+        self.fatal = fatal
+        self.names: list[str] = []
+
+    def reach(self, name: str) -> None:
+        self.count += 1
+        self.names.append(name)
+        if self.count == self.fatal:
+            os._exit(KILLED)
+
+    def watch(self, owner: Any, name: str, after: bool = False) -> None:
+        original: Callable[..., Any] = getattr(owner, name)
+
+        def watched(*arguments: Any, **options: Any) -> Any:
+            self.reach(f"before {name}")
+            result = original(*arguments, **options)
+            if after:
+                self.reach(f"after {name}")
+            return result
+
+        setattr(owner, name, watched)
+
+
+def watch_all(steps: Steps) -> None:
+    import deltalake
+    import deltalake.transaction
+
+    from backbone.engines.duckdb import DuckdbEngine
+
+    for name in ("rename", "replace", "unlink", "rmdir"):
+        steps.watch(Path, name)
+    for name in ("move", "copy2"):
+        steps.watch(shutil, name)
+    steps.watch(DuckdbEngine, "write")
+    steps.watch(deltalake.transaction, "create_table_with_add_actions", after=True)
+    steps.watch(deltalake.DeltaTable, "create_write_transaction", after=True)
+
+
+def in_child(work: Callable[[], Any]) -> tuple[int, Any]:
+    """Do some work in a forked process; its exit status and what the work returned."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        status = 0
+        try:
+            answer = work()
+        except BaseException:
+            answer, status = traceback.format_exc(), 1
+        with os.fdopen(write, "w") as pipe:
+            json.dump(answer, pipe)
+        os._exit(status)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        text = pipe.read()
+    _, ended = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(ended), json.loads(text) if text else None
+
+
+def main(project: Path, folder: Path, every: int, offset: int) -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    import deltalake  # noqa: F401
+    import duckdb  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    import backbone.engines.duckdb  # noqa: F401
+    from backbone.runner import open_project, run
+    from projects import NOW, accounts, contents, deliveries
+
+    def crash(root: Path, fatal: int | None) -> list[str]:
+        opened = open_project(root)
+        steps = Steps(fatal)
+        watch_all(steps)
+        assert run(opened, now=NOW).ok
+        return steps.names
+
+    def state(root: Path) -> dict[str, Any]:
+        return {
+            "contents": contents(root),
+            "deliveries": [list(d) for d in deliveries(root)],
+            "accounts": {name: list(counts) for name, counts in accounts(root).items()},
+        }
+
+    def complete(root: Path) -> dict[str, Any]:
+        result = run(open_project(root), now=NOW)
+        assert result.ok, [*map(str, result.failures.values())]
+        found = state(root)
+        again = run(open_project(root), now=NOW)
+        assert again.ok
+        assert not again.receipts, [r.dataset for r in again.receipts]
+        left = [str(p) for p in (root / "landing" / "temporal").rglob("*") if p.is_file()]
+        assert not left, left
+        return found
+
+    reference = folder / "undisturbed"
+    shutil.copytree(project, reference)
+    status, names = in_child(lambda: crash(reference, None))
+    assert status == 0, names
+    status, expected = in_child(lambda: state(reference))
+    assert status == 0, expected
+    for fatal in range(1 + offset, len(names) + 1, every):
+        root = folder / f"{project.name}-{fatal}"
+        shutil.copytree(project, root)
+        status, answer = in_child(lambda root=root, fatal=fatal: crash(root, fatal))  # type: ignore[misc]
+        outcome = {"n": fatal, "of": len(names), "step": names[fatal - 1], "failure": ""}
+        if status != KILLED:
+            outcome["failure"] = f"expected to be killed, found status {status}: {answer}"
+        else:
+            status, answer = in_child(lambda root=root: complete(root))  # type: ignore[misc]
+            if status:
+                outcome["failure"] = answer
+            elif answer != expected:
+                outcome["failure"] = difference(answer, expected)
+        print(json.dumps(outcome), flush=True)
+        shutil.rmtree(root)
+
+
+def difference(found: dict[str, Any], expected: dict[str, Any]) -> str:
+    """Where two states are not the same."""
+    told = []
+    for part, values in expected.items():
+        if not isinstance(values, dict):
+            if found[part] != values:
+                told.append(f"{part}: expected {values}, found {found[part]}")
+            continue
+        for name in sorted({*values, *found[part]}):
+            if values.get(name) != found[part].get(name):
+                told.append(f"{name}: expected {values.get(name)}, found {found[part].get(name)}")
+    return "; ".join(told)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

@@ -1,0 +1,157 @@
+"""After `kill -9` at any instant the next run completes the work: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from backbone.pipelines.movie_rentals.sample import write_sample
+from projects import accounts, backbone, contents, deliveries, finished
+
+DAYS = 10
+FIRST = 6
+SETTINGS = """
+[project]
+pipelines = ["backbone.pipelines.movie_rentals"]
+"""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A project ready to run, and what an undisturbed run makes of it."""
+
+    name: str
+    root: Path
+    seconds: float
+    contents: dict[str, list[str]]
+    deliveries: list[tuple[str, str, str, str]]
+    accounts: dict[str, tuple[int, int, int, int]]
+
+
+def _settings() -> str:
+    """The demo's settings, with few extracts, and reviews that are dropped instead of read in place."""
+    import backbone.pipelines.movie_rentals as package
+
+    text = (Path(package.__file__).parent / "demo.toml").read_text(encoding="utf-8")
+    text = text.replace('[sources.movie_review]\npath = "deliveries/movie_review/*.csv"\n', "")
+    text = text.replace("start = 2026-01-01", 'every = "month"\nstart = 2026-01-01')
+    assert "movie_review]" not in text
+    assert text.count('every = "month"') == 2
+    return SETTINGS + text
+
+
+def _deliver(sample: Path, root: Path, first: int, last: int) -> None:
+    """The files of some days: purchases to be read in place, reviews dropped."""
+    for kind, place in (("user_purchase", "deliveries"), ("movie_review", "landing/temporal")):
+        target = root / place / kind
+        target.mkdir(parents=True, exist_ok=True)
+        for path in sorted((sample / "deliveries" / kind).iterdir())[first:last]:
+            shutil.copy2(path, target)
+            os.utime(target / path.name, (1_767_225_600, 1_767_225_600))
+
+
+def _correct(root: Path) -> None:
+    """Deliver a file of the first days again, with its last rows gone and one row moved to another day."""
+    path = sorted((root / "deliveries" / "user_purchase").iterdir())[1]
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[: len(lines) // 2]), encoding="utf-8")
+    os.utime(path, (1_767_312_000, 1_767_312_000))
+
+
+def _scenario(name: str, root: Path) -> Scenario:
+    undisturbed = root.with_name(f"{name}-undisturbed")
+    shutil.copytree(root, undisturbed)
+    started = time.monotonic()
+    status, _, errors = finished(undisturbed, "run")
+    seconds = time.monotonic() - started
+    assert (status, errors) == (0, "")
+    return Scenario(
+        name, root, seconds, contents(undisturbed), deliveries(undisturbed), accounts(undisturbed)
+    )
+
+
+@pytest.fixture(scope="module")
+def scenarios(tmp_path_factory: pytest.TempPathFactory) -> list[Scenario]:
+    """A new project, and one in which late, corrected and further files meet what is there."""
+    folder = tmp_path_factory.mktemp("kill")
+    sample = folder / "sample"
+    write_sample(sample, 1)
+    new = folder / "new"
+    new.mkdir()
+    (new / "backbone.toml").write_text(_settings(), encoding="utf-8")
+    shutil.copy2(sample / "shop.db", new)
+    _deliver(sample, new, 0, FIRST)
+    first = _scenario("new", new)
+    grown = folder / "grown"
+    shutil.copytree(folder / "new-undisturbed", grown)
+    _deliver(sample, grown, FIRST, DAYS)
+    _correct(grown)
+    return [first, _scenario("grown", grown)]
+
+
+def _kill_after(root: Path, seconds: float) -> bool:
+    """Start a run and kill it; whether it was still running."""
+    process = backbone(root, "run")
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+def _commits(root: Path) -> int:
+    return sum(1 for _ in root.glob("*/*/_delta_log/*.json"))
+
+
+def _complete(scenario: Scenario, root: Path, note: str) -> None:
+    status, _, errors = finished(root, "run")
+    assert (status, errors) == (0, ""), note
+    assert contents(root) == scenario.contents, note
+    assert deliveries(root) == scenario.deliveries, note
+    assert accounts(root) == scenario.accounts, note
+    assert not [p for p in (root / "landing" / "temporal").rglob("*") if p.is_file()], note
+    status, out, errors = finished(root, "run")
+    assert (status, out.strip(), errors) == (0, "Nothing is stale.", ""), note
+
+
+def _trials(scenarios: list[Scenario], tmp_path: Path, count: int, seed: int) -> list[str]:
+    """Kill `count` runs, spread evenly over their duration, every fifth of them several times in a row."""
+    chance = random.Random(seed)
+    failures, told = [], []
+    for number in range(count):
+        scenario = scenarios[number % len(scenarios)]
+        root = tmp_path / f"{scenario.name}-{number}"
+        shutil.copytree(scenario.root, root)
+        before = _commits(root)
+        times = [(number + chance.random()) / count * scenario.seconds]
+        if number % 5 == 4:
+            times += [chance.random() * scenario.seconds for _ in range(2)]
+        killed = [_kill_after(root, seconds) for seconds in times]
+        note = f"{scenario.name}, killed after {', '.join(f'{s:.3f}' for s in times)} s"
+        told.append(f"{note}: {sum(killed)} kills, {_commits(root) - before} commits")
+        try:
+            _complete(scenario, root, note)
+        except AssertionError as error:
+            failures.append(f"{note} (kept in {root}): {error}"[:3000])
+        else:
+            shutil.rmtree(root)
+    print("\n".join(told))
+    return failures
+
+
+def test_a_few_kills(scenarios: list[Scenario], tmp_path: Path) -> None:
+    assert _trials(scenarios, tmp_path, 3, seed=1) == []
+
+
+@pytest.mark.long
+def test_many_kills(scenarios: list[Scenario], tmp_path: Path) -> None:
+    assert _trials(scenarios, tmp_path, int(os.environ.get("BACKBONE_KILLS", "200")), seed=2) == []
