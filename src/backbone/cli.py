@@ -43,6 +43,13 @@ class Form(StrEnum):
     parquet = "parquet"
 
 
+class StatusForm(StrEnum):
+    """How the status is printed."""
+
+    table = "table"
+    json = "json"
+
+
 FormOption = Annotated[Form, typer.Option("--format", "-f", help="How to print the rows.")]
 
 
@@ -161,12 +168,12 @@ def query(
 @app.command()
 def status(
     context: typer.Context,
-    form: Annotated[Form, typer.Option("--format", "-f", help="`table` or `json`.")] = Form.table,
+    form: Annotated[StatusForm, typer.Option("--format", "-f", help="How to print it.")] = StatusForm.table,
 ) -> None:
     """What is there: the accounts of every source, and every table with its windows."""
     with _told():
         project = _open(context.obj["root"])
-        if form is Form.json:
+        if form is StatusForm.json:
             import json
             from dataclasses import asdict
 
@@ -239,6 +246,9 @@ def quarantine(
             _say("Nothing is in quarantine.")
             return
         rows = " union all ".join(f"select '{name}' as source, * from quarantine.{name}" for name in wanted)
+        if form is Form.table and _is_empty(project, f"select 1 from ({rows}) as q"):
+            _say("Nothing is in quarantine.")
+            return
         _show_query(
             project,
             "select q.source, b.name as file, q.line, q.reasons, q.raw, q._batch as batch "
@@ -305,7 +315,7 @@ def _error(error: BackboneError) -> None:
 def _wrong(text: str) -> NoReturn:
     from backbone.errors import SettingsError
 
-    raise SettingsError("argument", text, "", "backbone --help")
+    raise SettingsError("argument", text, "", "backbone run --help")
 
 
 def _open(root: Path) -> Project:
@@ -338,14 +348,19 @@ def _progress(quiet: bool) -> Iterator[Progress]:
 
 
 def _show_run(result: RunResult) -> None:
-    if result.receipts:
+    for receipt in result.receipts:
+        if receipt.stage == "land":
+            repeated = f", {receipt.rows_duplicate:,} delivered again" if receipt.rows_duplicate else ""
+            _say(f"Landed {receipt.rows_written:,} files{repeated}.")
+    published = [r for r in result.receipts if r.stage != "land"]
+    if published:
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("table", "windows", "rows read", "written", "quarantined", "duplicates", "seconds"):
             table.add_column(name, justify="left" if name == "table" else "right")
-        for r in result.receipts:
-            windows = str(len(r.windows)) if r.windows else ""
+        for r in published:
+            windows = str(len(r.windows)) if r.every else ""
             numbers = (r.rows_read, r.rows_written, r.rows_rejected, r.rows_duplicate)
             table.add_row(r.dataset, windows, *(f"{n:,}" for n in numbers), f"{r.seconds:.2f}")
         _out().print(table)
@@ -364,7 +379,7 @@ def _status(project: Project) -> tuple[list[Any], list[Any]]:
     from backbone.operations.accounts import source_account
     from backbone.operations.index import Index
     from backbone.operations.status import table_status
-    from backbone.pipeline import source_settings
+    from backbone.pipeline import models_of, source_settings
 
     with project.engine(_reader()) as engine:
         index = Index(project.lake, engine, project.scratch(_reader()))
@@ -373,17 +388,9 @@ def _status(project: Project) -> tuple[list[Any], list[Any]]:
             source_account(s.name, source_settings(project.settings, s).redelivery, manifest, index)
             for s, _ in project.sources
         ]
+        now = datetime.now(UTC)
         tables = [
-            table_status(
-                project.lake,
-                engine,
-                index,
-                model,
-                [s.dataset for s in pipeline.upstream_sources(model)],
-                datetime.now(UTC),
-            )
-            for pipeline in project.pipelines
-            for model in pipeline.models
+            table_status(project.lake, engine, index, model, now) for model in models_of(project.pipelines)
         ]
     return sources, tables
 
@@ -409,7 +416,7 @@ def _show_status(project: Project) -> None:
         note = "" if s.rows.balanced else "does not add up"
         if s.unformatted:
             note = f"{s.unformatted} not formatted"
-        latest = f"{s.latest:%Y-%m-%d %H:%M}" if s.latest else "nothing has arrived"
+        latest = f"{s.latest:%Y-%m-%d %H:%M}" if s.latest else "none yet"
         numbers = (s.files, s.rows.rows, s.rows.formatted, s.rows.quarantined, s.rows.duplicate)
         shown.add_row(s.source, *(f"{n:,}" for n in numbers), note, latest)
     out.print()
@@ -449,6 +456,14 @@ def _show_query(
         print_rows(engine, sql, form.value, limit, parameters, _out)
 
 
+def _is_empty(project: Project, sql: str) -> bool:
+    from backbone.operations.query import open_tables
+
+    with project.engine(_reader()) as engine:
+        open_tables(project.lake, engine)
+        return not engine.fetch(f"{sql} limit 1")
+
+
 def _range(window: str | None, start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
     if window is not None:
         if start or end:
@@ -468,5 +483,5 @@ def _instant(text: str) -> datetime:
     try:
         found = datetime.strptime(text, "%Y-%m") if len(text) == 7 else datetime.fromisoformat(text)
     except ValueError:
-        _wrong(f"expected a time such as 2026-01-31 or 2026-01-31T13, found {text!r}")
+        _wrong(f"expected a time such as 2026-01-31T13, 2026-01-31 or 2026-01, found {text!r}")
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -30,9 +30,11 @@ class BackboneError(Exception):
         self.problem = problem
         self.state = state
         self.next_step = next_step
-        text = f"{where}: {problem.rstrip('.')}."
+        several = "\n" in problem
+        text = f"{where}: {problem.rstrip()}" + ("" if several else ".")
+        text = text.removesuffix("..") + "." if text.endswith("..") else text
         if state:
-            text += f" {state}"
+            text += f"{chr(10) if several else ' '}{state}"
         if next_step:
             text += f"\nNext: {next_step}"
         super().__init__(text)

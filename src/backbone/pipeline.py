@@ -8,7 +8,7 @@ import inspect
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,24 +62,12 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class LoadedPipeline:
-    """A pipeline with its settings: models parsed and in the order in which they run."""
+    """A pipeline with its settings, its models parsed and in an order in which they can run."""
 
     pipeline: Pipeline
     every: str
     parameters: Mapping[str, Any]
     models: tuple[LoadedModel, ...]
-
-    def upstream_sources(self, model: LoadedModel) -> list[Source]:
-        """The windowed sources above a model, directly or through other models."""
-        by_name = {m.dataset: m for m in self.models}
-        seen: set[str] = set()
-        waiting = list(model.inputs)
-        while waiting:
-            name = waiting.pop()
-            if name not in seen:
-                seen.add(name)
-                waiting += by_name[name].inputs if name in by_name else ()
-        return [s for s in self.pipeline.sources if s.dataset in seen and s.event_time is not None]
 
 
 def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
@@ -109,9 +97,40 @@ def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
             _loaded(model, pipeline, folder, every, parameters, sources, produced, parser)
             for model in pipeline.steps
         ]
-        loaded.append(LoadedPipeline(pipeline, every, parameters, tuple(_ordered(pipeline, models))))
+        loaded.append(LoadedPipeline(pipeline, every, parameters, tuple(models)))
     parser.save()
-    return loaded
+    in_order = _with_events(models_of(loaded), sources)
+    return [replace(p, models=tuple(m for m in in_order if m.model in p.pipeline.steps)) for p in loaded]
+
+
+def models_of(pipelines: Sequence[LoadedPipeline]) -> list[LoadedModel]:
+    """The models of some pipelines, each after those it reads, whichever pipeline these are of.
+
+    Raises
+    ------
+    PipelineError
+        When they read each other in a cycle.
+    """
+    models = [model for pipeline in pipelines for model in pipeline.models]
+    by_name = {m.dataset: m for m in models}
+    done: dict[str, LoadedModel] = {}
+
+    def visit(model: LoadedModel, path: tuple[str, ...]) -> None:
+        if model.dataset in path:
+            cycle = " → ".join([*path[path.index(model.dataset) :], model.dataset])
+            raise PipelineError(
+                model.dataset, f"tables read each other in a cycle: {cycle}", "Nothing was run."
+            )
+        if model.dataset in done:
+            return
+        for name in model.inputs:
+            if name in by_name:
+                visit(by_name[name], (*path, model.dataset))
+        done[model.dataset] = model
+
+    for model in models:
+        visit(model, ())
+    return list(done.values())
 
 
 def sources_of(pipelines: Sequence[LoadedPipeline]) -> list[tuple[Source, str]]:
@@ -340,26 +359,14 @@ def _module_source(step: Step) -> str:
         return step.function.__qualname__
 
 
-def _ordered(pipeline: Pipeline, models: Sequence[LoadedModel]) -> list[LoadedModel]:
-    """The models in an order in which each comes after those it reads; stable for equal input."""
-    by_name = {m.dataset: m for m in models}
-    done: dict[str, LoadedModel] = {}
-
-    def visit(model: LoadedModel, path: tuple[str, ...]) -> None:
-        if model.dataset in path:
-            cycle = " → ".join([*path[path.index(model.dataset) :], model.dataset])
-            raise PipelineError(
-                f"pipeline {pipeline.name}",
-                f"its tables read each other in a cycle: {cycle}",
-                "Nothing was run.",
-            )
-        if model.dataset in done:
-            return
-        for name in model.inputs:
-            if name in by_name:
-                visit(by_name[name], (*path, model.dataset))
-        done[model.dataset] = model
-
-    for model in models:
-        visit(model, ())
-    return list(done.values())
+def _with_events(in_order: Sequence[LoadedModel], sources: Mapping[str, Source]) -> list[LoadedModel]:
+    """The models with the windowed sources above each, directly or through other models."""
+    above: dict[str, tuple[str, ...]] = {
+        name: (name,) if source.event_time is not None else () for name, source in sources.items()
+    }
+    found = []
+    for model in in_order:
+        events = dict.fromkeys(event for name in model.inputs for event in above.get(name, ()))
+        above[model.dataset] = tuple(events)
+        found.append(replace(model, events=above[model.dataset]))
+    return found

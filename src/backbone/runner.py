@@ -15,6 +15,7 @@ from backbone.engines import open_engine
 from backbone.engines.protocol import Engine
 from backbone.errors import BackboneError, PipelineError
 from backbone.exploitation.build import build
+from backbone.exploitation.model import LoadedModel
 from backbone.formatted.duplicates import remove_revived
 from backbone.formatted.format import FormattedSource, format_source
 from backbone.lake.lock import project_lock
@@ -24,7 +25,7 @@ from backbone.landing.manifest import Manifest
 from backbone.landing.persistent import Feed
 from backbone.operations.index import Index, run_row
 from backbone.operations.staleness import stale_windows
-from backbone.pipeline import LoadedPipeline, Source, load_pipelines, source_settings, sources_of
+from backbone.pipeline import LoadedPipeline, Source, load_pipelines, models_of, source_settings, sources_of
 from backbone.settings import Settings, load_settings
 
 HOME = Path(".backbone")
@@ -172,10 +173,8 @@ def run(
                     _format(project, engine, index, landed.manifest, source, result, blocked, progress)
                 if result.receipts:
                     index.update()
-                for pipeline in selected:
-                    _build(
-                        project, engine, index, pipeline, result, blocked, start, end, force, now, progress
-                    )
+                for model in models_of(selected):
+                    _build(project, engine, index, model, result, blocked, start, end, force, now, progress)
             if result.receipts or not result.ok:
                 index.update()
                 index.append("run", [_row(result, started_at, selected)])
@@ -244,7 +243,7 @@ def _build(
     project: Project,
     engine: Engine,
     index: Index,
-    pipeline: LoadedPipeline,
+    model: LoadedModel,
     result: RunResult,
     blocked: set[str],
     start: datetime | None,
@@ -253,41 +252,33 @@ def _build(
     now: datetime,
     progress: Progress,
 ) -> None:
-    for model in pipeline.models:
-        stops = [name for name in model.inputs if name in blocked]
-        if stops:
-            result.stopped[model.dataset] = f"{', '.join(stops)} failed"
-            blocked.add(model.dataset)
-            continue
-        stale = stale_windows(
+    stops = [name for name in model.inputs if name in blocked]
+    if stops:
+        result.stopped[model.dataset] = f"{', '.join(stops)} failed"
+        blocked.add(model.dataset)
+        return
+    states = index.windows(model.dataset)
+    stale = stale_windows(model, states, index.changes, now=now, start=start, end=end, force=force)
+    made = project.lake.exists(model.dataset)
+    if not stale.due and made:
+        return
+    try:
+        receipt = build(
+            project.lake,
+            engine,
             model,
-            index.windows(model.dataset),
-            index.changes,
-            [s.dataset for s in pipeline.upstream_sources(model)],
-            now=now,
-            start=start,
-            end=end,
-            force=force,
+            stale.windows,
+            replaces_all=stale.replaces_all or not made,
+            run_id=result.run_id,
+            scratch=project.scratch("run"),
+            progress=progress,
         )
-        if not stale.due and project.lake.exists(model.dataset):
-            continue
-        try:
-            receipt = build(
-                project.lake,
-                engine,
-                model,
-                stale.windows,
-                replaces_all=stale.replaces_all or not project.lake.exists(model.dataset),
-                run_id=result.run_id,
-                scratch=project.scratch("run"),
-                progress=progress,
-            )
-        except BackboneError as error:
-            result.failures[model.dataset] = error
-            blocked.add(model.dataset)
-            continue
-        result.receipts.append(receipt)
-        index.update()
+    except BackboneError as error:
+        result.failures[model.dataset] = error
+        blocked.add(model.dataset)
+        return
+    result.receipts.append(receipt)
+    index.update()
 
 
 def _row(result: RunResult, started_at: datetime, selected: Sequence[LoadedPipeline]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,7 +61,12 @@ def make_project(folder: Path, names: Sequence[str]) -> Path:
             str(folder), f"there is a {FILE_NAME} already", "It was left as it is.", "name another folder"
         )
     modules = [module_of(name) for name in names or SHIPPED]
-    pipelines = [_pipeline(module) for module in modules]
+    places = [str(folder.resolve()), str(Path.cwd())]
+    sys.path[:0] = places
+    try:
+        pipelines = [_pipeline(module, folder) for module in modules]
+    finally:
+        sys.path[:] = sys.path[len(places) :]
     text = HEAD.format(pipelines=", ".join(f'"{module}"' for module in modules))
     for pipeline in pipelines:
         text += f"\n# Pipeline {pipeline.name}\n# [pipelines.{pipeline.name}]\n"
@@ -81,7 +86,7 @@ def module_of(name: str) -> str:
     return f"backbone.pipelines.{name}" if name in SHIPPED else name
 
 
-def _pipeline(module: str) -> Pipeline:
+def _pipeline(module: str, folder: Path) -> Pipeline:
     try:
         found = importlib.import_module(module)
         if not hasattr(found, "pipeline") or not isinstance(found.pipeline, Pipeline):
@@ -91,7 +96,7 @@ def _pipeline(module: str) -> Pipeline:
             f"pipeline {module}",
             f"there is no module {error.name}",
             "Nothing was made.",
-            f"name one of {', '.join(SHIPPED)}, or a module that can be imported",
+            f"name a shipped pipeline ({', '.join(SHIPPED)}), or a module in {folder} or in this folder",
         ) from error
     pipeline = found.pipeline
     assert isinstance(pipeline, Pipeline)

@@ -54,6 +54,7 @@ class SourceSettings(_Section):
     query: str | None = None
     every: Every | None = None
     start: datetime | date | None = None
+    end: datetime | date | None = None
     refetch: Annotated[int, Field(ge=0)] = 0
 
     format: Literal["csv", "jsonl", "parquet"] | None = None

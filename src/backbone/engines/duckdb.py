@@ -197,6 +197,10 @@ class DuckdbEngine:
     def columns(self, sql: str, parameters: Parameters | None = None) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in self._run(f"describe {sql}", parameters).fetchall()]
 
+    def is_query(self, sql: str) -> bool:
+        statements = duckdb.extract_statements(sql)
+        return [s.type for s in statements] == [duckdb.StatementType.SELECT]
+
     def fetch(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         return self._run(sql, parameters).fetchall()
 

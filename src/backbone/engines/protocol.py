@@ -100,6 +100,9 @@ class Engine(Protocol):
     def columns(self, sql: str, parameters: Parameters | None = None) -> list[tuple[str, str]]:
         """Names and SQL types of a query's columns, without running it."""
 
+    def is_query(self, sql: str) -> bool:
+        """Whether a text is exactly one SELECT, and so changes nothing."""
+
     def fetch(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """The rows of a small result: counts, checks, lists of batches."""
 

@@ -90,7 +90,7 @@ def _due(
                 f"write start = 2026-01-01 under [sources.{feed.source}], or run with --from",
             )
         begin = done[0].start
-    until = min(end, now) if end else now
+    until = min(t for t in (end, _instant(feed.settings.end), now) if t is not None)
     # What was extracted is extracted again as it was cut then, also after a change of cadence: a day
     # beside one of its hours would hold the same rows twice.
     again = [w for w in done if w.start < until and w.end > begin]

@@ -42,6 +42,10 @@ def print_rows(
     sql = sql.strip().rstrip(";")
     text = f"select * from ({sql}\n) as result"
     try:
+        if not engine.is_query(sql):
+            raise QueryRefused(
+                "query", "expected exactly one SELECT", "Nothing was changed.", "write one, without the rest"
+            )
         engine.columns(sql, parameters)
         if form == "table":
             _print_table(engine, text, limit, parameters, console())

@@ -1,6 +1,7 @@
 """Which windows of a table are stale.
 
-A window is stale that never ran, whose code or parameters changed, or whose inputs changed, in the window
+A window is to be computed in which a windowed source above the table has ever had an event. It is stale
+when it never ran, whose code or parameters changed, or whose inputs changed, in the window
 or its look-back, in a version after the one it was computed from.
 """
 
@@ -31,7 +32,6 @@ def stale_windows(
     loaded: LoadedModel,
     states: Mapping[datetime | None, WindowState],
     changes: Callable[[str], Sequence[Change]],
-    events: Sequence[str],
     *,
     now: datetime,
     start: datetime | None = None,
@@ -44,8 +44,6 @@ def stale_windows(
     ----------
     states : the windows computed so far.
     changes : by dataset, the hours each of its versions changed.
-    events : the windowed sources above the table; a window in which one of them has ever had an event is
-        one to compute.
     now : windows that end later have not closed.
     start, end : restrict to the windows that overlap this range, and add its empty ones.
     force : also windows that are not stale; a table without windows only where no range is given.
@@ -67,7 +65,7 @@ def stale_windows(
         states, start, end = {}, None, None
     candidates = {
         window.start
-        for name in events
+        for name in loaded.events
         for change in changes(name)
         if change.low is not None and change.high is not None
         for window in windows_between(instant_of(change.low), instant_of(change.high), loaded.every)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,12 +24,10 @@ class TableStatus:
     stale: int
 
 
-def table_status(
-    lake: Lake, engine: Engine, index: Index, model: LoadedModel, events: Sequence[str], now: datetime
-) -> TableStatus:
+def table_status(lake: Lake, engine: Engine, index: Index, model: LoadedModel, now: datetime) -> TableStatus:
     """Count a table's rows and windows, and how many of these the next run would compute."""
     states = index.windows(model.dataset)
-    stale = stale_windows(model, states, index.changes, events, now=now)
+    stale = stale_windows(model, states, index.changes, now=now)
     waiting = len(stale.windows) if model.every else int(stale.due)
     if not lake.exists(model.dataset):
         return TableStatus(model.dataset, -1, 0, None, None, waiting)

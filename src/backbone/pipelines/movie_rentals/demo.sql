@@ -11,7 +11,8 @@ limit 5;
 
 -- How well the classifier does on reviews it has not seen
 select label, round(precision, 2) as precision, round(recall, 2) as recall, round(f1, 2) as f1, support
-from exploitation.review_model_report;
+from exploitation.review_model_report
+order by label = 'accuracy' or label like '% avg', label;
 
 -- Do customers return to a genre? Share of rentals in each customer's favourite, by how much they rent
 select
