@@ -315,7 +315,6 @@ def test_only_the_named_pipelines_run_and_others_names_are_refused(tmp_path: Pat
     assert finished(tmp_path, "run", "tidy")[0] == 2
 
 
-@pytest.mark.xfail(reason="pipelines run in the order listed, and see the events of their own sources only")
 def test_a_table_of_another_pipeline_can_be_read(tmp_path: Path) -> None:
     """In whatever order the two are listed, and with the windows of the sources above it."""
     project = _fed(TinyProject(tmp_path))

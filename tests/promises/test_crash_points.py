@@ -82,15 +82,9 @@ KINDS = {
     "new": _new,
     "grown": _grown,
 }
-BROKEN = pytest.mark.xfail(
-    reason="a death between the commits of duplicate.* and formatted.* (or after) leaves rows in both, "
-    "and where formatted.* is not made yet, every later run fails"
-)
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=() if "without" in kind else BROKEN) for kind in KINDS]
-)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.long)])
 def test_every_crash_point(kind: str, every: int, tmp_path: Path) -> None:
     project = KINDS[kind](tmp_path / "project")

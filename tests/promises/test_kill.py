@@ -97,15 +97,16 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory) -> list[Scenario]:
     return [first, _scenario("grown", grown)]
 
 
-def _kill_after(root: Path, seconds: float) -> bool:
-    """Start a run and kill it; whether it was still running."""
+def _kill_after(root: Path, seconds: float) -> tuple[bool, float]:
+    """Start a run and kill it; whether it was still running, and for how long it ran."""
+    started = time.monotonic()
     process = backbone(root, "run")
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
     process.communicate()
-    return process.returncode == -signal.SIGKILL
+    return process.returncode == -signal.SIGKILL, time.monotonic() - started
 
 
 def _commits(root: Path) -> int:
@@ -123,28 +124,32 @@ def _complete(scenario: Scenario, root: Path, note: str) -> None:
     assert (status, out.strip(), errors) == (0, "Nothing is stale.", ""), note
 
 
-def _trials(scenarios: list[Scenario], tmp_path: Path, count: int, seed: int) -> list[str]:
-    """Kill `count` runs, spread evenly over their duration, every fifth of them several times in a row."""
+def _trials(scenarios: list[Scenario], tmp_path: Path, kills: int, seed: int) -> list[str]:
+    """Kill runs at instants spread evenly over their duration, some of them several times in a row."""
     chance = random.Random(seed)
-    failures, told = [], []
-    for number in range(count):
+    lasts = {scenario.name: scenario.seconds for scenario in scenarios}
+    failures, done, number, instant = [], 0, 0, chance.random()
+    while done < kills:
         scenario = scenarios[number % len(scenarios)]
         root = tmp_path / f"{scenario.name}-{number}"
         shutil.copytree(scenario.root, root)
-        before = _commits(root)
-        times = [(number + chance.random()) / count * scenario.seconds]
-        if number % 5 == 4:
-            times += [chance.random() * scenario.seconds for _ in range(2)]
-        killed = [_kill_after(root, seconds) for seconds in times]
-        note = f"{scenario.name}, killed after {', '.join(f'{s:.3f}' for s in times)} s"
-        told.append(f"{note}: {sum(killed)} kills, {_commits(root) - before} commits")
+        before, told = _commits(root), []
+        for again in range(3 if number % 5 == 4 else 1):
+            instant = (instant + 0.618034) % 1 if not again else chance.random()
+            killed, seconds = _kill_after(root, instant * lasts[scenario.name])
+            told.append(f"{'killed' if killed else 'ended'} after {seconds:.3f} s")
+            done += killed
+            if not killed and not again:
+                lasts[scenario.name] = seconds
+        note = f"{scenario.name}, {', '.join(told)}, {_commits(root) - before} commits made"
+        print(note)
         try:
             _complete(scenario, root, note)
         except AssertionError as error:
             failures.append(f"{note} (kept in {root}): {error}"[:3000])
         else:
             shutil.rmtree(root)
-    print("\n".join(told))
+        number += 1
     return failures
 
 

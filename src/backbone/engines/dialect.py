@@ -105,7 +105,7 @@ def parse_query(sql: str, name: str, parameters: Iterable[str] = WINDOW_PARAMETE
     <BLANKLINE>
         select user_id, count(*) as n from formatted.review group by all
                                                             ^
-    List the columns of `group by`.
+    List the columns of `group by`
     Next: edit reviews.sql
     """
     text = SqlText(sql, name)
