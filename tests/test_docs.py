@@ -40,8 +40,6 @@ LAST_SAMPLE = "2026-03-01"
 """Dates of the pages' data lie before it; dates from it on are those of a run."""
 
 FENCE = re.compile(r"^```(?P<language>\w+)(?P<words>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-UNTIL_TODAY = re.compile(r"^(?:(landing\.batch) [\d,]{3,} [\d,]{3,}|(rental|payment) [\d,]{3,})(?= )")
-"""In the demo, counts of files that hold a day each of a query that is extracted up to today."""
 INSTANT = re.compile(r"(?<!\w)\d{4}-\d\d-\d\d(?:[T ]\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?(?:\+00(?::00)?|Z)?)?")
 
 
@@ -138,7 +136,6 @@ def normal(text: str) -> str:
             timed = False
         elif timed:
             line = re.sub(r"(?<= )\d+(\.\d+)?(e-\d+)?(?=$| \d{8}T)", "<s>", line)
-        line = UNTIL_TODAY.sub(r"\1\2 <days>", line)
         line = re.sub(r"\b\d{8}T\d{6}-[0-9a-f]{6}\b", "<run>", line)
         line = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12,64}\b", "<id>", line)
         line = INSTANT.sub(lambda m: "<now>" if m.group() >= LAST_SAMPLE else m.group(), line)
