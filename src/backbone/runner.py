@@ -224,6 +224,11 @@ def _format(
             formatted,
             manifest,
             index.batches(source.name),
+            changed_before=tuple(
+                (c.low, c.high)
+                for c in index.changes(source.dataset)
+                if c.low is not None and c.high is not None
+            ),
             run_id=result.run_id,
             scratch=project.scratch("run"),
             progress=progress,

@@ -379,7 +379,6 @@ def test_a_table_that_gets_or_loses_its_windows(first: bool, tmp_path: Path) -> 
     assert project.run().receipts == []
 
 
-@pytest.mark.xfail(reason="a formatted table that changes as a whole does not say which hours have events")
 def test_an_event_time_that_is_renamed_keeps_its_windows(tmp_path: Path) -> None:
     """All of the table changes, and what had windows has them still."""
     project = TinyProject(tmp_path, STEPS, {"shop_day.sql": SHOP_DAY})

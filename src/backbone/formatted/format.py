@@ -95,6 +95,7 @@ def format_source(
     manifest: Manifest,
     known: Mapping[str, Known],
     *,
+    changed_before: HourRanges,
     run_id: str,
     scratch: Path,
     progress: Callable[[str], None] = lambda text: None,
@@ -106,6 +107,7 @@ def format_source(
     Parameters
     ----------
     known : the batches formatted so far.
+    changed_before : the hours in which the table has ever changed.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
     mark = source.fingerprint
@@ -174,7 +176,7 @@ def format_source(
         rows_duplicate=sum(counts[b].duplicate for b in stage.done),
         started_at=started_at.isoformat(),
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        touched=_touched(lake, engine, source, stage, out, settled),
+        touched=_touched(lake, engine, source, stage, out, settled, changed_before),
         replaces_all=everything,
         batches=counts,
         removed_batches=tuple(b for b in out if b not in stage.done),
@@ -312,6 +314,7 @@ def _touched(
     stage: _Stage,
     out: list[str],
     settled: Settled | None,
+    changed_before: HourRanges,
 ) -> HourRanges | None:
     """The hours in which the table changes: those of the rows that come and of the rows that go."""
     if source.event_time is None:
@@ -321,7 +324,7 @@ def _touched(
         hours |= _hours(engine, source, settled.winners) | _hours(engine, source, settled.lost)
     if out and lake.exists(source.dataset):
         if source.event_time not in {name for name, _ in lake.read(source.dataset).columns}:
-            return None
+            return merge_hours([*changed_before, *((h, h + 1) for h in hours)])  # it had another name
         hours |= _hours(engine, source, f"(select * from {source.dataset} where {_among(out)})")
     return merge_hours((h, h + 1) for h in hours)
 
