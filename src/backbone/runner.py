@@ -17,7 +17,8 @@ from backbone.errors import BackboneError, PipelineError
 from backbone.exploitation.build import build
 from backbone.exploitation.model import LoadedModel
 from backbone.formatted.duplicates import remove_revived
-from backbone.formatted.format import FormattedSource, format_source
+from backbone.formatted.format import format_source
+from backbone.formatted.source import FormattedSource
 from backbone.lake.lock import project_lock
 from backbone.lake.table import Lake
 from backbone.landing.land import land

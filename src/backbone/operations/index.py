@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from backbone.dataset import BatchCount, Receipt, Window, instant_of
 from backbone.engines.protocol import Engine
 from backbone.formatted.duplicates import REVIVED, TRIM
-from backbone.formatted.format import Known
+from backbone.formatted.source import Known
 from backbone.lake.publish import publish
 from backbone.lake.table import Lake
 
