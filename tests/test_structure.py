@@ -16,7 +16,7 @@ PACKAGE = Path(backbone.__file__).parent
 ORDER = (
     "errors", "dataset", "conversion", "contract", "settings", "lake", "engines", "landing", "formatted",
     "exploitation", "analysis", "governance", "operations", "pipeline", "runner", "pipelines",
-    "orchestration", "reports", "scaffold", "demo", "cli",
+    "orchestration", "reports", "scaffold", "demo", "terminal", "cli",
 )  # fmt: skip
 HEAVY = (
     "duckdb", "deltalake", "pandas", "pyarrow", "sqlglot", "sklearn", "skops", "numpy", "scipy",

@@ -6,8 +6,6 @@ Nothing heavy is imported here: each command imports what it needs, so that `--h
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -15,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from backbone.terminal import FAILED, console, show_run, show_status, told
+from backbone.terminal import progress as shown_progress
 
-    from backbone.errors import BackboneError
-    from backbone.runner import Progress, Project, RunResult
+if TYPE_CHECKING:
+    from backbone.runner import Project, RunResult
 
 app = typer.Typer(
     name="backbone",
@@ -30,8 +28,6 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help comes up in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-FAILED, WRONG_USE = 1, 2
 
 
 class Form(StrEnum):
@@ -72,15 +68,15 @@ def demo(
     """Make a project with sample data for every shipped pipeline, run it, and show the results."""
     from backbone.demo import make_demo, queries
 
-    with _told():
+    with told():
         make_demo(folder, scale)
         project = _open(folder)
         _say(f"A project with sample data is in {folder}. Running it, as `backbone -C {folder} run` does:\n")
         result = _run(project, {})
-        _show_run(result)
-        _show_status(project)
+        show_run(result)
+        show_status(*_status(project))
         for title, sql in queries():
-            _out().print(f"\n[bold]{title}[/bold]")
+            console().print(f"\n[bold]{title}[/bold]")
             _show_query(project, sql, Form.table, None, 100)
     _say(f'\nNext: backbone -C {folder} query "select * from exploitation.user_behavior_metric limit 5"')
     raise typer.Exit(0 if result.ok else FAILED)
@@ -97,7 +93,7 @@ def init(
     """Make a new project: a backbone.toml with commented examples, and folders to drop files into."""
     from backbone.scaffold import make_project
 
-    with _told():
+    with told():
         made = make_project(folder, pipeline or [])
     _say(f"A new project is in {folder}.")
     _say(f"Next: drop files into {made}, or fill in a source in {folder / 'backbone.toml'}; then")
@@ -112,10 +108,10 @@ def land(
     ] = None,
 ) -> None:
     """Take over what lies in temporal landing, and collect from paths and queries."""
-    with _told():
+    with told():
         project = _open(context.obj["root"])
         result = _run(project, {"land_only": source or []}, quiet=context.obj["quiet"])
-        _show_run(result)
+        show_run(result)
     raise typer.Exit(0 if result.ok else FAILED)
 
 
@@ -136,7 +132,7 @@ def run(
 
     Exit status: 0 done, 1 a step or check failed (what does not depend on it is done), 2 wrong use.
     """
-    with _told():
+    with told():
         begin, until = _range(window, start, end)
         project = _open(context.obj["root"])
         result = _run(
@@ -144,7 +140,7 @@ def run(
             {"names": pipeline or [], "start": begin, "end": until, "force": force},
             quiet=context.obj["quiet"],
         )
-        _show_run(result)
+        show_run(result)
     raise typer.Exit(0 if result.ok else FAILED)
 
 
@@ -159,7 +155,7 @@ def query(
     limit: Annotated[int, typer.Option(min=1, help="Rows shown as a table; other formats give all.")] = 100,
 ) -> None:
     """SQL over all zones: landing, formatted, quarantine, duplicate, exploitation, operations."""
-    with _told():
+    with told():
         text = sys.stdin.read() if sql == "-" else sql
         project = _open(context.obj["root"])
         _show_query(project, text, form, _instant(as_of) if as_of else None, limit)
@@ -171,7 +167,7 @@ def status(
     form: Annotated[StatusForm, typer.Option("--format", "-f", help="How to print it.")] = StatusForm.table,
 ) -> None:
     """What is there: the accounts of every source, and every table with its windows."""
-    with _told():
+    with told():
         project = _open(context.obj["root"])
         if form is StatusForm.json:
             import json
@@ -181,7 +177,7 @@ def status(
             facts = {"sources": [asdict(s) for s in sources], "tables": [asdict(t) for t in tables]}
             typer.echo(json.dumps(facts, default=str, indent=2))
         else:
-            _show_status(project)
+            show_status(*_status(project))
 
 
 @app.command()
@@ -194,7 +190,7 @@ def history(
     """How a table came about: every commit with its receipt."""
     from backbone.errors import SettingsError
 
-    with _told():
+    with told():
         project = _open(context.obj["root"])
         if not project.lake.exists(dataset):
             raise SettingsError(
@@ -230,7 +226,7 @@ def quarantine(
     """What was turned away: file, line, reasons and raw text."""
     from backbone.errors import SettingsError
 
-    with _told():
+    with told():
         project = _open(context.obj["root"])
         there = [d.partition(".")[2] for d in project.lake.datasets() if d.startswith("quarantine.")]
         known = [s.name for s, _ in project.sources]
@@ -276,40 +272,8 @@ def main() -> None:
 # --- shared by the commands ---
 
 
-def _out() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-
-
 def _say(text: str) -> None:
     typer.echo(text)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Print a failure as its reader needs it, and leave with its exit status."""
-    from backbone.errors import BackboneError, ContractError, PipelineError, QueryRefused, SettingsError
-
-    try:
-        yield
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise typer.Exit(0) from None
-    except BackboneError as error:
-        _error(error)
-        wrong = isinstance(error, SettingsError | PipelineError | ContractError | QueryRefused)
-        raise typer.Exit(WRONG_USE if wrong else FAILED) from None
-    except OSError as error:
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
-        raise typer.Exit(FAILED) from None
-    except KeyboardInterrupt:
-        typer.echo("Interrupted: what is half done is completed by the next run.", err=True)
-        raise typer.Exit(130) from None
-
-
-def _error(error: BackboneError) -> None:
-    typer.echo(f"{type(error).__name__}: {error}", err=True)
 
 
 def _wrong(text: str) -> NoReturn:
@@ -330,48 +294,8 @@ def _run(project: Project, arguments: dict[str, Any], quiet: bool = False) -> Ru
     def waiting(holder: str) -> None:
         typer.echo(f"Waiting for {holder}, which is writing to this project.", err=True)
 
-    with _progress(quiet) as progress:
+    with shown_progress(quiet) as progress:
         return run_project(project, progress=progress, on_wait=waiting, **arguments)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
-    """What is being done now, on one line of a terminal; nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    with console.status("") as shown:
-        yield lambda text: shown.update(text)
-
-
-def _show_run(result: RunResult) -> None:
-    for receipt in result.receipts:
-        if receipt.stage == "land":
-            repeated = f", {receipt.rows_duplicate:,} delivered again" if receipt.rows_duplicate else ""
-            _say(f"Landed {receipt.rows_written:,} files{repeated}.")
-    published = [r for r in result.receipts if r.stage != "land"]
-    if published:
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in ("table", "windows", "rows read", "written", "quarantined", "duplicates", "seconds"):
-            table.add_column(name, justify="left" if name == "table" else "right")
-        for r in published:
-            windows = str(len(r.windows)) if r.every else ""
-            numbers = (r.rows_read, r.rows_written, r.rows_rejected, r.rows_duplicate)
-            table.add_row(r.dataset, windows, *(f"{n:,}" for n in numbers), f"{r.seconds:.2f}")
-        _out().print(table)
-    elif result.ok:
-        _say("Nothing is stale.")
-    for path in result.waiting:
-        typer.echo(f"Left for the next run, as it is still being written: {path}", err=True)
-    for error in result.failures.values():
-        _error(error)
-    for dataset, why in result.stopped.items():
-        typer.echo(f"Not run: {dataset}, because {why}.", err=True)
 
 
 def _status(project: Project) -> tuple[list[Any], list[Any]]:
@@ -395,46 +319,6 @@ def _status(project: Project) -> tuple[list[Any], list[Any]]:
     return sources, tables
 
 
-def _show_status(project: Project) -> None:
-    from rich.table import Table
-
-    sources, tables = _status(project)
-    out = _out()
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (
-        "source",
-        "files",
-        "rows in files",
-        "= formatted",
-        "+ quarantined",
-        "+ duplicates",
-        "",
-        "latest",
-    ):
-        shown.add_column(name, justify="left" if name in ("source", "", "latest") else "right")
-    for s in sources:
-        note = "" if s.rows.balanced else "does not add up"
-        if s.unformatted:
-            note = f"{s.unformatted} not formatted"
-        latest = f"{s.latest:%Y-%m-%d %H:%M}" if s.latest else "none yet"
-        numbers = (s.files, s.rows.rows, s.rows.formatted, s.rows.quarantined, s.rows.duplicate)
-        shown.add_row(s.source, *(f"{n:,}" for n in numbers), note, latest)
-    out.print()
-    out.print(shown)
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("table", "rows", "windows", "latest window", "stale", "version"):
-        shown.add_column(name, justify="left" if name in ("table", "latest window") else "right")
-    for t in tables:
-        if t.version < 0:
-            shown.add_row(t.dataset, "", "", "not made yet", str(t.stale), "")
-            continue
-        windows = "" if t.windows is None else f"{t.windows:,}"
-        latest = f"{t.latest:%Y-%m-%d %H:%M}" if t.latest else ""
-        shown.add_row(t.dataset, f"{t.rows:,}", windows, latest, str(t.stale), str(t.version))
-    out.print()
-    out.print(shown)
-
-
 def _reader() -> str:
     import os
 
@@ -453,7 +337,7 @@ def _show_query(
 
     with project.engine(_reader()) as engine:
         open_tables(project.lake, engine, as_of)
-        print_rows(engine, sql, form.value, limit, parameters, _out)
+        print_rows(engine, sql, form.value, limit, parameters, console)
 
 
 def _is_empty(project: Project, sql: str) -> bool:
