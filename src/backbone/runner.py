@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +15,7 @@ from pathlib import Path
 from backbone.dataset import Receipt
 from backbone.engines import open_engine
 from backbone.engines.protocol import Engine
-from backbone.errors import BackboneError, PipelineError
+from backbone.errors import BackboneError, PipelineError, SettingsError
 from backbone.exploitation.build import build
 from backbone.exploitation.model import LoadedModel
 from backbone.formatted.duplicates import remove_revived
@@ -107,6 +109,14 @@ def open_project(root: Path) -> Project:
         When either can't be.
     """
     settings = load_settings(root)
+    if re.search(r"%[0-9A-Fa-f]{2}", str(settings.root)):
+        raise SettingsError(
+            str(settings.root),
+            "expected a folder whose path holds no percent sign before two hexadecimal digits, "
+            "which the table library takes for an encoded character",
+            "Nothing was changed.",
+            "move or rename the folder",
+        )
     (settings.root / HOME).mkdir(exist_ok=True)
     pipelines = load_pipelines(settings, settings.root / HOME / "models.json")
     return Project(settings.root, settings, tuple(pipelines))
@@ -146,7 +156,7 @@ def run(
     result = RunResult(f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}")
     started_at = datetime.now(UTC)
     with project_lock(project.root / HOME, lock_wait_s, on_wait):
-        shutil.rmtree(project.scratch("run"), ignore_errors=True)
+        _remove_abandoned(project.scratch("run").parent)
         with project.engine() as engine:
             scratch = project.scratch("run")
             index = Index(project.lake, engine, scratch)
@@ -180,6 +190,24 @@ def run(
                 index.update()
                 index.append("run", [_row(result, started_at, selected)])
     return result
+
+
+def _remove_abandoned(scratch: Path) -> None:
+    """Remove what dead runs and readers left; a reader's folder ends in its process's number."""
+    for folder in scratch.glob("*"):
+        process = folder.name.rpartition("-")[2]
+        if not (process.isdigit() and _is_alive(int(process))):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sources(
