@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import inspect
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -100,6 +101,7 @@ def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
         loaded.append(LoadedPipeline(pipeline, every, parameters, tuple(models)))
     parser.save()
     in_order = _with_events(models_of(loaded), sources)
+    _check_cadences(in_order)
     return [replace(p, models=tuple(m for m in in_order if m.model in p.pipeline.steps)) for p in loaded]
 
 
@@ -119,7 +121,10 @@ def models_of(pipelines: Sequence[LoadedPipeline]) -> list[LoadedModel]:
         if model.dataset in path:
             cycle = " → ".join([*path[path.index(model.dataset) :], model.dataset])
             raise PipelineError(
-                model.dataset, f"tables read each other in a cycle: {cycle}", "Nothing was run."
+                _read_at(path[-1], model.dataset, by_name),
+                f"tables read each other in a cycle: {cycle}",
+                "Nothing was run.",
+                "let one of them read something else",
             )
         if model.dataset in done:
             return
@@ -283,7 +288,7 @@ def _loaded(
     parser: ParsedSql,
 ) -> LoadedModel:
     cadence = every if model.windowed else None
-    sql = None
+    sql, text = None, ""
     if isinstance(model, SqlModel):
         path = folder / model.file
         try:
@@ -305,9 +310,12 @@ def _loaded(
     for name in (*inputs, *model.whole):
         if name not in sources and name not in produced:
             known = ", ".join(sorted([*sources, *produced]))
+            place = model.dataset
+            if isinstance(model, SqlModel):
+                place = f"{model.file}{_position((folder / model.file).read_text(encoding='utf-8'), name)}"
             raise PipelineError(
-                f"{model.dataset}{f' ({model.file})' if isinstance(model, SqlModel) else ''}",
-                f"it reads {name}, which no pipeline has; there are {known}",
+                place,
+                f"{model.dataset} reads {name}, which no pipeline has; there are {known}",
                 "Nothing was run.",
                 "mend the name, or declare the source",
             )
@@ -336,7 +344,7 @@ def _loaded(
                 )
     facts = [mark, cadence, model.lookback, sorted(model.whole), sorted(used.items())]
     fingerprint = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:32]
-    return LoadedModel(model, inputs, sql, fingerprint, cadence, used, times, conserves, measures)
+    return LoadedModel(model, inputs, sql, fingerprint, cadence, used, times, conserves, measures, text=text)
 
 
 def _aggregate(parser: ParsedSql, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:
@@ -357,6 +365,41 @@ def _module_source(step: Step) -> str:
         return inspect.getsource(module) if module else inspect.getsource(step.function)
     except OSError:
         return step.function.__qualname__
+
+
+def _read_at(reader: str, read: str, models: Mapping[str, LoadedModel]) -> str:
+    """Where a model reads a table: file, line and column for SQL, the function for a step."""
+    model = models[reader].model
+    if isinstance(model, SqlModel):
+        return f"{model.file}{_position(models[reader].text, read)}"
+    return f"{model.dataset} ({model.code})"
+
+
+def _position(text: str, dataset: str) -> str:
+    """`, line 3, column 6` of the first place in a text that names a dataset."""
+    zone, _, table = dataset.partition(".")
+    found = re.search(rf'"?{zone}"?\s*\.\s*"?{table}\b', text, re.IGNORECASE)
+    if found is None:
+        return ""
+    before = text[: found.start()]
+    return f", line {before.count(chr(10)) + 1}, column {found.start() - before.rfind(chr(10))}"
+
+
+def _check_cadences(models: Sequence[LoadedModel]) -> None:
+    """A model's windows hold whole windows of what it reads by window: days of hours, not the reverse."""
+    holds = {"hour": {"hour"}, "day": {"hour", "day"}, "week": {"hour", "day", "week"}}
+    holds["month"] = {"hour", "day", "month"}
+    every = {m.dataset: m.every for m in models}
+    for model in models:
+        for name in model.inputs:
+            read = every.get(name)
+            if model.every and read and name not in model.model.whole and read not in holds[model.every]:
+                raise PipelineError(
+                    model.dataset,
+                    f"its windows are {model.every}s, and {name}, which it reads by window, has {read}s",
+                    "Nothing was run.",
+                    f"give both pipelines one cadence, or read it whole: whole=[{name!r}]",
+                )
 
 
 def _with_events(in_order: Sequence[LoadedModel], sources: Mapping[str, Source]) -> list[LoadedModel]:

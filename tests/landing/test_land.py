@@ -214,8 +214,8 @@ def dies(original: Callable[..., Any], at: int, before: bool) -> Callable[..., A
 
 
 STEPS = [
-    ("backbone.landing.files.shutil.move", 1),
-    ("backbone.landing.files.shutil.move", 3),
+    ("backbone.landing.files._move", 1),
+    ("backbone.landing.files._move", 3),
     ("backbone.landing.land._batches", 2),
     ("backbone.landing.manifest.record", 1),
     ("backbone.landing.land._remove_duplicates", 1),
@@ -275,7 +275,7 @@ def test_the_next_run_completes_what_a_dead_one_began(
     keyed.run_well()
     second_deliveries(keyed)
     module, _, name = step.rpartition(".")
-    owner = __import__("shutil") if module.endswith(".shutil") else importlib.import_module(module)
+    owner = importlib.import_module(module)
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, dies(getattr(owner, name), at, before=True))
         with pytest.raises(Died):

@@ -24,12 +24,13 @@ def together(
     Only files with equal column names and types are read together: a reader that sees several would
     convert the others to the first one's types, and not exactly.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     fetched = [v for v in waiting if v[0].window_start is not None and len(v) == 1]
     if len(fetched) < 2:
         return [], list(waiting)
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     left = [v for v in waiting if not (v[0].window_start is not None and len(v) == 1)]
     groups: list[list[list[Batch]]] = []
     schema: pa.Schema | None = None

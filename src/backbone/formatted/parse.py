@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING
 
 from backbone.contract import (
     Column,
-    Contract,
     Notation,
     accepts,
-    columns,
     failures_sql,
     ok_sql,
     quote_identifier,
@@ -79,7 +77,7 @@ def parse(
     table: str,
     path: Path,
     name: str,
-    contract: type[Contract],
+    fields: Sequence[Column],
     settings: SourceSettings,
     scratch: Path,
     where: str,
@@ -94,10 +92,10 @@ def parse(
     form = format_of(name, settings)
     plain = make_plain(path, form, settings.encoding, scratch, where)
     if form == "csv":
-        return _parse_csv(engine, table, plain, contract, settings, scratch, where)
+        return _parse_csv(engine, table, plain, fields, settings, scratch, where)
     if form == "jsonl":
-        return _parse_jsonl(engine, table, plain, contract, settings, scratch, where)
-    return _parse_parquet(engine, table, plain, contract, settings, where)
+        return _parse_jsonl(engine, table, plain, fields, settings, scratch, where)
+    return _parse_parquet(engine, table, plain, fields, settings, where)
 
 
 def parse_together(
@@ -105,7 +103,7 @@ def parse_together(
     table: str,
     paths: Sequence[Path],
     batches: Sequence[str],
-    contract: type[Contract],
+    fields: Sequence[Column],
     settings: SourceSettings,
     where: str,
 ) -> Parsed:
@@ -119,12 +117,12 @@ def parse_together(
     file = RawFile(paths[0], "parquet", ())
     try:
         types = engine.raw_types(file)
-        _require(list(types), contract, settings, where)
+        _require(list(types), fields, settings, where)
         files = [RawFile(path, "parquet", tuple(types)) for path in paths]
-        records = engine.load_together(table, files, batches, *_select(contract, settings, types, where))
+        records = engine.load_together(table, files, batches, *_select(fields, settings, types))
     except MalformedFile as error:
         raise _not_parquet(where, error) from error
-    return Parsed(table, records, [], file, None, None, _ignored(contract, settings, list(types)))
+    return Parsed(table, records, [], file, None, None, _ignored(fields, settings, list(types)))
 
 
 def format_of(name: str, settings: SourceSettings) -> str:
@@ -158,7 +156,7 @@ def _parse_csv(
     engine: Engine,
     table: str,
     plain: Path,
-    contract: type[Contract],
+    fields: Sequence[Column],
     settings: SourceSettings,
     scratch: Path,
     where: str,
@@ -167,15 +165,15 @@ def _parse_csv(
     from backbone.formatted.records import count_records
     from backbone.formatted.split import split
 
-    header, delimiter, body, body_line = _header(plain, contract, settings, where)
+    header, delimiter, body, body_line = _header(plain, fields, settings, where)
     quote = settings.quote or None
     escape = (settings.escape if settings.escape is not None else quote) or None
     grammar = Grammar(delimiter, quote, escape, len(header), body, body_line)
     file = RawFile(
         plain, "csv", tuple(header), delimiter, quote, escape, body_line - 1, _newline(plain, body)
     )
-    select = _select(contract, settings, dict.fromkeys(header, "VARCHAR"), where)
-    ignored = _ignored(contract, settings, header)
+    select = _select(fields, settings, dict.fromkeys(header, "VARCHAR"))
+    ignored = _ignored(fields, settings, header)
     with ThreadPoolExecutor(1) as aside:
         counting = aside.submit(count_records, plain, grammar)
         try:
@@ -205,7 +203,7 @@ def _parse_jsonl(
     engine: Engine,
     table: str,
     plain: Path,
-    contract: type[Contract],
+    fields: Sequence[Column],
     settings: SourceSettings,
     scratch: Path,
     where: str,
@@ -214,9 +212,9 @@ def _parse_jsonl(
     from backbone.formatted.records import count_records
 
     grammar = Grammar("\x1f", None, None, columns=2)  # of one column, blank lines would be records
-    wanted = tuple(settings.columns.get(c.name, c.name) for c in columns(contract))
+    wanted = tuple(settings.columns.get(c.name, c.name) for c in fields)
     file = RawFile(plain, "jsonl", wanted)
-    values, select = _select(contract, settings, dict.fromkeys(wanted, "VARCHAR"), where)
+    values, select = _select(fields, settings, dict.fromkeys(wanted, "VARCHAR"))
     values += f", raw.{DOCUMENT} is null as no_object"
     broken = "['the line is not a JSON object']"
     select = select.replace("case when", f"case when v.no_object then {broken} when", 1) if select else select
@@ -232,16 +230,16 @@ def _parse_jsonl(
 
 
 def _parse_parquet(
-    engine: Engine, table: str, plain: Path, contract: type[Contract], settings: SourceSettings, where: str
+    engine: Engine, table: str, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
 ) -> Parsed:
     file = RawFile(plain, "parquet", ())
     try:
         types = engine.raw_types(file)
-        _require(list(types), contract, settings, where)
-        records = engine.load(table, file, *_select(contract, settings, types, where))
+        _require(list(types), fields, settings, where)
+        records = engine.load(table, file, *_select(fields, settings, types))
     except MalformedFile as error:
         raise _not_parquet(where, error) from error
-    return Parsed(table, records, [], file, None, None, _ignored(contract, settings, list(types)))
+    return Parsed(table, records, [], file, None, None, _ignored(fields, settings, list(types)))
 
 
 def _not_parquet(where: str, error: MalformedFile) -> BatchRefused:
@@ -253,14 +251,12 @@ def _not_parquet(where: str, error: MalformedFile) -> BatchRefused:
     )
 
 
-def _select(
-    contract: type[Contract], settings: SourceSettings, types: dict[str, str], where: str
-) -> tuple[str, str]:
+def _select(fields: Sequence[Column], settings: SourceSettings, types: dict[str, str]) -> tuple[str, str]:
     """The expressions that turn raw columns into values, and values into columns and reasons."""
     as_text = notation_of(settings)
     as_typed = Notation(settings.timezone)
     values, names, good, failures = [], [], [], []
-    for i, column in enumerate(columns(contract)):
+    for i, column in enumerate(fields):
         raw_name = settings.columns.get(column.name, column.name)
         kind = types.get(raw_name)
         raw = f"raw.{quote_identifier(raw_name)}" if kind else "cast(null as varchar)"
@@ -282,7 +278,7 @@ def _select(
 
 
 def _header(
-    plain: Path, contract: type[Contract], settings: SourceSettings, where: str
+    plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
 ) -> tuple[list[str], str, int, int]:
     """The file's column names, its delimiter, and where its records begin."""
     from backbone.formatted.header import header_end
@@ -297,25 +293,25 @@ def _header(
             "have the file delivered again; a table without rows has at least a header",
         )
     if not settings.header:
-        names = [settings.columns.get(c.name, c.name) for c in columns(contract)]
+        names = [settings.columns.get(c.name, c.name) for c in fields]
         body, line = _after_lines(plain, settings.skip)
         return names, settings.delimiter or ",", body, line
     best: tuple[list[str], str, int, int] | None = None
     unreadable: BatchRefused | None = None
     for delimiter in (settings.delimiter,) if settings.delimiter else DELIMITERS:
         try:
-            fields, body, line = header_end(plain, delimiter, quote, settings.skip, escape)
+            found, body, line = header_end(plain, delimiter, quote, settings.skip, escape)
         except BatchRefused as error:  # a quoted name is followed by the delimiter, and by no other sign
             unreadable = unreadable or error
             continue
-        if best is None or len(set(fields) & _wanted(contract, settings)) > len(
-            set(best[0]) & _wanted(contract, settings)
+        if best is None or len(set(found) & _wanted(fields, settings)) > len(
+            set(best[0]) & _wanted(fields, settings)
         ):
-            best = fields, delimiter, body, line
+            best = found, delimiter, body, line
     if best is None:
         assert unreadable is not None
         raise BatchRefused(where, unreadable.problem, unreadable.state, unreadable.next_step)
-    _require(best[0], contract, settings, where)
+    _require(best[0], fields, settings, where)
     return best
 
 
@@ -337,18 +333,18 @@ def _after_lines(plain: Path, count: int) -> tuple[int, int]:
     return body, count + 1
 
 
-def _wanted(contract: type[Contract], settings: SourceSettings) -> set[str]:
-    return {settings.columns.get(c.name, c.name) for c in columns(contract)}
+def _wanted(fields: Sequence[Column], settings: SourceSettings) -> set[str]:
+    return {settings.columns.get(c.name, c.name) for c in fields}
 
 
-def _require(found: Sequence[str], contract: type[Contract], settings: SourceSettings, where: str) -> None:
+def _require(found: Sequence[str], fields: Sequence[Column], settings: SourceSettings, where: str) -> None:
     """Refuse a file that lacks a column, or has one that the contract reads twice."""
 
     def raw_name(column: Column) -> str:
         return settings.columns.get(column.name, column.name)
 
-    missing = [raw_name(c) for c in columns(contract) if raw_name(c) not in found and not c.optional]
-    twice = sorted({name for name in found if found.count(name) > 1 and name in _wanted(contract, settings)})
+    missing = [raw_name(c) for c in fields if raw_name(c) not in found and not c.optional]
+    twice = sorted({name for name in found if found.count(name) > 1 and name in _wanted(fields, settings)})
     if not missing and not twice:
         return
     shown = ", ".join(repr(name[:60]) for name in list(found)[:40]) or "none"
@@ -366,8 +362,8 @@ def _require(found: Sequence[str], contract: type[Contract], settings: SourceSet
     )
 
 
-def _ignored(contract: type[Contract], settings: SourceSettings, found: Sequence[str]) -> tuple[str, ...]:
-    wanted = _wanted(contract, settings)
+def _ignored(fields: Sequence[Column], settings: SourceSettings, found: Sequence[str]) -> tuple[str, ...]:
+    wanted = _wanted(fields, settings)
     return tuple(name for name in found if name not in wanted)
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from backbone.contract import Contract, columns, fingerprint, keys, quote_literal
+from backbone.contract import Column, Contract, Rule, columns, fingerprint, keys, quote_literal
 from backbone.dataset import BatchCount
 from backbone.formatted.parse import notation_of
 from backbone.settings import SourceSettings
 
+# Within it, the calendar's arithmetic on windows never leaves the years 1 to 9999.
+IN_HISTORY = Rule(
+    "an event time from the year 1000 to 8999",
+    "{value} >= timestamptz '1000-01-01 00:00:00+00' and {value} < timestamptz '9000-01-01 00:00:00+00'",
+)
 PARSING = ("columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "format")
 
 
@@ -26,6 +31,14 @@ class FormattedSource:
     @property
     def dataset(self) -> str:
         return f"formatted.{self.name}"
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The contract's columns; an event time also lies where windows can be told and counted."""
+        return tuple(
+            replace(c, rules=(*c.rules, IN_HISTORY)) if c.name == self.event_time else c
+            for c in columns(self.contract)
+        )
 
     @property
     def keys(self) -> tuple[str, ...]:

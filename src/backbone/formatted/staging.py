@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from backbone.contract import columns, quote_identifier, quote_literal
+from backbone.contract import quote_identifier, quote_literal
 from backbone.dataset import Batch, BatchCount
 from backbone.engines.protocol import Engine
 from backbone.errors import BatchRefused
@@ -42,9 +42,7 @@ class Staging:
         self._lake, self._engine, self._source, self._scratch = lake, engine, source, scratch
         self._written: list[Staged] = []
         self._collected = 0
-        fields = (
-            f"cast(null as {c.sql_type}) as {quote_identifier(c.name)}" for c in columns(source.contract)
-        )
+        fields = (f"cast(null as {c.sql_type}) as {quote_identifier(c.name)}" for c in source.columns)
         place = "cast(null as varchar) as _batch, cast(null as bigint) as _row"
         engine.create(GOOD, f"select {', '.join(fields)}, {place} where false")
         engine.create(quarantine.STAGED, quarantine.EMPTY)
@@ -73,7 +71,7 @@ class Staging:
                 PARSED,
                 path,
                 batch.name,
-                self._source.contract,
+                self._source.columns,
                 self._source.settings,
                 plain,
                 where,
@@ -108,7 +106,7 @@ class Staging:
                     PARSED,
                     paths,
                     batches,
-                    self._source.contract,
+                    self._source.columns,
                     self._source.settings,
                     where,
                 )

@@ -203,7 +203,7 @@ def _bound(value: object, upper: bool = False) -> object:
     """A value as the log holds it, a long text cut so that it stays a bound; None where it can't be."""
     match value:
         case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         case date():
             return value.isoformat()
         case bool() | int():

@@ -78,8 +78,8 @@ def land(
     adopted = _batches(list(landing.unrecorded()), lake.project, manifest)
     known = Manifest((*manifest.batches, *adopted))
     arrivals: list[Arrival] = []
-    sighting = Sighting()
     for feed in feeds:
+        sighting = Sighting()
         progress(f"land {feed.source}")
         found: list[Arrival] = []
         try:
@@ -104,8 +104,10 @@ def land(
             result.failures[feed.source] = error
         except OSError as error:
             result.failures[feed.source] = _io_error(feed.source, error)
+        if sighting.misnamed:
+            result.failures[feed.source] = _misnamed(feed.source, sighting.misnamed)
+        result.waiting.extend(sighting.waiting)
         arrivals.extend(found)
-    result.waiting.extend(sighting.waiting)
 
     result.batches = [*adopted, *_batches(arrivals, lake.project, known)]
     if result.batches:
@@ -172,6 +174,16 @@ def _remove_empty(folder: Path, top: Path) -> None:
     while folder != top and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent
+
+
+def _misnamed(source: str, paths: Sequence[Path]) -> BackboneError:
+    names = ", ".join(repr(os.fsencode(path.name))[1:] for path in paths[:3])
+    return BackboneError(
+        f"source {source}",
+        f"expected file names in UTF-8, found {names}",
+        "They are left where they are; the source's other files are landed.",
+        "rename them",
+    )
 
 
 def _io_error(source: str, error: OSError) -> BackboneError:

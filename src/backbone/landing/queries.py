@@ -166,7 +166,7 @@ def connect(feed: Feed, project: Path) -> Any:
         return sqlite.connect(f"{path.as_uri()}?mode=ro")
     raise SettingsError(
         f"connection {feed.settings.connection}",
-        f"expected postgresql://… or sqlite:///…, found {scheme}://…",
+        f"expected postgresql://… or sqlite:///…, found {f'{scheme}://…' if rest else 'something else'}",
         "",
         "write one of the two in backbone.toml",
     )

@@ -81,7 +81,7 @@ def stale_windows(
         state = states.get(at)
         if force or state is None or state.fingerprint != loaded.fingerprint or latest.after(window, state):
             windows.append(window)
-    return Stale(tuple(windows), cadence_changed, bool(windows))
+    return Stale(tuple(windows), cadence_changed, bool(windows) or cadence_changed)
 
 
 class _Latest:
