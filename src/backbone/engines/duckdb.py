@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -312,13 +313,18 @@ def _raw(file: RawFile) -> str:
             f"read_csv({path}, columns = {{'l': 'VARCHAR'}}, auto_detect = false, header = false, "
             f"delim = '\x1f', quote = '', escape = '', max_line_size = {MAX_LINE_BYTES}, nullstr = '\x1e')"
         )
+        read = "".join(
+            f", json_extract_string({DOCUMENT}, {quote_literal(_pointer(name))}) as s{i}"
+            for i, name in enumerate(file.columns)
+        )
         fields = "".join(
-            f", json_extract_string({DOCUMENT}, {quote_literal(_pointer(name))}) as {quote_identifier(name)}"
-            for name in file.columns
+            f", {_exact_number(name, f's{i}')} as {quote_identifier(name)}"
+            for i, name in enumerate(file.columns)
         )
         document = f"case when json_valid(l) and json_type(l) = 'OBJECT' then l end as {DOCUMENT}"
         records = f"(select {document} from {lines} where l <> '')"
-        return f"(select cast(null as varchar) as {TEXT}, {DOCUMENT}{fields} from {records})"
+        values = f"(select {DOCUMENT}{read} from {records})"
+        return f"(select cast(null as varchar) as {TEXT}, {DOCUMENT}{fields} from {values})"
     names = [f"c{index}" for index in range(len(file.columns))]
     types = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
     options = [
@@ -339,6 +345,21 @@ def _raw(file: RawFile) -> str:
         f"{name} as {quote_identifier(column)}" for name, column in zip(names, file.columns, strict=True)
     )
     return f"(select {renamed}, cast(null as varchar) as {TEXT} from read_csv({path}, {', '.join(options)}))"
+
+
+def _exact_number(name: str, value: str) -> str:
+    """A field as it is written, where the JSON reader has rounded it to a double.
+
+    Its text is looked for behind the field's name, and taken if it is the same number to that precision.
+    """
+    key = re.sub(r"([\\.^$*+?()\[\]{}|])", r"\\\1", json.dumps(name, ensure_ascii=False))
+    number = r"(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
+    behind = quote_literal(key + r"\s*:\s*" + number)
+    written = f"regexp_extract({DOCUMENT}, {behind}, 1)"
+    return (
+        f"case when strlen({value}) >= 16 and regexp_full_match({value}, '-?[0-9.]+([eE][+-]?[0-9]+)?') "
+        f"and try_cast({written} as double) = try_cast({value} as double) then {written} else {value} end"
+    )
 
 
 def _pointer(name: str) -> str:

@@ -190,12 +190,11 @@ def _fetch(connection: Any, feed: Feed, query: str, window: Window | None, targe
             mark = "?"
         query = PARAMETER.sub(lambda m: f"{mark}{order.index(m.group(1)) + 1}", query)
     with closing(connection.cursor()) as cursor:
-        if feed.connection.url.startswith(
-            "sqlite:"
-        ):  # a column's type is told by the rows of the first batch
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH)})
-        cursor.execute(query, values or None)
-        reader = cursor.fetch_record_batch()
+        if feed.connection.url.startswith("sqlite:"):
+            reader = _sqlite_reader(cursor, query, values)
+        else:
+            cursor.execute(query, values or None)
+            reader = cursor.fetch_record_batch()
         schema = pa.schema([pa.field(f.name, _plain(f.type)) for f in reader.schema])
         with pq.ParquetWriter(target, schema, compression="zstd") as writer:
             for batch in reader:
@@ -204,6 +203,33 @@ def _fetch(connection: Any, feed: Feed, query: str, window: Window | None, targe
                     for column in batch.columns
                 ]
                 writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _sqlite_reader(cursor: Any, query: str, values: list[Any]) -> Any:
+    """A result whose columns have a type each, which the rows of the first batch tell.
+
+    Where that is text, numbers may be among it, and the driver would write them with six decimals; so they
+    are written by the database, with the digits that give the same number back.
+    """
+    import pyarrow as pa
+
+    cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH)})
+    cursor.execute(query, values or None)
+    reader = cursor.fetch_record_batch()
+    if not any(pa.types.is_string(field.type) for field in reader.schema):
+        return reader
+    columns = []
+    for field in reader.schema:
+        name = '"' + field.name.replace('"', '""') + '"'
+        short, long = f"printf('%!.15g', {name})", f"printf('%!.17g', {name})"
+        exact = f"case when cast({short} as real) = {name} then {short} else {long} end"
+        is_text = pa.types.is_string(field.type)
+        columns.append(
+            f"case typeof({name}) when 'real' then {exact} else {name} end as {name}" if is_text else name
+        )
+    reader.close()
+    cursor.execute(f"select {', '.join(columns)} from ({query.strip().rstrip(';')}\n)", values or None)
+    return cursor.fetch_record_batch()
 
 
 def _plain(kind: Any) -> Any:
