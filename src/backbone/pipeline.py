@@ -355,6 +355,7 @@ def _aggregate(parser: ParsedSql, text: str, model: Model, kind: str, inputs: Se
             where,
             f"expected one of its inputs ({', '.join(inputs)}), found {parsed.table}",
             "Nothing was run.",
+            "name a table that the model reads",
         )
     return parsed
 
