@@ -127,7 +127,10 @@ def _digests(paths: Sequence[Path]) -> list[str]:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(digest, paths))
+        digests = pool.map(digest, paths)
+        if paths:
+            import pyarrow  # noqa: F401 - recording them needs it, and it loads meanwhile
+        return list(digests)
 
 
 def _batches(arrivals: Sequence[Arrival], project: Path, manifest: Manifest) -> list[Batch]:
