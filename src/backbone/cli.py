@@ -279,7 +279,7 @@ def _say(text: str) -> None:
 def _wrong(text: str) -> NoReturn:
     from backbone.errors import SettingsError
 
-    raise SettingsError("argument", text, "", "backbone run --help")
+    raise SettingsError("argument", text, "", "see --help of the command")
 
 
 def _open(root: Path) -> Project:

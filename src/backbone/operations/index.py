@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbone.dataset import BatchCount, Receipt, Window, instant_of
+from backbone.dataset import BatchCount, Receipt, instant_of
 from backbone.engines.protocol import Engine
 from backbone.formatted.duplicates import REVIVED, TRIM
 from backbone.formatted.source import Known
@@ -285,10 +285,3 @@ def _schema(table: str) -> pa.Schema:
         },
     }  # fmt: skip
     return pa.schema(list(columns[table].items()))
-
-
-def window_of_state(state: WindowState) -> Window | None:
-    """The window that a state is about."""
-    from backbone.dataset import window_of
-
-    return window_of(state.start, state.every) if state.start and state.every else None

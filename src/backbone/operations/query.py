@@ -130,7 +130,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.15g}"
     if isinstance(value, Decimal | int):
         return str(value)
     text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
