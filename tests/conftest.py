@@ -22,10 +22,10 @@ from typer.testing import CliRunner
 
 from backbone.dataset import Batch
 from backbone.landing.manifest import read_manifest
+from backbone.loading import source_settings
 from backbone.operations.accounts import SourceAccount, source_account
 from backbone.operations.index import Index
 from backbone.operations.query import open_tables
-from backbone.pipeline import source_settings
 from backbone.runner import Project, RunResult, open_project, run
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -15,7 +15,7 @@ import backbone
 PACKAGE = Path(backbone.__file__).parent
 ORDER = (
     "errors", "dataset", "conversion", "contract", "settings", "lake", "engines", "landing", "formatted",
-    "exploitation", "analysis", "governance", "operations", "pipeline", "runner", "pipelines",
+    "exploitation", "analysis", "governance", "operations", "pipeline", "loading", "runner", "pipelines",
     "orchestration", "reports", "scaffold", "demo", "terminal", "cli",
 )  # fmt: skip
 HEAVY = (

@@ -300,10 +300,10 @@ def _run(project: Project, arguments: dict[str, Any], quiet: bool = False) -> Ru
 
 def _status(project: Project) -> tuple[list[Any], list[Any]]:
     from backbone.landing.manifest import read_manifest
+    from backbone.loading import models_of, source_settings
     from backbone.operations.accounts import source_account
     from backbone.operations.index import Index
     from backbone.operations.status import table_status
-    from backbone.pipeline import models_of, source_settings
 
     with project.engine(_reader()) as engine:
         index = Index(project.lake, engine, project.scratch(_reader()))

@@ -26,9 +26,10 @@ from backbone.lake.table import Lake
 from backbone.landing.land import land
 from backbone.landing.manifest import Manifest
 from backbone.landing.persistent import Feed
+from backbone.loading import LoadedPipeline, load_pipelines, models_of, source_settings, sources_of
 from backbone.operations.index import Index, run_row
 from backbone.operations.staleness import stale_windows
-from backbone.pipeline import LoadedPipeline, Source, load_pipelines, models_of, source_settings, sources_of
+from backbone.pipeline import Source
 from backbone.settings import Settings, load_settings
 
 HOME = Path(".backbone")

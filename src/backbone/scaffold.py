@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from backbone.contract import columns
-from backbone.errors import PipelineError, SettingsError
+from backbone.errors import SettingsError
 from backbone.landing.files import TEMPORAL
-from backbone.pipeline import Pipeline, Source
+from backbone.loading import import_pipeline
+from backbone.pipeline import Source
 from backbone.settings import FILE_NAME
 
 SHIPPED = ("movie_rentals",)
@@ -61,12 +60,7 @@ def make_project(folder: Path, names: Sequence[str]) -> Path:
             str(folder), f"there is a {FILE_NAME} already", "It was left as it is.", "name another folder"
         )
     modules = [module_of(name) for name in names or SHIPPED]
-    places = [str(folder.resolve()), str(Path.cwd())]
-    sys.path[:0] = places
-    try:
-        pipelines = [_pipeline(module, folder) for module in modules]
-    finally:
-        sys.path[:] = sys.path[len(places) :]
+    pipelines = [import_pipeline(module, [folder, Path.cwd()])[0] for module in modules]
     text = HEAD.format(pipelines=", ".join(f'"{module}"' for module in modules))
     for pipeline in pipelines:
         text += f"\n# Pipeline {pipeline.name}\n# [pipelines.{pipeline.name}]\n"
@@ -84,23 +78,6 @@ def make_project(folder: Path, names: Sequence[str]) -> Path:
 def module_of(name: str) -> str:
     """The module of a shipped pipeline's name; any other name is a module's already."""
     return f"backbone.pipelines.{name}" if name in SHIPPED else name
-
-
-def _pipeline(module: str, folder: Path) -> Pipeline:
-    try:
-        found = importlib.import_module(module)
-        if not hasattr(found, "pipeline") or not isinstance(found.pipeline, Pipeline):
-            found = importlib.import_module(f"{module}.pipeline")
-    except ModuleNotFoundError as error:
-        raise PipelineError(
-            f"pipeline {module}",
-            f"there is no module {error.name}",
-            "Nothing was made.",
-            f"name a shipped pipeline ({', '.join(SHIPPED)}), or a module in {folder} or in this folder",
-        ) from error
-    pipeline = found.pipeline
-    assert isinstance(pipeline, Pipeline)
-    return pipeline
 
 
 def _section(source: Source) -> str:

@@ -1,0 +1,396 @@
+"""Load what a project names: pipelines imported, checked, parsed, and in an order in which they can run."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from backbone.contract import columns
+from backbone.dataset import CADENCES, DATASET_NAME
+from backbone.engines import dialect_of
+from backbone.engines.parsed import ParsedSql
+from backbone.errors import ContractError, PipelineError, SettingsError
+from backbone.exploitation.model import Aggregate, LoadedModel, Model, SqlModel, Step
+from backbone.pipeline import Pipeline, Source
+from backbone.settings import Settings, SourceSettings
+
+
+@dataclass(frozen=True)
+class LoadedPipeline:
+    """A pipeline with its settings, its models parsed and in an order in which they can run."""
+
+    pipeline: Pipeline
+    every: str
+    parameters: Mapping[str, Any]
+    models: tuple[LoadedModel, ...]
+
+
+def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
+    """Import and check the pipelines a project names.
+
+    Raises
+    ------
+    PipelineError
+        For a module that can't be imported, a cycle, an unknown table, unportable SQL, two sources or tables
+        with one name.
+    SettingsError
+        For settings of a source or parameter that no pipeline has.
+    """
+    pipelines = [import_pipeline(name, [settings.root]) for name in settings.project.pipelines]
+    _check_names(settings, [p for p, _ in pipelines])
+    produced = {f"exploitation.{m.name}": (m, p) for p, _ in pipelines for m in p.steps}
+    sources = {s.dataset: s for p, _ in pipelines for s in p.sources}
+    parser = ParsedSql(cache, dialect_of(settings.engine.kind))
+    loaded = []
+    for pipeline, folder in pipelines:
+        every, parameters = _settings_of(settings, pipeline)
+        models = [
+            _loaded(model, pipeline, folder, every, parameters, sources, produced, parser)
+            for model in pipeline.steps
+        ]
+        loaded.append(LoadedPipeline(pipeline, every, parameters, tuple(models)))
+    parser.save()
+    in_order = _with_events(models_of(loaded), sources)
+    _check_cadences(in_order)
+    return [replace(p, models=tuple(m for m in in_order if m.model in p.pipeline.steps)) for p in loaded]
+
+
+def models_of(pipelines: Sequence[LoadedPipeline]) -> list[LoadedModel]:
+    """The models of some pipelines, each after those it reads, whichever pipeline these are of.
+
+    Raises
+    ------
+    PipelineError
+        When they read each other in a cycle.
+    """
+    models = [model for pipeline in pipelines for model in pipeline.models]
+    by_name = {m.dataset: m for m in models}
+    done: dict[str, LoadedModel] = {}
+
+    def visit(model: LoadedModel, path: tuple[str, ...]) -> None:
+        if model.dataset in path:
+            cycle = " → ".join([*path[path.index(model.dataset) :], model.dataset])
+            raise PipelineError(
+                _read_at(path[-1], model.dataset, by_name),
+                f"tables read each other in a cycle: {cycle}",
+                "Nothing was run.",
+                "let one of them read something else",
+            )
+        if model.dataset in done:
+            return
+        for name in model.inputs:
+            if name in by_name:
+                visit(by_name[name], (*path, model.dataset))
+        done[model.dataset] = model
+
+    for model in models:
+        visit(model, ())
+    return list(done.values())
+
+
+def sources_of(pipelines: Sequence[LoadedPipeline]) -> list[tuple[Source, str]]:
+    """Every source once, with the cadence of the first pipeline that reads it."""
+    found: dict[str, tuple[Source, str]] = {}
+    for loaded in pipelines:
+        for source in loaded.pipeline.sources:
+            found.setdefault(source.name, (source, loaded.every))
+    return list(found.values())
+
+
+def source_settings(settings: Settings, source: Source) -> SourceSettings:
+    """What `backbone.toml` says of a source; the defaults where it says nothing."""
+    return settings.sources.get(source.name, SourceSettings())
+
+
+def import_pipeline(name: str, places: Sequence[Path]) -> tuple[Pipeline, Path]:
+    """A pipeline by the name of its module, or of the package that has a module `pipeline`.
+
+    Parameters
+    ----------
+    places : folders in which modules are looked for before all others.
+
+    Returns
+    -------
+    The pipeline, and the folder of its module.
+
+    Raises
+    ------
+    PipelineError
+        When there is no such module, or no `Pipeline` called `pipeline` in it.
+    """
+    before = list(sys.path)
+    sys.path[:0] = [str(place.resolve()) for place in places]
+    try:
+        module = importlib.import_module(name)
+        if not isinstance(getattr(module, "pipeline", None), Pipeline):
+            module = importlib.import_module(f"{name}.pipeline")
+    except ModuleNotFoundError as error:
+        looked = " and ".join(map(str, places))
+        raise PipelineError(
+            f"pipeline {name}",
+            f"there is no module {error.name}",
+            "Nothing was changed.",
+            f"mend the name; modules are looked for in {looked} first, then where Python finds them",
+        ) from error
+    finally:
+        sys.path[:] = before
+    pipeline = getattr(module, "pipeline", None)
+    if not isinstance(pipeline, Pipeline):
+        raise PipelineError(
+            f"pipeline {name}",
+            "the module has no Pipeline called `pipeline`",
+            "Nothing was changed.",
+            "add one",
+        )
+    return pipeline, Path(inspect.getfile(module)).parent
+
+
+def _check_names(settings: Settings, pipelines: Sequence[Pipeline]) -> None:
+    tables: dict[str, str] = {}
+    contracts: dict[str, Source] = {}
+    for pipeline in pipelines:
+        if pipeline.every not in CADENCES:
+            raise PipelineError(
+                f"pipeline {pipeline.name}",
+                f"expected every to be one of {', '.join(CADENCES)}, found {pipeline.every!r}",
+            )
+        for name in [*(s.name for s in pipeline.sources), *(m.name for m in pipeline.steps)]:
+            if not DATASET_NAME.fullmatch(name):
+                raise PipelineError(
+                    f"pipeline {pipeline.name}",
+                    f"expected a table's name of lower case letters, digits and _, found {name!r}",
+                    "Nothing was run.",
+                    "rename it",
+                )
+        for source in pipeline.sources:
+            other = contracts.setdefault(source.name, source)
+            if (other.contract, other.event_time) != (source.contract, source.event_time):
+                raise PipelineError(
+                    f"source {source.name}",
+                    "two pipelines declare it with different contracts",
+                    "Nothing was run.",
+                    "let both import one",
+                )
+            _check_event_time(source)
+        for model in pipeline.steps:
+            if model.dataset in tables:
+                raise PipelineError(
+                    model.dataset,
+                    f"both {tables[model.dataset]} and {pipeline.name} compute it",
+                    "Nothing was run.",
+                    "rename one",
+                )
+            tables[model.dataset] = pipeline.name
+    known = {p.name for p in pipelines}
+    for name in settings.pipelines:
+        if name not in known:
+            raise SettingsError(
+                f"backbone.toml, [pipelines.{name}]",
+                f"the project runs no pipeline of this name; it runs {', '.join(sorted(known)) or 'none'}",
+                "",
+                "name its module under [project] pipelines, or remove the section",
+            )
+    for name, section in settings.sources.items():
+        if name not in contracts:
+            raise SettingsError(
+                f"backbone.toml, [sources.{name}]",
+                f"no pipeline has a source of this name; there are {', '.join(sorted(contracts)) or 'none'}",
+                "",
+                "rename or remove the section",
+            )
+        fields = {c.name for c in columns(contracts[name].contract)}
+        for wrong in sorted(set(section.columns) - fields):
+            raise SettingsError(
+                f"backbone.toml, [sources.{name}] columns",
+                f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
+                "",
+                'write columns = { field = "name in the file" }',
+            )
+
+
+def _check_event_time(source: Source) -> None:
+    if source.event_time is None:
+        return
+    found = next((c for c in columns(source.contract) if c.name == source.event_time), None)
+    if found is None or found.sql_type != "TIMESTAMPTZ" or found.nullable:
+        raise ContractError(
+            f"source {source.name}",
+            f"expected event_time {source.event_time!r} to be a datetime field that is never null",
+            "Nothing was run.",
+            f"mend {source.contract.__name__}",
+        )
+
+
+def _settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str, dict[str, Any]]:
+    section = dict(settings.pipelines.get(pipeline.name, {}))
+    every = section.pop("every", pipeline.every)
+    where = f"backbone.toml, [pipelines.{pipeline.name}]"
+    if every not in CADENCES:
+        raise SettingsError(
+            where,
+            f"expected every to be one of {', '.join(CADENCES)}, found {every!r}",
+            "",
+            "write one of them",
+        )
+    for name, value in section.items():
+        if name not in pipeline.parameters:
+            raise SettingsError(
+                where,
+                f"the pipeline has no parameter {name!r}; it has {', '.join(pipeline.parameters) or 'none'}",
+                "",
+                "rename or remove it",
+            )
+        default = pipeline.parameters[name]
+        number = isinstance(default, int | float) and isinstance(value, int | float)
+        if not isinstance(value, type(default)) and not number:
+            raise SettingsError(
+                where, f"expected {name} like {default!r}, found {value!r}", "", "write one of the same kind"
+            )
+    return every, {**pipeline.parameters, **section}
+
+
+def _loaded(
+    model: Model,
+    pipeline: Pipeline,
+    folder: Path,
+    every: str,
+    parameters: Mapping[str, Any],
+    sources: Mapping[str, Source],
+    produced: Mapping[str, tuple[Model, Pipeline]],
+    parser: ParsedSql,
+) -> LoadedModel:
+    cadence = every if model.windowed else None
+    sql, text = None, ""
+    if isinstance(model, SqlModel):
+        path = folder / model.file
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise PipelineError(
+                model.dataset, f"its SQL can't be read: {error}", "Nothing was run.", "mend `file`"
+            ) from error
+        query = parser.model(text, path.name, parameters)
+        sql, inputs, mark = query.sql, query.inputs, query.fingerprint
+        used = {name: parameters[name] for name in query.parameters if name in parameters}
+    else:
+        inputs = tuple(dict.fromkeys([*model.reads, *model.uses]))
+        mark = hashlib.sha256(_module_source(model).encode()).hexdigest()
+        for name in model.parameters:
+            if name not in parameters:
+                raise PipelineError(model.dataset, f"the pipeline {pipeline.name} has no parameter {name!r}")
+        used = {name: parameters[name] for name in model.parameters}
+    for name in (*inputs, *model.whole):
+        if name not in sources and name not in produced:
+            known = ", ".join(sorted([*sources, *produced]))
+            place = model.dataset
+            if isinstance(model, SqlModel):
+                place = f"{model.file}{_position((folder / model.file).read_text(encoding='utf-8'), name)}"
+            raise PipelineError(
+                place,
+                f"{model.dataset} reads {name}, which no pipeline has; there are {known}",
+                "Nothing was run.",
+                "mend the name, or declare the source",
+            )
+    times = {}
+    for name in inputs:
+        column = sources[name].event_time if name in sources else None
+        if name in produced and produced[name][0].windowed:
+            column = "window_start"
+        if column is not None:
+            times[name] = column
+    conserves = {
+        column: _aggregate(parser, text, model, "conserves", inputs)
+        for column, text in model.conserves.items()
+    }
+    measures = {
+        name: _aggregate(parser, text, model, "measures", inputs) for name, text in model.measures.items()
+    }
+    if cadence is not None:
+        for column, aggregate in conserves.items():
+            if aggregate.table not in times:
+                raise PipelineError(
+                    f"{model.dataset}, conserves {column}",
+                    f"{aggregate.table} has no event time to tell windows by",
+                    "Nothing was run.",
+                    "give the source an event_time, or drop the condition",
+                )
+    facts = [mark, cadence, model.lookback, sorted(model.whole), sorted(used.items())]
+    fingerprint = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:32]
+    return LoadedModel(model, inputs, sql, fingerprint, cadence, used, times, conserves, measures, text=text)
+
+
+def _aggregate(parser: ParsedSql, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:
+    where = f"{model.dataset}, {kind}"
+    parsed = Aggregate(*parser.aggregate(text, where))
+    if parsed.table not in inputs:
+        raise PipelineError(
+            where,
+            f"expected one of its inputs ({', '.join(inputs)}), found {parsed.table}",
+            "Nothing was run.",
+            "name a table that the model reads",
+        )
+    return parsed
+
+
+def _module_source(step: Step) -> str:
+    module = inspect.getmodule(step.function)
+    try:
+        return inspect.getsource(module) if module else inspect.getsource(step.function)
+    except OSError:
+        return step.function.__qualname__
+
+
+def _read_at(reader: str, read: str, models: Mapping[str, LoadedModel]) -> str:
+    """Where a model reads a table: file, line and column for SQL, the function for a step."""
+    model = models[reader].model
+    if isinstance(model, SqlModel):
+        return f"{model.file}{_position(models[reader].text, read)}"
+    return f"{model.dataset} ({model.code})"
+
+
+def _position(text: str, dataset: str) -> str:
+    """`, line 3, column 6` of the first place in a text that names a dataset."""
+    zone, _, table = dataset.partition(".")
+    found = re.search(rf'"?{zone}"?\s*\.\s*"?{table}\b', text, re.IGNORECASE)
+    if found is None:
+        return ""
+    before = text[: found.start()]
+    return f", line {before.count(chr(10)) + 1}, column {found.start() - before.rfind(chr(10))}"
+
+
+def _check_cadences(models: Sequence[LoadedModel]) -> None:
+    """A model's windows hold whole windows of what it reads by window: days of hours, not the reverse."""
+    holds = {"hour": {"hour"}, "day": {"hour", "day"}, "week": {"hour", "day", "week"}}
+    holds["month"] = {"hour", "day", "month"}
+    every = {m.dataset: m.every for m in models}
+    for model in models:
+        for name in model.inputs:
+            read = every.get(name)
+            if model.every and read and name not in model.model.whole and read not in holds[model.every]:
+                raise PipelineError(
+                    model.dataset,
+                    f"its windows are {model.every}s, and {name}, which it reads by window, has {read}s",
+                    "Nothing was run.",
+                    f"give both pipelines one cadence, or read it whole: whole=[{name!r}]",
+                )
+
+
+def _with_events(in_order: Sequence[LoadedModel], sources: Mapping[str, Source]) -> list[LoadedModel]:
+    """The models with the windowed sources above each, directly or through other models."""
+    above: dict[str, tuple[str, ...]] = {
+        name: (name,) if source.event_time is not None else () for name, source in sources.items()
+    }
+    found = []
+    for model in in_order:
+        events = dict.fromkeys(event for name in model.inputs for event in above.get(name, ()))
+        above[model.dataset] = tuple(events)
+        found.append(replace(model, events=above[model.dataset]))
+    return found
