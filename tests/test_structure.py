@@ -15,11 +15,11 @@ import backbone
 PACKAGE = Path(backbone.__file__).parent
 ORDER = (
     "errors", "dataset", "conversion", "contract", "settings", "lake", "engines", "landing", "formatted",
-    "exploitation", "analysis", "governance", "operations", "pipeline", "loading", "runner", "pipelines",
-    "orchestration", "reports", "scaffold", "demo", "terminal", "cli",
+    "exploitation", "analysis", "testing", "governance", "operations", "pipeline", "loading", "runner",
+    "pipelines", "orchestration", "reports", "scaffold", "demo", "terminal", "cli",
 )  # fmt: skip
 HEAVY = (
-    "duckdb", "deltalake", "pandas", "pyarrow", "sqlglot", "sklearn", "skops", "numpy", "scipy",
+    "duckdb", "deltalake", "pandas", "pyarrow", "sqlglot", "sklearn", "skops", "numba", "numpy", "scipy",
     "adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite",
 )  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
