@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -83,12 +84,20 @@ def map_chunks(
 ) -> Iterator[pa.RecordBatch]:
     """Run a kernel over rows that arrive in the order of their groups; results keep that order.
 
+    The first batch of the result is empty: it tells the columns where there are no groups.
+
     Parameters
     ----------
+    batches : as for `chunks`, and at least one, which may be empty.
     threads : how many chunks are worked on at a time; a kernel must let go of the interpreter's lock
         (Numba's `nogil`) to gain by it.
     scratch, chunk_bytes, large : as for `chunks`.
     """
+    batches = iter(batches)
+    first = next(batches)
+    keys = pa.schema([first.schema.field(name) for name in by])
+    yield pa.RecordBatch.from_pylist([], schema=kernel.schema(keys))
+    batches = chain([first], batches)
     with ThreadPoolExecutor(threads, thread_name_prefix="kernel") as pool:
         pending: deque[Future[pa.RecordBatch]] = deque()
         try:

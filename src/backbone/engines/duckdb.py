@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from backbone.contract import quote_identifier, quote_literal
+from backbone.engines.order import OutOfOrder, in_order
 from backbone.engines.protocol import DOCUMENT, TEXT, MalformedFile, Parameters, RawFile
 from backbone.errors import EngineFailed, PipelineError
 from backbone.lake.publish import Staged
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_RECORD_BYTES = 2_000_000  # of CSV, as in formatted/grammar.py
+GROUPED_ROWS = 1_000_000  # in a batch of sorted rows; smaller ones cost a fifth more
 MAX_LINE_BYTES = 16_000_000  # of JSON lines
 # Large dictionaries cost a third of the time of writing and save nothing beside the delta encodings of v2.
 WRITE_OPTIONS = "format parquet, compression snappy, parquet_version v2, dictionary_size_limit 1000"
@@ -64,7 +67,8 @@ class DuckdbEngine:
     """The `Engine` Protocol on one in-memory DuckDB connection whose sessions run in UTC."""
 
     def __init__(self, *, memory_limit: str, threads: int | None, scratch: Path) -> None:
-        self._scratch = scratch
+        self.scratch = scratch
+        self.threads = threads or len(getattr(os, "sched_getaffinity", _all_cores)(0))
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "temp_directory": str(scratch / "spill"),
@@ -80,6 +84,7 @@ class DuckdbEngine:
         self._sources: dict[str, str] = {}
         self._arranged: dict[str, str] = {}
         self._loaded: set[str] = set()
+        self._shown: set[str] = set()
         self._names = itertools.count()
 
     def read(self, table: TableVersion) -> None:
@@ -93,11 +98,11 @@ class DuckdbEngine:
             )
             source = f"select {nulls} where false"
         self._forget(table.dataset)
-        self._show(table.dataset, source)
+        self._view(table.dataset, source)
         self._sources[table.dataset] = source
 
     def narrow(self, dataset: str, column: str, start: datetime, end: datetime) -> None:
-        self._show(
+        self._view(
             dataset, f"select * from ({self._sources[dataset]}) as t where {_between(column, start, end)}"
         )
 
@@ -109,9 +114,9 @@ class DuckdbEngine:
         )
         self._arranged[dataset] = arranged
         self._sources[dataset] = f"select * from {arranged}"
-        self._show(dataset, self._sources[dataset])
+        self._view(dataset, self._sources[dataset])
 
-    def _show(self, dataset: str, source: str) -> None:
+    def _view(self, dataset: str, source: str) -> None:
         """Make a dataset's name mean the rows of a query."""
         zone, _, name = dataset.partition(".")
         if zone not in self._zones:
@@ -188,7 +193,88 @@ class DuckdbEngine:
         finally:
             self._connection.unregister(incoming)
 
+    def show(self, name: str, data: Any, columns: Sequence[str] | None = None) -> None:
+        import pyarrow as pa
+
+        listed = "*" if columns is None else ", ".join(map(quote_identifier, columns))
+        if isinstance(data, str | Path) or not hasattr(data, "__arrow_c_stream__"):
+            paths = [data] if isinstance(data, str | Path) else list(data)
+            files = ", ".join(quote_literal(str(path)) for path in paths)
+            self._run(
+                f"create or replace view {quote_identifier(name)} as "
+                f"select {listed} from read_parquet([{files}], hive_partitioning = false)"
+            )
+            self._shown.add(name)
+            return
+        incoming = f"_incoming_{next(self._names)}"
+        reader = data if isinstance(data, pa.Table) else pa.RecordBatchReader.from_stream(data)
+        self._connection.register(incoming, reader)
+        try:
+            self.create(name, f"select {listed} from {incoming}")
+        finally:
+            self._connection.unregister(incoming)
+
+    def map_groups(
+        self,
+        name: str,
+        sql: str,
+        by: Sequence[str],
+        values: Mapping[str, str],
+        function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+        *,
+        order: Sequence[str] = (),
+        parameters: Parameters | None = None,
+    ) -> int:
+        sorting = [*by, *order]
+        positions = [f"_order_{index}" for index in range(len(order))]
+        listed = ", ".join(
+            [
+                *map(quote_identifier, by),
+                *(f"{expression} as {quote_identifier(value)}" for value, expression in values.items()),
+                *(f"{quote_identifier(c)} as {p}" for c, p in zip(order, positions, strict=True)),
+            ]
+        )
+        others = [column for column, _ in self.columns(sql, parameters) if column not in sorting]
+        ordered = f"select * from ({sql}) as r order by {', '.join(map(quote_identifier, sorting + others))}"
+        for rows in (sql, ordered):
+            batches = self._batches(f"select {listed} from ({rows}) as r", parameters)
+            try:
+                return self._stage(name, function(_without(in_order(batches, [*by, *positions]), positions)))
+            except OutOfOrder:
+                batches.close()
+        raise AssertionError(f"the engine did not keep the order of {sorting}")
+
+    def _batches(self, sql: str, parameters: Parameters | None) -> Generator[pa.RecordBatch]:
+        """A query's rows in large batches, at least one."""
+        import pyarrow as pa
+
+        used = _used(sql, parameters)
+        cursor = self._connection.cursor()
+        try:
+            reader = cursor.sql(sql, params=used).to_arrow_reader(GROUPED_ROWS)
+            yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+            yield from reader
+        finally:
+            cursor.close()
+
+    def _stage(self, name: str, batches: Iterator[pa.RecordBatch]) -> int:
+        """Gather batches in a table, in their order."""
+        table, rows = quote_identifier(name), 0
+        for number, batch in enumerate(batches):
+            incoming = f"_incoming_{next(self._names)}"
+            self._connection.register(incoming, batch)
+            try:
+                verb = f"insert into {table}" if number else f"create or replace table {table} as"
+                rows += int(self._run(f"{verb} select * from {incoming}").fetchall()[0][0])
+            finally:
+                self._connection.unregister(incoming)
+        return rows
+
     def drop(self, name: str) -> None:
+        if name in self._shown:
+            self._shown.remove(name)
+            self._run(f"drop view if exists {quote_identifier(name)}")
+            return
         if name in self._loaded:
             self._loaded.remove(name)
             self._run(f"drop view if exists {quote_identifier(name)}")
@@ -261,7 +347,7 @@ class DuckdbEngine:
 
     def close(self) -> None:
         self._connection.close()
-        shutil.rmtree(self._scratch / "spill", ignore_errors=True)
+        shutil.rmtree(self.scratch / "spill", ignore_errors=True)
 
     def _run(self, sql: str, parameters: Parameters | None = None) -> duckdb.DuckDBPyConnection:
         try:
@@ -273,6 +359,15 @@ class DuckdbEngine:
                 "Nothing of this step is published; what was published before stays.",
                 "free disk space, or raise [engine] memory_limit in backbone.toml, and run again",
             ) from error
+
+
+def _all_cores(_: int) -> range:
+    return range(os.cpu_count() or 1)
+
+
+def _without(batches: Iterator[pa.RecordBatch], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch.drop_columns(list(columns)) if columns else batch
 
 
 def _used(sql: str, parameters: Parameters | None) -> dict[str, Any] | None:

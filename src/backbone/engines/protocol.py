@@ -6,7 +6,7 @@ engine that speaks another dialect translates it. Values travel as parameters, `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +48,14 @@ class MalformedFile(Exception):
 
 class Engine(Protocol):
     """Reads versions of tables, stages what queries and steps compute, and writes it to be published."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads a kernel may use in this process."""
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for data that does not fit into memory."""
 
     def read(self, table: TableVersion) -> None:
         """From now on `zone.table` in SQL means this version."""
@@ -93,6 +101,50 @@ class Engine(Protocol):
 
     def take(self, name: str, data: pa.RecordBatchReader | pa.Table) -> int:
         """Stage Arrow data as table `name`, in place of any before it; returns its rows."""
+
+    def show(self, name: str, data: Any, columns: Sequence[str] | None = None) -> None:
+        """From now on `name` in SQL means data from outside, of which only `columns` are wanted.
+
+        `data` is a path or list of paths of Parquet files, or anything that exports an Arrow stream.
+
+        Raises
+        ------
+        EngineFailed
+            When a file can't be read.
+        """
+
+    def map_groups(
+        self,
+        name: str,
+        sql: str,
+        by: Sequence[str],
+        values: Mapping[str, str],
+        function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+        *,
+        order: Sequence[str] = (),
+        parameters: Parameters | None = None,
+    ) -> int:
+        """Stage what a function makes of rows that arrive group by group, as table `name`.
+
+        What is in order already is not sorted. Where that proves wrong on the way, all starts anew, so
+        `function` may be called twice.
+
+        Parameters
+        ----------
+        sql : a query with the columns that `by`, `order` and `values` name.
+        by : the columns that identify a group; they are not null.
+        values : name to expression over the query's columns; evaluated after the sort, so that the narrower
+            original is what is sorted.
+        function : from the rows, of which it gets at least one batch (that may be empty), with the columns
+            `by` and `values`, in the order of `by`, then `order`; to the result, at least one batch.
+        order : the columns that order the rows of a group. Rows that have to be sorted are ordered by all
+            other columns too, so that the result does not depend on how they lay; rows that lie in order
+            are taken as they lie.
+
+        Returns
+        -------
+        The rows staged.
+        """
 
     def drop(self, name: str) -> None:
         """Forget a staged table."""
