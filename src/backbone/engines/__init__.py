@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from backbone.engines.parsed import Dialect
 from backbone.engines.protocol import Engine
@@ -30,6 +33,19 @@ def open_engine(kind: str, *, memory_limit: str, threads: int | None, scratch: P
     from backbone.engines.duckdb import DuckdbEngine
 
     return DuckdbEngine(memory_limit=memory_limit, threads=threads, scratch=scratch)
+
+
+@contextmanager
+def own_engine(memory_limit: str, threads: int | None = None) -> Iterator[Engine]:
+    """An engine for work outside any project; all that it holds is gone afterwards."""
+    with TemporaryDirectory(prefix="backbone-") as scratch:
+        engine = open_engine(
+            next(iter(DIALECTS)), memory_limit=memory_limit, threads=threads, scratch=Path(scratch)
+        )
+        try:
+            yield engine
+        finally:
+            engine.close()
 
 
 def _refuse_unknown(kind: str) -> None:

@@ -33,5 +33,10 @@ class Rows:
         """All of them, in memory."""
         return self.engine.stream(self.sql).read_all()
 
+    def drop(self) -> None:
+        """Let the engine forget what it staged for them."""
+        for name in self.staged:
+            self.engine.drop(name)
+
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self.engine.stream(self.sql).__arrow_c_stream__(requested_schema)

@@ -1,0 +1,109 @@
+"""Rows handed over group by group, sorted only where they have to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from backbone.analysis.groups import Groups, map_chunks
+from backbone.engines import own_engine
+from backbone.engines.protocol import Engine
+
+
+class First:
+    """A kernel: the first `x` of each group, and how many rows it has."""
+
+    def schema(self, keys: pa.Schema) -> pa.Schema:
+        return pa.schema([*keys, pa.field("first", pa.float64()), pa.field("rows", pa.int64())])
+
+    def __call__(self, groups: Groups) -> pa.RecordBatch:
+        first = np.asarray(groups.values["x"])[groups.offsets[:-1]]
+        return pa.RecordBatch.from_arrays(
+            [*groups.keys.columns, pa.array(first), pa.array(np.diff(groups.offsets))],
+            schema=self.schema(groups.keys.schema),
+        )
+
+
+@pytest.fixture(name="engine")
+def _engine() -> Iterator[Engine]:
+    with own_engine("200MB", 2) as engine:
+        yield engine
+
+
+def _mapped(engine: Engine, sql: str, by: list[str], order: tuple[str, ...] = ()) -> list[tuple[object, ...]]:
+    work = partial(map_chunks, First(), by=by, threads=2)
+    rows = engine.map_groups("found", sql, by, {"x": "cast(x as double)"}, work, order=order)
+    found = engine.fetch("select * from found")
+    assert len(found) == rows
+    return found
+
+
+def test_unsorted_rows_are_sorted(engine: Engine) -> None:
+    rng = np.random.default_rng(1)
+    user = rng.permutation(np.repeat(np.arange(5_000), 7))
+    engine.show("t", pa.table({"user": user, "x": rng.integers(0, 1000, len(user))}))
+    found = _mapped(engine, "select user, x from t", ["user"], ("x",))
+    expected = engine.fetch("select user, min(x), count(*) from t group by 1 order by 1")
+    assert found == expected
+
+
+def test_rows_in_order_are_taken_as_they_lie(engine: Engine) -> None:
+    engine.show("t", pa.table({"user": [1, 1, 2], "x": [9, 3, 4]}))
+    assert _mapped(engine, "select user, x from t", ["user"]) == [(1, 9.0, 2), (2, 4.0, 1)]
+
+
+def test_rows_that_had_to_be_sorted_do_not_depend_on_how_they_lay(engine: Engine) -> None:
+    engine.show("t", pa.table({"user": [2, 1, 1], "x": [4, 9, 3]}))
+    engine.show("u", pa.table({"user": [1, 2, 1], "x": [3, 4, 9]}))
+    assert _mapped(engine, "select user, x from t", ["user"]) == _mapped(
+        engine, "select user, x from u", ["user"]
+    )
+
+
+def test_disorder_that_shows_late_starts_the_work_anew(engine: Engine) -> None:
+    user = np.append(np.arange(2_500_000) // 5, [0])
+    engine.show("t", pa.table({"user": user, "x": np.ones(len(user))}))
+    found = _mapped(engine, "select user, x from t", ["user"])
+    assert len(found) == 500_000
+    assert found[0] == (0, 1.0, 6)
+
+
+def test_several_keys_texts_and_an_order(engine: Engine) -> None:
+    rows = {"job": ["b", "a", "b", "a"], "city": ["x", "y", "x", "x"], "x": [2, 3, 1, 4]}
+    engine.show("t", pa.table(rows))
+    found = _mapped(engine, "select job, city, x from t", ["job", "city"], ("x",))
+    assert found == [("a", "x", 4.0, 1), ("a", "y", 3.0, 1), ("b", "x", 1.0, 2)]
+
+
+def test_no_rows_give_an_empty_table_with_its_columns(engine: Engine) -> None:
+    engine.show("t", pa.table({"user": pa.array([], pa.int64()), "x": pa.array([], pa.float64())}))
+    assert _mapped(engine, "select user, x from t", ["user"]) == []
+    assert [name for name, _ in engine.columns("select * from found")] == ["user", "first", "rows"]
+
+
+def test_parquet_files_and_one_pass_streams_can_be_shown(engine: Engine, tmp_path: Path) -> None:
+    table = pa.table({"user": [1, 2], "x": [1.0, 2.0], "unused": ["a", "b"]})
+    pq.write_table(table, tmp_path / "it's a file.parquet")
+    engine.show("t", tmp_path / "it's a file.parquet", ["user", "x"])
+    assert _mapped(engine, "select * from t", ["user"]) == [(1, 1.0, 1), (2, 2.0, 1)]
+    engine.show("u", table.to_reader(), ["user", "x"])
+    assert _mapped(engine, "select * from u", ["user"]) == [(1, 1.0, 1), (2, 2.0, 1)]
+    engine.drop("t")
+    engine.drop("u")
+
+
+def test_an_error_in_the_work_is_the_error_that_is_raised(engine: Engine) -> None:
+    def broken(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        next(batches)
+        raise ArithmeticError("no")
+
+    engine.show("t", pa.table({"user": [1]}))
+    with pytest.raises(ArithmeticError):
+        engine.map_groups("found", "select * from t", ["user"], {}, broken)
+    assert engine.fetch("select 1") == [(1,)]
