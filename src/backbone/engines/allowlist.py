@@ -47,7 +47,7 @@ PARTS: dict[type[exp.Expr], frozenset[str]] = {
         ((exp.Coalesce,), "this expressions"),
         ((exp.Greatest, exp.Least), "this expressions ignore_nulls"),
         ((exp.Nullif,), BINARY),
-        ((exp.Lower, exp.Upper, exp.Length, exp.Abs, exp.Floor, exp.Ceil), "this"),
+        ((exp.Lower, exp.Upper, exp.Length, exp.Abs, exp.Floor, exp.Ceil, exp.Exp), "this"),
         ((exp.Round,), "this decimals"),
         ((exp.Trim,), "this expression position"),
         ((exp.Substring,), "this start length"),

@@ -70,6 +70,11 @@ def _settle_trunc(node: exp.Expr, to: str) -> None:
     node.replace(exp.TimestampTrunc(this=value, unit=unit))
 
 
+def _settle_exp(node: exp.Expr, to: str) -> None:
+    if to == "postgres":  # of a numeric it would be a numeric
+        node.set("this", exp.cast(node.this.copy(), exp.DType.DOUBLE))
+
+
 def _settle_percent(node: exp.Expr, to: str) -> None:
     if to == "postgres" and "%" in node.name:
         node.set("this", node.name.replace("%", "%%"))
@@ -85,6 +90,7 @@ SETTLED: dict[type[exp.Expr], Callable[[exp.Expr, str], None]] = {
     exp.VariancePop: _settle_aggregate,
     exp.Variance: _settle_aggregate,
     exp.Round: _settle_round,
+    exp.Exp: _settle_exp,
     exp.Extract: _settle_extract,
     exp.DateTrunc: _settle_trunc,
     exp.Literal: _settle_percent,
