@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from backbone.analysis.per_group.estimator import PerGroup
     from backbone.contract import Contract, Key
     from backbone.exploitation.checks import AcceptedValues, InRange, NearRecent, NotNull, RowCount, Unique
     from backbone.exploitation.model import SqlModel, Step
@@ -22,6 +23,7 @@ __all__ = [
     "Key",
     "NearRecent",
     "NotNull",
+    "PerGroup",
     "Pipeline",
     "RowCount",
     "Source",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "backbone.analysis.per_group.estimator": ("PerGroup",),
     "backbone.contract": ("Contract", "Key"),
     "backbone.exploitation.checks": (
         "AcceptedValues",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import warnings
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+from backbone.analysis.skops_archive import canonical
 from backbone.errors import StepFailed
 
 WHERE = "review_model"
@@ -38,7 +38,7 @@ def write_parts(parts: dict[str, Any]) -> bytes:
     """A skops archive of a model's parts; equal parts give equal bytes."""
     import skops.io
 
-    return _canonical(skops.io.dumps({"format": FORMAT, **parts}))
+    return canonical(skops.io.dumps({"format": FORMAT, **parts}))
 
 
 def read_parts(data: bytes) -> dict[str, Any]:
@@ -99,26 +99,3 @@ def _strange(node: Any) -> Iterator[str]:
     if isinstance(node, dict | list):
         for child in node.values() if isinstance(node, dict) else node:
             yield from _strange(child)
-
-
-def _canonical(data: bytes) -> bytes:
-    """A skops archive without the clock time and the memory addresses that it was written with.
-
-    skops names objects and files by address; here they are numbered as they appear.
-    """
-    numbers: dict[str, str] = {}
-
-    def number(found: re.Match[str]) -> str:
-        return found[1] + numbers.setdefault(found[2], str(len(numbers) + 1)) + found[3]
-
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        contents = {name: archive.read(name) for name in archive.namelist()}
-    schema = contents.pop("schema.json").decode()
-    schema = re.sub(r'("__id__": )(\d+)()', number, schema)
-    schema = re.sub(r'("file": ")(\d+)(\.\w+")', number, schema)
-    files = {re.sub(r"()(\d+)(\..*)", number, name): content for name, content in contents.items()}
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in [*sorted(files.items()), ("schema.json", schema.encode())]:
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return target.getvalue()

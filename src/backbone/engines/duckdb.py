@@ -196,23 +196,29 @@ class DuckdbEngine:
     def show(self, name: str, data: Any, columns: Sequence[str] | None = None) -> None:
         import pyarrow as pa
 
-        listed = "*" if columns is None else ", ".join(map(quote_identifier, columns))
         if isinstance(data, str | Path) or not hasattr(data, "__arrow_c_stream__"):
             paths = [data] if isinstance(data, str | Path) else list(data)
             files = ", ".join(quote_literal(str(path)) for path in paths)
-            self._run(
-                f"create or replace view {quote_identifier(name)} as "
-                f"select {listed} from read_parquet([{files}], hive_partitioning = false)"
-            )
+            source = f"read_parquet([{files}], hive_partitioning = false)"
+            listed = self._listed(source, columns)
+            self._run(f"create or replace view {quote_identifier(name)} as select {listed} from {source}")
             self._shown.add(name)
             return
         incoming = f"_incoming_{next(self._names)}"
-        reader = data if isinstance(data, pa.Table) else pa.RecordBatchReader.from_stream(data)
-        self._connection.register(incoming, reader)
+        self._connection.register(
+            incoming, data if isinstance(data, pa.Table) else pa.RecordBatchReader.from_stream(data)
+        )
         try:
-            self.create(name, f"select {listed} from {incoming}")
+            self.create(name, f"select {self._listed(incoming, columns)} from {incoming}")
         finally:
             self._connection.unregister(incoming)
+
+    def _listed(self, source: str, columns: Sequence[str] | None) -> str:
+        """Those of some columns that a source has."""
+        if columns is None:
+            return "*"
+        found = [name for name, _ in self.columns(f"select * from {source}")]
+        return ", ".join(quote_identifier(name) for name in columns if name in found) or "*"
 
     def map_groups(
         self,

@@ -103,7 +103,7 @@ class Engine(Protocol):
         """Stage Arrow data as table `name`, in place of any before it; returns its rows."""
 
     def show(self, name: str, data: Any, columns: Sequence[str] | None = None) -> None:
-        """From now on `name` in SQL means data from outside, of which only `columns` are wanted.
+        """From now on `name` in SQL means data from outside, of which no more than `columns` is wanted.
 
         `data` is a path or list of paths of Parquet files, or anything that exports an Arrow stream.
 

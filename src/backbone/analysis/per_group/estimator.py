@@ -1,0 +1,372 @@
+"""`PerGroup`: one scikit-learn model for every group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backbone.analysis.per_group.kernel_path import KernelPath
+from backbone.analysis.per_group.process_path import ProcessPath
+from backbone.analysis.per_group.quality import CrossValidation, judged
+from backbone.analysis.per_group.recipe import recipe_of
+from backbone.analysis.per_group.scoring import model_of, scoring_sql
+from backbone.analysis.per_group.training import TARGET, WEIGHT, Training, described
+from backbone.contract import quote_identifier, quote_literal
+from backbone.engines.held import held
+from backbone.engines.rows import Rows
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class PerGroup:
+    """One scikit-learn model for every group of rows: every user, job or sensor.
+
+    Millions of groups are fitted in seconds by compiled kernels, for `LogisticRegression` (binary, L2
+    penalty or none), `LinearRegression`, `Ridge` and `DummyClassifier(strategy="prior")`, also behind a
+    `StandardScaler` in a `Pipeline`. The result is the optimum, which scikit-learn's `newton-cholesky`
+    reaches at a tight tolerance; solver, `tol` and `max_iter` of the estimator are not used. Any other
+    estimator is fitted by scikit-learn in worker processes, which is slower by a factor of hundreds, and is
+    kept as skops bytes. `path` says which way was taken.
+
+    Every group gets a row in `table`, whatever happened to it: `status` is `fitted`; `single_class` (all
+    rows in one class: the model is the smoothed class rate (k + 1) / (n + 2)); `too_few_rows` (fewer than
+    `min_rows` usable ones: the smoothed rate too, of a regression the mean); `not_converged` (no finite
+    optimum, as for separable classes without a penalty); or `failed` (scikit-learn raised an error).
+    A row with a missing or infinite feature, target or weight is left out of the fit and counted in
+    `n_missing`; `n_rows` counts all rows. A weight of 2 means the same as the row twice. Rows without a key
+    belong to no group; `rows_without_key_` counts them.
+
+    Parameters
+    ----------
+    estimator : an unfitted scikit-learn estimator.
+    prior : None for models that know nothing of each other, or "global": each group's coefficients and
+        intercept are pulled towards those of one model of all rows, by a penalty in standardised units of
+        ½ · strength · ‖difference‖², in place of the estimator's own.
+    strength : of the pull, "cv" to choose it by five-fold cross-validation, which `strengths_` then shows.
+    classes : the labels of the target, the one whose probability is stored last; found in the data
+        unless given.
+    min_rows : groups with fewer usable rows are not fitted.
+    memory_limit, threads : of the engine that sorts the rows, where the data is in none.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> offers = pa.table(
+    ...     {
+    ...         "userid": [1, 1, 1, 1, 1, 2, 2, 2, 2, 2],
+    ...         "asktimes": [2, 2, 4, 4, 6, 2, 2, 4, 4, 6],
+    ...         "bought_offer": [0, 0, 1, 1, 1, 0, 0, 0, 0, 1],
+    ...     }
+    ... )
+    >>> models = PerGroup(LogisticRegression()).fit(
+    ...     offers, by="userid", features=["asktimes"], target="bought_offer"
+    ... )
+    >>> models.table.select(["userid", "status", "n_rows", "n_positive"]).to_pylist()[1]
+    {'userid': 2, 'status': 'fitted', 'n_rows': 5, 'n_positive': 1}
+    >>> models.predict_proba(pa.table({"userid": [2, 1], "asktimes": [6, 6]}))[:, 1].round(3).tolist()
+    [0.614, 0.973]
+    >>> models[2].coef_.round(3).tolist()
+    [[1.121]]
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        prior: str | None = None,
+        strength: float | str = "cv",
+        classes: Sequence[Any] | None = None,
+        min_rows: int = 1,
+        memory_limit: str = "4GB",
+        threads: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.prior = prior
+        self.strength = strength
+        self.classes = classes
+        self.min_rows = min_rows
+        self.memory_limit = memory_limit
+        self.threads = threads
+        self._recipe = recipe_of(estimator)
+        self._check()
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        by: str | Sequence[str],
+        features: Sequence[str],
+        target: str,
+        weight: str | None = None,
+    ) -> Self:
+        """Fit a model to every group.
+
+        Parameters
+        ----------
+        data : anything that exports an Arrow stream (a pyarrow, Polars or pandas table, a DuckDB relation),
+            the path or paths of Parquet files, or `Rows` of a pipeline's step. It need not be sorted.
+        by : the column or columns that identify a group.
+        features, target, weight : columns. Features and weights are numbers.
+
+        Raises
+        ------
+        ValueError
+            When a column is missing or of the wrong kind, or a weight is negative.
+        """
+        self.by_ = (by,) if isinstance(by, str) else tuple(by)
+        self.features_, self.target_, self.weight_ = tuple(features), target, weight
+        columns = [*self.by_, *features, target, *([weight] if weight is not None else [])]
+        with held(data, columns, self.memory_limit, self.threads) as rows:
+            training = self._training(rows, self.by_, features, target, weight)
+            self._way = self._path(training)
+            self.path = self._way.name
+            staged = self._way.fit(training)
+            self.classes_, self.rows_without_key_ = training.classes, training.rows_without_key
+            self.strengths_ = self._way.strengths
+            self.rows = Rows(rows.engine, _with_facts(staged, training), rows.versions, (staged,))
+            self.__dict__.pop("table", None)
+            if not isinstance(data, Rows):
+                _ = self.table  # read before the engine is gone
+        return self
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The models: one row per group, in the order of the groups."""
+        return self.rows.table()
+
+    def __getitem__(self, key: Any) -> Any:
+        """The fitted scikit-learn estimator of a group; its key is a tuple where several columns make it.
+
+        Raises
+        ------
+        KeyError
+            When there is no such group, or it has no model.
+        """
+        parts = key if isinstance(key, tuple) and len(self.by_) > 1 else (key,)
+        if len(parts) != len(self.by_):
+            raise KeyError(f"expected a key of {len(self.by_)} parts ({', '.join(self.by_)}), found {key!r}")
+        wanted: Any = None
+        for name, part in zip(self.by_, parts, strict=True):
+            column = self.table.column(name)
+            same = pc.equal(column, pa.scalar(part, type=column.type))
+            wanted = same if wanted is None else pc.and_(wanted, same)
+        found = self.table.filter(wanted).to_pylist()
+        if not found:
+            raise KeyError(key)
+        estimator = self._way.estimator(found[0])
+        if estimator is None:
+            raise KeyError(f"{key!r} has no model: {found[0]['status']}")
+        return estimator
+
+    def predict_proba(self, data: Any) -> npt.NDArray[np.float64]:
+        """Shape (rows, classes): the probability of each class by the model of the row's group.
+
+        NaN where a feature is missing or the group has no model; with a prior, a group that was not seen in
+        fitting has the model of all groups.
+
+        Parameters
+        ----------
+        data : as for `fit`; the columns of the key and the features. Rows keep their order.
+        """
+        if self.classes_ is None:
+            raise AttributeError(
+                f"{self.estimator!r} is no classifier; it has predict(), not predict_proba()"
+            )
+        return self._probabilities(self._read(data))
+
+    def predict(self, data: Any) -> npt.NDArray[Any]:
+        """Shape (rows,): the class, or the value, that the model of the row's group predicts.
+
+        Parameters
+        ----------
+        data : as for `predict_proba`.
+
+        Raises
+        ------
+        ValueError
+            When a class can't be predicted: a missing feature, or a group without a model. A value is NaN.
+        """
+        rows = self._read(data)
+        if self.classes_ is None:
+            return self._values(rows)
+        probabilities = self._probabilities(rows)
+        self._refuse_unscored(np.isnan(probabilities[:, 0]), rows)
+        return np.asarray(np.array(self.classes_)[np.argmax(probabilities, axis=1)])
+
+    def score(self, data: Any) -> float:
+        """The accuracy, or R² of a regression, over all rows; by weight, where models were fitted with one.
+
+        Rows with a missing value are left out.
+
+        Parameters
+        ----------
+        data : as for `fit`.
+
+        Raises
+        ------
+        ValueError
+            When a group has no model.
+        """
+        rows = self._read(data, judged=True)
+        truth = rows.column(TARGET).to_numpy()
+        weight = rows.column(WEIGHT).to_numpy() if self.weight_ is not None else np.ones(len(truth))
+        if self.classes_ is None:
+            found = self._values(rows)
+        else:
+            probabilities = self._probabilities(rows)
+            found = np.where(np.isnan(probabilities[:, 0]), np.nan, np.argmax(probabilities, axis=1))
+        complete = np.isfinite(truth) & np.isfinite(weight)
+        for name in self.features_:
+            complete &= np.isfinite(rows.column(name).to_numpy())
+        self._refuse_unscored(complete & np.isnan(found), rows)
+        truth, found, weight = truth[complete], found[complete], weight[complete]
+        if self.classes_ is not None:
+            return float(np.average(truth == found, weights=weight))
+        mean = np.average(truth, weights=weight)
+        return float(1.0 - np.sum(weight * (truth - found) ** 2) / np.sum(weight * (truth - mean) ** 2))
+
+    def cross_validate(
+        self,
+        data: Any,
+        *,
+        by: str | Sequence[str],
+        features: Sequence[str],
+        target: str,
+        weight: str | None = None,
+        k: int = 5,
+    ) -> CrossValidation:
+        """How good such models are on rows that they were not fitted on; does not change this object.
+
+        A row's fold is a hash of its content, so that it is the same in every run, whatever the order.
+
+        Parameters
+        ----------
+        data, by, features, target, weight : as for `fit`.
+        k : the number of folds.
+        """
+        if k < 2:
+            raise ValueError(f"expected k of 2 or more folds, found {k}")
+        keys = (by,) if isinstance(by, str) else tuple(by)
+        columns = [*keys, *features, target, *([weight] if weight is not None else [])]
+        with held(data, columns, self.memory_limit, self.threads) as rows:
+            training = self._training(rows, keys, features, target, weight)
+            predictions = self._path(training).out_of_fold(training, k)
+            found = judged(training, predictions, k, classifies=training.classes is not None)
+            if not isinstance(data, Rows):
+                _ = found.table, found.overall  # read before the engine is gone
+        return found
+
+    def to_sql(self, models: str = "models", rows: str = "rows", *, every_group: bool = False) -> str:
+        """A SELECT that scores rows by the stored table of models, without Python.
+
+        Of a classifier, `probability` is that of the last of `classes_`, as `predict_proba` gives it; `score`
+        is its logit. Of a regression, `score` is the prediction. Null where a row can't be scored.
+
+        Parameters
+        ----------
+        models : the name of the table that holds `table`.
+        rows : the name of the table to score, with the columns of the key and the features.
+        every_group : score every row for every group; the rows need no key then.
+
+        Raises
+        ------
+        ValueError
+            When the models are not of the kernel path: nothing but scikit-learn can use skops bytes.
+        """
+        if not isinstance(self._way, KernelPath):
+            raise ValueError(
+                f"{self.estimator!r} has no formula that SQL could use; score with predict_proba()"
+            )
+        return scoring_sql(
+            models,
+            rows,
+            self.by_,
+            self._way.scored,
+            every_group=every_group,
+            probability=self.classes_ is not None,
+        )
+
+    def _check(self) -> None:
+        if self.prior not in (None, "global"):
+            raise ValueError(f"expected prior None or 'global', found {self.prior!r}")
+        if not (self.strength == "cv" or (isinstance(self.strength, int | float) and self.strength > 0)):
+            raise ValueError(f"expected strength 'cv' or a number above 0, found {self.strength!r}")
+        if self.prior is not None and (self._recipe is None or self._recipe.is_class_rate):
+            raise ValueError(
+                f"a prior needs LogisticRegression, LinearRegression or Ridge; found {self.estimator!r}"
+            )
+
+    def _training(
+        self, rows: Rows, by: Sequence[str], features: Sequence[str], target: str, weight: str | None
+    ) -> Training:
+        from sklearn.base import is_classifier, is_regressor
+
+        if isinstance(features, str):
+            raise ValueError(f"expected a list of features, found the text {features!r}")
+        if not is_classifier(self.estimator) and not is_regressor(self.estimator):
+            raise ValueError(f"expected a classifier or a regressor, found {self.estimator!r}")
+        return described(
+            rows, by, features, target, weight, classes=self.classes, classifies=is_classifier(self.estimator)
+        )
+
+    def _path(self, training: Training) -> KernelPath | ProcessPath:
+        """The kernels where there is one for the estimator and these classes, and scikit-learn otherwise."""
+        if self._recipe is not None and (training.classes is None or len(training.classes) == 2):
+            strength = None if self.prior is None else self.strength
+            return KernelPath(self._recipe, training.features, training.classes, self.min_rows, strength)
+        if self.prior is not None:
+            raise ValueError(f"a prior needs two classes, found {len(training.classes or ())}")
+        return ProcessPath(self.estimator, training.features, training.classes, self.min_rows)
+
+    def _read(self, data: Any, *, judged: bool = False) -> pa.Table:
+        """The key and the features of rows to score as kernels see them; to judge, target and weight too."""
+        weight = self.weight_ if judged else None
+        columns = [*self.by_, *self.features_, *([self.target_] if judged else [])]
+        columns += [weight] if weight is not None else []
+        with held(data, columns, self.memory_limit, self.threads) as rows:
+            known = [name for name, _ in rows.engine.columns(rows.sql)]
+            if unknown := [name for name in columns if name not in known]:
+                raise ValueError(
+                    f"expected the columns {', '.join(columns)}; {', '.join(unknown)} is missing"
+                )
+            given = Training(rows, self.by_, self.features_, self.target_, weight, self.classes_)
+            values = {name: sql for name, sql in given.values.items() if judged or name != TARGET}
+            listed = [
+                *map(quote_identifier, self.by_),
+                *(f"{sql} as {quote_identifier(name)}" for name, sql in values.items()),
+            ]
+            sql = f"select {', '.join(listed)} from ({rows.sql}) as t"
+            return rows.engine.stream(sql, given.parameters).read_all().combine_chunks()
+
+    def _probabilities(self, rows: pa.Table) -> npt.NDArray[np.float64]:
+        return self._way.probabilities(self.table, model_of(self.table, rows, self.by_), rows)
+
+    def _values(self, rows: pa.Table) -> npt.NDArray[np.float64]:
+        return self._way.values(self.table, model_of(self.table, rows, self.by_), rows)
+
+    def _refuse_unscored(self, unscored: npt.NDArray[np.bool_], rows: pa.Table) -> None:
+        if not unscored.any():
+            return
+        first = rows.select([*self.by_, *self.features_]).slice(int(np.argmax(unscored)), 1).to_pylist()[0]
+        raise ValueError(
+            f"{int(unscored.sum())} of {len(unscored)} rows can't be scored: a feature is missing, or "
+            f"the group has no model (first: {first}). Leave them out, or use predict_proba()"
+        )
+
+
+def _with_facts(staged: str, training: Training) -> str:
+    """The models with what they were made of: the labels of the classes, and the versions of the inputs."""
+    facts = []
+    if training.classes is not None:
+        labels = json.dumps(list(training.classes), default=str, ensure_ascii=False)
+        facts.append(f"{quote_literal(labels)} as classes")
+    versions = ", ".join(f"{name}@{version}" for name, version in sorted(training.rows.versions.items()))
+    facts.append(f"{quote_literal(versions) if versions else 'cast(null as varchar)'} as inputs")
+    return f"select *, {', '.join(facts)} from {staged}"

@@ -1,0 +1,108 @@
+"""The general way: scikit-learn fits each group in worker processes, and a model is skops bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from backbone.analysis.per_group.quality import FOLD, folded
+from backbone.analysis.per_group.training import TARGET, WEIGHT, Training
+from backbone.analysis.processes.group_fit import smoothed_rates
+from backbone.analysis.processes.kernels import EstimatorKernel, OutOfFoldEstimatorKernel
+from backbone.analysis.stored_estimator import COMPILED_TYPES, load_estimator
+
+
+class ProcessPath:
+    """Fit and use models by scikit-learn itself, a group at a time."""
+
+    name = "processes"
+
+    def __init__(
+        self, estimator: Any, features: tuple[str, ...], classes: tuple[Any, ...] | None, min_rows: int
+    ) -> None:
+        self.model, self.features, self.classes, self.min_rows = estimator, features, classes, min_rows
+        self.prior = self.strengths = None
+
+    def fit(self, training: Training) -> str:
+        """Fit every group; returns the staged table of models."""
+        weight = WEIGHT if training.weight is not None else None
+        with EstimatorKernel(
+            self.model,
+            self.features,
+            TARGET,
+            weight,
+            classes=self.classes,
+            min_rows=self.min_rows,
+            workers=training.rows.engine.threads,
+        ) as kernel:
+            return _staged(training, kernel)
+
+    def out_of_fold(self, training: Training, k: int) -> str:
+        """Predict every row by a model that never saw the row's fold; returns the staged predictions."""
+        parts = folded(training, k)
+        weight = WEIGHT if training.weight is not None else None
+        with OutOfFoldEstimatorKernel(
+            self.model,
+            self.features,
+            TARGET,
+            FOLD,
+            weight,
+            classes=self.classes,
+            min_rows=self.min_rows,
+            workers=training.rows.engine.threads,
+        ) as kernel:
+            predictions = _staged(parts, kernel)
+        parts.rows.drop()
+        return predictions
+
+    def values(
+        self, models: pa.Table, place: npt.NDArray[np.int64], rows: pa.Table
+    ) -> npt.NDArray[np.float64]:
+        """Shape (rows,): the prediction of a regression; NaN without one."""
+        found = np.full(rows.num_rows, np.nan)
+        for row, asked, inputs in self._by_model(models, place, rows):
+            if row["model"] is not None:
+                found[asked] = self.estimator(row).predict(inputs)
+        return found
+
+    def probabilities(
+        self, models: pa.Table, place: npt.NDArray[np.int64], rows: pa.Table
+    ) -> npt.NDArray[np.float64]:
+        """Shape (rows, classes): the probability of each class; NaN without a model."""
+        labels = list(self.classes or ())
+        found = np.full((rows.num_rows, len(labels)), np.nan)
+        for row, asked, inputs in self._by_model(models, place, rows):
+            if row["status"] == "failed":
+                continue
+            if row["model"] is None:
+                found[asked] = list(smoothed_rates(row["class_counts"]).values())
+                continue
+            estimator = self.estimator(row)
+            columns = np.array([labels.index(label) for label in estimator.classes_.tolist()])
+            found[asked] = 0.0
+            found[np.ix_(asked, columns)] = estimator.predict_proba(inputs)
+        return found
+
+    def estimator(self, row: Mapping[str, Any]) -> Any:
+        """The scikit-learn estimator of a group; None where it has none."""
+        return None if row["model"] is None else load_estimator(row["model"], trusted=COMPILED_TYPES)
+
+    def _by_model(
+        self, models: pa.Table, place: npt.NDArray[np.int64], rows: pa.Table
+    ) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
+        """Each model's row with the positions and features of the rows that it is to score."""
+        inputs = np.column_stack([rows.column(name).to_numpy() for name in self.features])
+        place = np.where(np.isfinite(inputs).all(axis=1), place, -1)
+        order = np.argsort(place, kind="stable")
+        for asked in np.split(order, np.flatnonzero(np.diff(place[order])) + 1):
+            if len(asked) and place[asked[0]] >= 0:
+                yield models.slice(int(place[asked[0]]), 1).to_pylist()[0], asked, inputs[asked]
+
+
+def _staged(training: Training, kernel: EstimatorKernel | OutOfFoldEstimatorKernel) -> str:
+    return training.stage(partial(kernel.map_chunks, by=training.by, **training.room), training.by)

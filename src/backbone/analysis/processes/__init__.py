@@ -1,0 +1,1 @@
+"""Any scikit-learn estimator, one per group, in worker processes that speak Arrow."""

@@ -1,0 +1,68 @@
+"""The pipeline: two sources, five tables, none of them with windows."""
+
+from __future__ import annotations
+
+from backbone.exploitation.checks import AcceptedValues, InRange, NotNull
+from backbone.exploitation.model import SqlModel, Step
+from backbone.pipeline import Pipeline, Source
+from backbone.pipelines.offer_response import contracts, offer_models
+
+OFFERS = "formatted.offer"
+EVERY_OFFER_ONCE = {"n_rows": f"count(*) from {OFFERS}"}
+MODEL_SETTINGS = ["c", "prior", "min_rows"]
+
+pipeline = Pipeline(
+    "offer_response",
+    sources=[
+        Source("offer", contracts.Offer),
+        Source("candidate_offer", contracts.CandidateOffer),
+    ],
+    steps=[
+        Step(
+            "offer_model",
+            offer_models.fit_offer_models,
+            reads=[OFFERS],
+            grain=["userid"],
+            parameters=MODEL_SETTINGS,
+            conserves=EVERY_OFFER_ONCE,
+            checks=[NotNull("intercept"), AcceptedValues("status", offer_models.STATUSES)],
+            windowed=False,
+        ),
+        Step(
+            "offer_model_quality",
+            offer_models.judge_offer_models,
+            reads=[OFFERS],
+            grain=["userid"],
+            parameters=[*MODEL_SETTINGS, "folds"],
+            conserves=EVERY_OFFER_ONCE,
+            windowed=False,
+        ),
+        Step(
+            "offer_model_quality_overall",
+            offer_models.compare_with_class_rate,
+            reads=[OFFERS],
+            grain=["approach"],
+            parameters=[*MODEL_SETTINGS, "folds"],
+            windowed=False,
+        ),
+        SqlModel(
+            "offer_score",
+            "offer_score.sql",
+            grain=["userid", "asktimes", "askbackoffdays"],
+            measures={
+                "users": "count(*) from exploitation.offer_model",
+                "candidates": "count(*) from formatted.candidate_offer",
+            },
+            checks=[NotNull("probability"), InRange("probability", 0, 1), InRange("rank", least=1)],
+            windowed=False,
+        ),
+        SqlModel(
+            "best_offer",
+            "best_offer.sql",
+            grain=["userid"],
+            conserves={"*": "count(distinct userid) from exploitation.offer_score"},
+            windowed=False,
+        ),
+    ],
+    parameters={"c": 1.0, "prior": "none", "min_rows": 1, "folds": 5},
+)

@@ -1,0 +1,93 @@
+"""What `to_sql()` computes in a database is what `predict_proba` and `predict` compute here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from made_up_offers import FEATURES, offers, queried
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from backbone import PerGroup
+from backbone.engines.dialect import translate
+from conftest import Postgres
+
+PARTS: dict[str, Any] = {"by": "userid", "features": FEATURES, "target": "bought_offer"}
+ESTIMATORS = [
+    LogisticRegression(C=100),
+    make_pipeline(StandardScaler(), LogisticRegression()),
+    DummyClassifier(),
+    Ridge(),
+]
+
+
+def _ask(users: list[int]) -> pa.Table:
+    rng = np.random.default_rng(2)
+    rows = len(users)
+    return pa.table(
+        {
+            "n": np.arange(rows),
+            "userid": users,
+            "asktimes": pa.array(
+                [None if i % 7 == 3 else int(v) for i, v in enumerate(rng.integers(-99, 99, rows))]
+            ),
+            "askbackoffdays": rng.integers(-99, 99, rows),
+        }
+    )
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+def test_sql_scores_rows_as_python_does(estimator: Any) -> None:
+    fitted = PerGroup(estimator).fit(offers(30, 15), **PARTS)
+    asked = _ask([1, 8, 15, 22, 999] * 40)
+    models = fitted.table
+    sql = f"select * from ({fitted.to_sql('models', 'asked')}) as s order by n"
+    found = queried(sql, models=models, asked=asked)
+    assert models.num_rows == 30
+    if fitted.classes_ is None:
+        expected, column = fitted.predict(asked), "score"
+    else:
+        expected, column = fitted.predict_proba(asked)[:, 1], "probability"
+    ours = found[column].to_numpy()
+    np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-300)
+    assert np.isnan(ours).sum() == np.isnan(expected).sum() > 0
+
+
+def test_every_row_for_every_group() -> None:
+    fitted = PerGroup(LogisticRegression()).fit(offers(30, 15), **PARTS)
+    models, candidates = fitted.table, pa.table({"asktimes": range(1, 10), "askbackoffdays": range(1, 10)})
+    sql = fitted.to_sql("models", "candidates", every_group=True)
+    ordered = f"select * from ({sql}) as s order by userid, asktimes"
+    found = queried(ordered, models=models, candidates=candidates)
+    assert (models.num_rows, candidates.num_rows, found.num_rows) == (30, 9, 270)
+    np.testing.assert_allclose(found["probability"].to_numpy(), fitted.predict_proba(found)[:, 1], rtol=1e-12)
+
+
+def test_it_is_portable_and_never_overflows() -> None:
+    fitted = PerGroup(LogisticRegression()).fit(offers(3, 30), **PARTS)
+    sql = fitted.to_sql("exploitation.offer_model", "formatted.candidate_offer", every_group=True)
+    for dialect in ("postgres", "spark"):
+        assert "EXP(" in translate(sql, dialect).upper()
+    asked = pa.table({"userid": [1, 1], "asktimes": [10**9, -(10**9)], "askbackoffdays": [0, 0]})
+    found = queried(fitted.to_sql("models", "asked"), models=fitted.table, asked=asked)
+    assert sorted(found["probability"].to_pylist()) == [0.0, 1.0]
+
+
+def test_postgresql_scores_as_python_does(postgres: Postgres) -> None:
+    import adbc_driver_postgresql.dbapi as adbc
+
+    fitted = PerGroup(LogisticRegression()).fit(offers(30, 15), **PARTS)
+    asked = _ask([1, 8, 15, 22, 999] * 40)
+    with adbc.connect(postgres.create("scoring")) as connection, connection.cursor() as cursor:
+        cursor.adbc_ingest("models", fitted.table)
+        cursor.adbc_ingest("asked", asked)
+        cursor.execute(f"select n, probability from ({fitted.to_sql('models', 'asked')}) as s order by n")
+        found = cursor.fetch_arrow_table()["probability"].to_numpy(zero_copy_only=False).astype(float)
+    expected = fitted.predict_proba(asked)[:, 1]
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
+    assert np.isnan(found).sum() > 0
