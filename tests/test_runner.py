@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backbone import open_project, run
 from backbone.errors import CheckFailed, PipelineError, StepFailed
 from projects import TinyProject, finished, receipt_of
 
@@ -327,3 +329,26 @@ def test_a_table_of_another_pipeline_can_be_read(tmp_path: Path) -> None:
     result = project.run()
     assert result.ok, [str(e) for e in result.failures.values()]
     assert project.rows("select sum(amount) from exploitation.copy") == [(3,)]
+
+
+def test_a_table_none_of_whose_inputs_has_windows_has_none(tmp_path: Path) -> None:
+    (tmp_path / "shops.py").write_text(
+        "from backbone import Contract, Pipeline, Source, SqlModel\n"
+        "class Shop(Contract):\n"
+        "    shop: str\n"
+        "pipeline = Pipeline('shops', sources=[Source('shop', Shop)], steps=["
+        "SqlModel('one', 'one.sql', grain=['shop']), SqlModel('two', 'two.sql', grain=['shop'])])\n"
+    )
+    (tmp_path / "one.sql").write_text("select shop from formatted.shop")
+    (tmp_path / "two.sql").write_text("select shop from exploitation.one")
+    (tmp_path / "backbone.toml").write_text('[project]\npipelines = ["shops"]\n')
+    dropped = tmp_path / "landing" / "temporal" / "shop" / "shops.csv"
+    dropped.parent.mkdir(parents=True)
+    dropped.write_text("shop\nnorth\nsouth\n")
+    os.utime(dropped, (1, 1))
+    result = run(open_project(tmp_path))
+    assert result.ok
+    assert {r.dataset: (r.every, r.rows_written) for r in result.receipts if r.stage == "build"} == {
+        "exploitation.one": (None, 2),
+        "exploitation.two": (None, 2),
+    }

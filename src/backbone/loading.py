@@ -28,7 +28,7 @@ class LoadedPipeline:
     """A pipeline with its settings, its models parsed and in an order in which they can run."""
 
     pipeline: Pipeline
-    every: str
+    every: str | None
     parameters: Mapping[str, Any]
     models: tuple[LoadedModel, ...]
 
@@ -49,11 +49,18 @@ def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
     produced = {f"exploitation.{m.name}": (m, p) for p, _ in pipelines for m in p.steps}
     sources = {s.dataset: s for p, _ in pipelines for s in p.sources}
     parser = ParsedSql(cache, dialect_of(settings.engine.kind))
+    set_up = [(p, folder, *_settings_of(settings, p)) for p, folder in pipelines]
+    inputs = {
+        model.dataset: _read(model, folder, parameters, parser).inputs
+        for pipeline, folder, every, parameters in set_up
+        for model in pipeline.steps
+        if every is not None and model.windowed
+    }
+    windowed = _with_windows(inputs, sources)
     loaded = []
-    for pipeline, folder in pipelines:
-        every, parameters = _settings_of(settings, pipeline)
+    for pipeline, folder, every, parameters in set_up:
         models = [
-            _loaded(model, pipeline, folder, every, parameters, sources, produced, parser)
+            _loaded(model, pipeline, folder, every, parameters, sources, produced, windowed, parser)
             for model in pipeline.steps
         ]
         loaded.append(LoadedPipeline(pipeline, every, parameters, tuple(models)))
@@ -97,11 +104,11 @@ def models_of(pipelines: Sequence[LoadedPipeline]) -> list[LoadedModel]:
 
 
 def sources_of(pipelines: Sequence[LoadedPipeline]) -> list[tuple[Source, str]]:
-    """Every source once, with the cadence of the first pipeline that reads it."""
+    """Every source once, with the cadence of the first pipeline that reads it; a day where that has none."""
     found: dict[str, tuple[Source, str]] = {}
     for loaded in pipelines:
         for source in loaded.pipeline.sources:
-            found.setdefault(source.name, (source, loaded.every))
+            found.setdefault(source.name, (source, loaded.every or "day"))
     return list(found.values())
 
 
@@ -157,7 +164,7 @@ def _check_names(settings: Settings, pipelines: Sequence[Pipeline]) -> None:
     tables: dict[str, str] = {}
     contracts: dict[str, Source] = {}
     for pipeline in pipelines:
-        if pipeline.every not in CADENCES:
+        if pipeline.every is not None and pipeline.every not in CADENCES:
             raise PipelineError(
                 f"pipeline {pipeline.name}",
                 f"expected every to be one of {', '.join(CADENCES)}, found {pipeline.every!r}",
@@ -229,11 +236,11 @@ def _check_event_time(source: Source) -> None:
         )
 
 
-def _settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str, dict[str, Any]]:
+def _settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str | None, dict[str, Any]]:
     section = dict(settings.pipelines.get(pipeline.name, {}))
     every = section.pop("every", pipeline.every)
     where = f"backbone.toml, [pipelines.{pipeline.name}]"
-    if every not in CADENCES:
+    if every is not None and every not in CADENCES:
         raise SettingsError(
             where,
             f"expected every to be one of {', '.join(CADENCES)}, found {every!r}",
@@ -257,42 +264,70 @@ def _settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str, dict[str,
     return every, {**pipeline.parameters, **section}
 
 
+@dataclass(frozen=True)
+class _Code:
+    """What a model's code says: its SQL (as translated, and as written), inputs, parameters, fingerprint."""
+
+    sql: str | None
+    text: str
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    mark: str
+
+
+def _read(model: Model, folder: Path, parameters: Mapping[str, Any], parser: ParsedSql) -> _Code:
+    if not isinstance(model, SqlModel):
+        inputs = tuple(dict.fromkeys([*model.reads, *model.uses]))
+        mark = hashlib.sha256(_module_source(model).encode()).hexdigest()
+        return _Code(None, "", inputs, tuple(model.parameters), mark)
+    path = folder / model.file
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PipelineError(
+            model.dataset, f"its SQL can't be read: {error}", "Nothing was run.", "mend `file`"
+        ) from error
+    query = parser.model(text, path.name, parameters)
+    used = tuple(name for name in query.parameters if name in parameters)
+    return _Code(query.sql, text, query.inputs, used, query.fingerprint)
+
+
+def _with_windows(inputs: Mapping[str, Sequence[str]], sources: Mapping[str, Source]) -> set[str]:
+    """Those of some models that read a windowed source, directly or through each other.
+
+    A model of whose inputs none has windows would have none to be computed for: it is one whole.
+    """
+    events = {name for name, source in sources.items() if source.event_time is not None}
+    found: set[str] = set()
+    while more := {m for m, read in inputs.items() if m not in found and (events | found).intersection(read)}:
+        found |= more
+    return found
+
+
 def _loaded(
     model: Model,
     pipeline: Pipeline,
     folder: Path,
-    every: str,
+    every: str | None,
     parameters: Mapping[str, Any],
     sources: Mapping[str, Source],
     produced: Mapping[str, tuple[Model, Pipeline]],
+    windowed: set[str],
     parser: ParsedSql,
 ) -> LoadedModel:
-    cadence = every if model.windowed else None
-    sql, text = None, ""
-    if isinstance(model, SqlModel):
-        path = folder / model.file
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise PipelineError(
-                model.dataset, f"its SQL can't be read: {error}", "Nothing was run.", "mend `file`"
-            ) from error
-        query = parser.model(text, path.name, parameters)
-        sql, inputs, mark = query.sql, query.inputs, query.fingerprint
-        used = {name: parameters[name] for name in query.parameters if name in parameters}
-    else:
-        inputs = tuple(dict.fromkeys([*model.reads, *model.uses]))
-        mark = hashlib.sha256(_module_source(model).encode()).hexdigest()
-        for name in model.parameters:
-            if name not in parameters:
-                raise PipelineError(model.dataset, f"the pipeline {pipeline.name} has no parameter {name!r}")
-        used = {name: parameters[name] for name in model.parameters}
+    cadence = every if model.dataset in windowed else None
+    code = _read(model, folder, parameters, parser)
+    inputs = code.inputs
+    for name in code.parameters:
+        if name not in parameters:
+            raise PipelineError(model.dataset, f"the pipeline {pipeline.name} has no parameter {name!r}")
+    used = {name: parameters[name] for name in code.parameters}
     for name in (*inputs, *model.whole):
         if name not in sources and name not in produced:
             known = ", ".join(sorted([*sources, *produced]))
             place = model.dataset
             if isinstance(model, SqlModel):
-                place = f"{model.file}{_position((folder / model.file).read_text(encoding='utf-8'), name)}"
+                place = f"{model.file}{_position(code.text, name)}"
             raise PipelineError(
                 place,
                 f"{model.dataset} reads {name}, which no pipeline has; there are {known}",
@@ -302,7 +337,7 @@ def _loaded(
     times = {}
     for name in inputs:
         column = sources[name].event_time if name in sources else None
-        if name in produced and produced[name][0].windowed:
+        if name in windowed:
             column = "window_start"
         if column is not None:
             times[name] = column
@@ -322,9 +357,11 @@ def _loaded(
                     "Nothing was run.",
                     "give the source an event_time, or drop the condition",
                 )
-    facts = [mark, cadence, model.lookback, sorted(model.whole), sorted(used.items())]
+    facts = [code.mark, cadence, model.lookback, sorted(model.whole), sorted(used.items())]
     fingerprint = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:32]
-    return LoadedModel(model, inputs, sql, fingerprint, cadence, used, times, conserves, measures, text=text)
+    return LoadedModel(
+        model, inputs, code.sql, fingerprint, cadence, used, times, conserves, measures, text=code.text
+    )
 
 
 def _aggregate(parser: ParsedSql, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:

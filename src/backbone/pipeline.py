@@ -37,7 +37,8 @@ class Pipeline:
     Parameters
     ----------
     name : as under `[pipelines.NAME]` in `backbone.toml`.
-    every : the length of a window, `hour`, `day`, `week` or `month`, unless the settings say otherwise.
+    every : the length of a window, `hour`, `day`, `week` or `month`, unless the settings say otherwise; None
+        for tables without windows. A table none of whose inputs has windows has none either.
     sources, steps : in any order; what reads what decides what runs first.
     parameters : names and default values, which `[pipelines.NAME]` may set.
     """
@@ -45,5 +46,5 @@ class Pipeline:
     name: str
     sources: Sequence[Source]
     steps: Sequence[Model]
-    every: str = "day"
+    every: str | None = "day"
     parameters: Mapping[str, Any] = field(default_factory=dict)

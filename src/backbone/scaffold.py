@@ -64,7 +64,8 @@ def make_project(folder: Path, names: Sequence[str]) -> Path:
     text = HEAD.format(pipelines=", ".join(f'"{module}"' for module in modules))
     for pipeline in pipelines:
         text += f"\n# Pipeline {pipeline.name}\n# [pipelines.{pipeline.name}]\n"
-        text += f'# every = "{pipeline.every}"              # hour, day, week or month\n'
+        if pipeline.every is not None:
+            text += f'# every = "{pipeline.every}"              # hour, day, week or month\n'
         text += "".join(f"# {name} = {_toml(value)}\n" for name, value in pipeline.parameters.items())
         text += "".join(map(_section, pipeline.sources))
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The pipeline `offer_response`, run on the seed's own rows and on a sample with known models."""
+"""The pipeline `offer_response` on a sample whose true models are known."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
+from offers_project import contents, project, table
 from sklearn.linear_model import LogisticRegression
 
 from backbone.analysis.per_group.estimator import PerGroup
 from backbone.analysis.per_group.scoring import logistic_sql
-from backbone.operations.query import open_tables
 from backbone.pipelines import offer_response
 from backbone.pipelines.offer_response.sample import HEAVY_USER, Sample, true_models, write_sample
 from conftest import Postgres, Trial
@@ -25,43 +24,6 @@ from conftest import Postgres, Trial
 FEATURES = ["asktimes", "askbackoffdays"]
 PARTS: dict[str, Any] = {"by": "userid", "features": FEATURES, "target": "bought_offer"}
 SCORING = Path(offer_response.__path__[0]) / "offer_score.sql"
-TABLES = ("offer_model", "offer_model_quality", "offer_model_quality_overall", "offer_score", "best_offer")
-
-SEED_OFFERS = """\
-offerid,userid,asktimes,askbackoffdays,bought_offer
-1,1,2,1,0
-2,1,2,3,0
-3,1,4,7,1
-4,1,4,7,1
-5,1,6,7,1
-6,2,2,7,0
-7,2,2,7,0
-8,2,4,7,0
-9,2,4,7,0
-10,2,6,7,1
-"""
-SEED_CANDIDATES = "asktimes,askbackoffdays\n" + "".join(f"{n},{n}\n" for n in range(1, 10))
-
-
-def project(root: Path, settings: str = "") -> Trial:
-    """A project that runs the pipeline, with a section of settings for it."""
-    trial = Trial(root, source="offer", event_time=None)
-    return set_up(trial, settings)
-
-
-def set_up(trial: Trial, settings: str) -> Trial:
-    trial.write(
-        trial.root / "backbone.toml",
-        '[project]\npipelines = ["backbone.pipelines.offer_response"]\n[engine]\nthreads = 2\n'
-        f"[pipelines.offer_response]\n{settings}\n",
-    )
-    return trial
-
-
-def deliver_seed(trial: Trial) -> Trial:
-    trial.drop(SEED_OFFERS, "offers.csv")
-    trial.write(trial.root / "landing/temporal/candidate_offer/candidates.csv", SEED_CANDIDATES)
-    return trial
 
 
 @dataclass(frozen=True)
@@ -78,108 +40,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     sample = write_sample(trial.root)
     trial.run_well()
     return Demo(trial, sample)
-
-
-@pytest.fixture(scope="module")
-def seed(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    trial = deliver_seed(project(tmp_path_factory.mktemp("seed")))
-    trial.run_well()
-    return trial
-
-
-def table(trial: Trial, sql: str) -> pa.Table:
-    found = trial.open()
-    with found.engine("question") as engine:
-        open_tables(found.lake, engine)
-        return engine.stream(sql).read_all()
-
-
-def contents(trial: Trial) -> dict[str, list[tuple[Any, ...]]]:
-    return {name: trial.rows(f"select * from exploitation.{name} order by all") for name in TABLES}
-
-
-# --- the seed's own rows ---
-
-
-def test_the_seeds_models_are_those_of_scikit_learn(seed: Trial) -> None:
-    rows = np.array([line.split(",") for line in SEED_OFFERS.split()[1:]], dtype=np.int64)
-    candidates = np.array([[n, n] for n in range(1, 10)])
-    for user in (1, 2):
-        x, y = rows[rows[:, 1] == user][:, 2:4], rows[rows[:, 1] == user][:, 4]
-        exact = LogisticRegression(solver="newton-cholesky", tol=1e-10, max_iter=1000).fit(x, y)
-        found = seed.rows(
-            "select status, n_rows, n_negative, n_positive, intercept, coef_asktimes, coef_askbackoffdays "
-            "from exploitation.offer_model where userid = $user",
-            {"user": user},
-        )
-        assert [row[:4] for row in found] == [("fitted", 5, 5 - y.sum(), y.sum())]
-        assert found[0][4:] == pytest.approx([exact.intercept_[0], *exact.coef_[0]], rel=1e-6, abs=1e-6)
-        probabilities = [
-            row[0]
-            for row in seed.rows(
-                "select probability from exploitation.offer_score where userid = $user order by asktimes",
-                {"user": user},
-            )
-        ]
-        assert probabilities == pytest.approx(exact.predict_proba(candidates)[:, 1], rel=1e-6)
-
-
-def test_the_seeds_users_are_best_asked_often(seed: Trial) -> None:
-    """Both bought after more sendings, and neither after fewer, so the last of the diagonal is likeliest."""
-    best = seed.rows("select userid, asktimes, askbackoffdays from exploitation.best_offer order by userid")
-    assert best == [(1, 9, 9), (2, 9, 9)]
-
-
-def test_a_second_delivery_updates_the_users_that_it_is_about(tmp_path: Path) -> None:
-    trial = deliver_seed(project(tmp_path))
-    trial.run_well()
-    before = trial.rows("select * exclude (inputs) from exploitation.offer_model order by userid")
-    trial.drop("offerid,userid,asktimes,askbackoffdays,bought_offer\n10,2,6,7,0\n11,3,1,2,1\n", "more.csv")
-    trial.run_well()
-    after = trial.rows("select * exclude (inputs) from exploitation.offer_model order by userid")
-    assert trial.value("select count(*) from formatted.offer") == 11, "offer 10 was corrected, 11 is new"
-    assert after[0] == before[0]
-    status = trial.rows(
-        "select userid, status, n_rows, n_positive from exploitation.offer_model order by userid"
-    )
-    assert status[1:] == [(2, "single_class", 5, 0), (3, "single_class", 1, 1)]
-    assert trial.value("select count(*) from exploitation.offer_score") == 3 * 9
-    assert trial.rows("select * from exploitation.best_offer where userid = 3") == [
-        (3, 1, 1, "single_class", pytest.approx(2 / 3))
-    ]
-    assert trial.rows("select distinct inputs from exploitation.offer_model") == [("formatted.offer@1",)]
-
-
-def test_new_candidates_are_scored_by_the_models_there_are(tmp_path: Path) -> None:
-    trial = deliver_seed(project(tmp_path))
-    trial.run_well()
-    trial.write(
-        trial.root / "landing/temporal/candidate_offer/more.csv", "asktimes,askbackoffdays\n12,1\n9,9\n"
-    )
-    done = trial.run_well()
-    assert trial.value("select count(*) from exploitation.offer_score") == 2 * 10
-    assert {r.dataset for r in done.receipts if r.stage == "build"} == {
-        "exploitation.offer_score",
-        "exploitation.best_offer",
-    }
-
-
-def test_without_offers_or_candidates_all_tables_are_there_and_empty(tmp_path: Path) -> None:
-    trial = project(tmp_path)
-    trial.run_well()
-    assert all(rows == [] for rows in contents(trial).values())
-    trial.drop(SEED_OFFERS, "offers.csv")
-    trial.run_well()
-    assert {name: len(rows) for name, rows in contents(trial).items()} == {
-        "offer_model": 2,
-        "offer_model_quality": 2,
-        "offer_model_quality_overall": 2,
-        "offer_score": 0,
-        "best_offer": 0,
-    }
-
-
-# --- the sample ---
 
 
 def test_every_row_is_accounted_for(demo: Demo) -> None:
@@ -342,9 +202,6 @@ def test_running_again_changes_nothing(demo: Demo) -> None:
     assert contents(demo.trial) == before, "computed anew they are the same, bit for bit"
 
 
-# --- settings ---
-
-
 def test_a_global_prior_is_a_setting(demo: Demo, tmp_path: Path) -> None:
     trial = project(tmp_path, 'prior = "global"')
     sample = write_sample(tmp_path)
@@ -355,53 +212,3 @@ def test_a_global_prior_is_a_setting(demo: Demo, tmp_path: Path) -> None:
     assert trial.value(varied) > 1
     loss = "select log_loss from exploitation.offer_model_quality_overall where approach = 'model'"
     assert trial.value(loss) < demo.trial.value(loss), "most users have few offers, so it pays"
-
-
-def test_settings_change_the_models_and_what_depends_on_them(tmp_path: Path) -> None:
-    trial = deliver_seed(project(tmp_path))
-    trial.run_well()
-    norm = "select max(abs(coef_asktimes)) from exploitation.offer_model"
-    plain = trial.value(norm)
-    set_up(trial, "c = 0.01")
-    trial.run_well()
-    assert trial.value(norm) < plain / 5
-    set_up(trial, "min_rows = 6")
-    trial.run_well()
-    assert trial.rows("select distinct status from exploitation.best_offer") == [("too_few_rows",)]
-    assert trial.rows("select userid, probability from exploitation.best_offer order by userid") == [
-        (1, pytest.approx(4 / 7)),
-        (2, pytest.approx(2 / 7)),
-    ]
-    set_up(trial, "min_rows = 6\nfolds = 2")
-    built = {receipt.dataset for receipt in trial.run_well().receipts}
-    assert built == {"exploitation.offer_model_quality", "exploitation.offer_model_quality_overall"}
-
-
-def test_without_a_penalty_what_has_no_optimum_is_said(tmp_path: Path) -> None:
-    """Both users' answers are separable: any larger coefficients fit better."""
-    trial = deliver_seed(project(tmp_path, "c = inf"))
-    trial.run_well()
-    assert trial.rows("select distinct status from exploitation.offer_model") == [("not_converged",)]
-    assert (
-        trial.value("select count(*) from exploitation.offer_score where probability between 0 and 1") == 18
-    )
-
-
-@pytest.mark.parametrize(
-    ("settings", "problem"),
-    [
-        ("c = 0.0", r"expected c to be a number above 0 \(inf for no penalty\), found 0.0"),
-        ('prior = "local"', 'expected prior to be "none" or "global", found \'local\''),
-        ("min_rows = 0", "expected min_rows to be a whole number from 1, found 0"),
-        ("folds = 1", "expected folds to be a whole number from 2, found 1"),
-        ("folds = 2.5", "expected folds to be a whole number from 2, found 2.5"),
-    ],
-)
-def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, settings: str, problem: str) -> None:
-    trial = deliver_seed(project(tmp_path, settings))
-    failed = trial.run().failures
-    assert failed
-    for error in failed.values():
-        assert re.search(problem, str(error))
-        assert "[pipelines.offer_response]" in str(error)
-    assert not set(failed) & set(trial.versions()), "nothing of what failed is published"

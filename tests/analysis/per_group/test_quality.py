@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from backbone.analysis.kernels.folds import fold_of
 from made_up_offers import FEATURES, offers
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score, roc_auc_score
@@ -15,6 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from backbone import PerGroup
 from backbone.analysis.groups import chunks
+from backbone.analysis.kernels.folds import fold_of
 
 PARTS: dict[str, Any] = {"by": "userid", "features": FEATURES, "target": "bought_offer"}
 EXACT = {"solver": "newton-cholesky", "tol": 1e-12, "max_iter": 1000}

@@ -24,6 +24,8 @@ from backbone.engines.rows import Rows
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from backbone.analysis.kernels.prior import Prior
+
 
 class PerGroup:
     """One scikit-learn model for every group of rows: every user, job or sensor.
@@ -130,7 +132,9 @@ class PerGroup:
             staged = self._way.fit(training)
             self.classes_, self.rows_without_key_ = training.classes, training.rows_without_key
             self.strengths_ = self._way.strengths
-            self.rows = Rows(rows.engine, _with_facts(staged, training), rows.versions, (staged,))
+            self.rows = Rows(
+                rows.engine, _with_facts(staged, training, self._way.prior), rows.versions, (staged,)
+            )
             self.__dict__.pop("table", None)
             if not isinstance(data, Rows):
                 _ = self.table  # read before the engine is gone
@@ -361,9 +365,9 @@ class PerGroup:
         )
 
 
-def _with_facts(staged: str, training: Training) -> str:
-    """The models with what they were made of: the labels of the classes, and the versions of the inputs."""
-    facts = []
+def _with_facts(staged: str, training: Training, prior: Prior | None) -> str:
+    """The models with what they were made of: the classes, the pull, the inputs' versions."""
+    facts = [] if prior is None else [f"cast({prior.strength!r} as double) as strength"]
     if training.classes is not None:
         labels = json.dumps(list(training.classes), default=str, ensure_ascii=False)
         facts.append(f"{quote_literal(labels)} as classes")

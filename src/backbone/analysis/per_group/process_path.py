@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from backbone.analysis.processes.group_fit import smoothed_rates
 from backbone.analysis.processes.kernels import EstimatorKernel, OutOfFoldEstimatorKernel
 from backbone.analysis.stored_estimator import COMPILED_TYPES, load_estimator
 
+if TYPE_CHECKING:
+    from backbone.analysis.kernels.prior import Prior
+
 
 class ProcessPath:
     """Fit and use models by scikit-learn itself, a group at a time."""
@@ -26,7 +29,8 @@ class ProcessPath:
         self, estimator: Any, features: tuple[str, ...], classes: tuple[Any, ...] | None, min_rows: int
     ) -> None:
         self.model, self.features, self.classes, self.min_rows = estimator, features, classes, min_rows
-        self.prior = self.strengths = None
+        self.prior: Prior | None = None
+        self.strengths: pa.Table | None = None
 
     def fit(self, training: Training) -> str:
         """Fit every group; returns the staged table of models."""
@@ -105,4 +109,6 @@ class ProcessPath:
 
 
 def _staged(training: Training, kernel: EstimatorKernel | OutOfFoldEstimatorKernel) -> str:
-    return training.stage(partial(kernel.map_chunks, by=training.by, **training.room), training.by)
+    return training.stage(
+        partial(kernel.map_chunks, by=training.by, **training.room(training.by)), training.by
+    )

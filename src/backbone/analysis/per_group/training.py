@@ -20,7 +20,7 @@ NUMBER = re.compile(r"^(BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBL
 MOST_CLASSES = 1_000
 RESULTS = (  # columns of a table of models, which no key may be called
     *("status", "n_rows", "n_missing", "n_negative", "n_positive", "class_counts", "classes", "inputs"),
-    *("intercept", "iterations", "log_loss", "mean_squared_error", "model", "score", "error"),
+    *("intercept", "iterations", "log_loss", "mean_squared_error", "model", "score", "error", "strength"),
 )
 Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -72,12 +72,11 @@ class Training:
 
     def work(self, kernel: Kernel, by: Sequence[str]) -> Work:
         """What the engine is to do with the rows that it hands over group by group."""
-        return partial(map_chunks, kernel, by=by, threads=self.rows.engine.threads, **self.room)
+        return partial(map_chunks, kernel, by=by, threads=self.rows.engine.threads, **self.room(by))
 
-    @property
-    def room(self) -> dict[str, Any]:
-        """Where a group goes that is larger than a chunk, and who is told."""
-        return {"scratch": self.rows.engine.scratch, "large": _told}
+    def room(self, by: Sequence[str]) -> dict[str, Any]:
+        """Where a group goes that is larger than a chunk, and who is told of it; all rows are always many."""
+        return {"scratch": self.rows.engine.scratch} | ({"large": _told} if by else {})
 
     def stage(self, work: Work, by: Sequence[str]) -> str:
         """Stage what is made of the rows, group by group; returns the name of the staged table."""

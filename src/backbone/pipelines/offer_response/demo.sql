@@ -1,5 +1,10 @@
 -- Do models of users tell more than each user's rate of buying? On offers they were not fitted on
-select approach, n_rows as offers, round(accuracy, 3) as accuracy, round(log_loss, 3) as log_loss, round(auc, 3) as auc
+select
+    approach,
+    n_rows as offers,
+    round(accuracy, 3) as accuracy,
+    round(log_loss, 3) as log_loss,
+    round(auc, 3) as auc
 from exploitation.offer_model_quality_overall
 order by log_loss;
 

@@ -13,6 +13,7 @@ MODEL_SETTINGS = ["c", "prior", "min_rows"]
 
 pipeline = Pipeline(
     "offer_response",
+    every=None,
     sources=[
         Source("offer", contracts.Offer),
         Source("candidate_offer", contracts.CandidateOffer),
@@ -26,7 +27,6 @@ pipeline = Pipeline(
             parameters=MODEL_SETTINGS,
             conserves=EVERY_OFFER_ONCE,
             checks=[NotNull("intercept"), AcceptedValues("status", offer_models.STATUSES)],
-            windowed=False,
         ),
         Step(
             "offer_model_quality",
@@ -35,7 +35,6 @@ pipeline = Pipeline(
             grain=["userid"],
             parameters=[*MODEL_SETTINGS, "folds"],
             conserves=EVERY_OFFER_ONCE,
-            windowed=False,
         ),
         Step(
             "offer_model_quality_overall",
@@ -43,7 +42,6 @@ pipeline = Pipeline(
             reads=[OFFERS],
             grain=["approach"],
             parameters=[*MODEL_SETTINGS, "folds"],
-            windowed=False,
         ),
         SqlModel(
             "offer_score",
@@ -54,14 +52,12 @@ pipeline = Pipeline(
                 "candidates": "count(*) from formatted.candidate_offer",
             },
             checks=[NotNull("probability"), InRange("probability", 0, 1), InRange("rank", least=1)],
-            windowed=False,
         ),
         SqlModel(
             "best_offer",
             "best_offer.sql",
             grain=["userid"],
             conserves={"*": "count(distinct userid) from exploitation.offer_score"},
-            windowed=False,
         ),
     ],
     parameters={"c": 1.0, "prior": "none", "min_rows": 1, "folds": 5},

@@ -1,0 +1,1 @@
+"""What is done for every group: kernels and models; and the sentiment of a text."""
