@@ -11,7 +11,8 @@ import numpy as np
 
 from backbone.analysis.kernels.compiled import Floats, compiled, matrix, vector
 
-ALIASED = 1e-12  # of its own square: what is left of a column beside the others, if it counts as their sum
+CLEAR = 1e-6  # of its own square: what is left of a column beside the others, if it surely is none of them
+ALIASED = 1e-12  # the same, if it counts as their sum
 VANISHED = 1e-14  # the same, where a column that was none has become one to within rounding
 
 
@@ -35,6 +36,27 @@ class Factor(NamedTuple):
 
 
 @compiled
+def decompose(symmetric: int, rank: int, factor: Factor, least: float) -> bool:
+    """Factor the first `rank` columns in their order; False where less than `least` is left of one."""
+    p = factor.size
+    values, lower = matrix(symmetric, p, p), matrix(factor.lower, p, p)
+    order = vector(factor.order, p).view(np.int64)
+    for k in range(rank):
+        for j in range(k, rank):
+            a, b = order[j], order[k]
+            s = values[max(a, b), min(a, b)]
+            for m in range(k):
+                s -= lower[j, m] * lower[k, m]
+            if j > k:
+                lower[j, k] = s / lower[k, k]
+            elif s > least * values[a, a]:
+                lower[k, k] = np.sqrt(s)
+            else:
+                return False
+    return True
+
+
+@compiled
 def choose(symmetric: int, factor: Factor) -> int:
     """Order the columns, the one with most of its own left first; returns how many are no alias."""
     p = factor.size
@@ -43,6 +65,8 @@ def choose(symmetric: int, factor: Factor) -> int:
     for j in range(p):
         order[j] = j
         rest[j] = values[j, j]
+    if decompose(symmetric, p, factor, CLEAR):  # nearly always
+        return p
     for k in range(p):
         best, share = k, -1.0
         for j in range(k, p):
@@ -65,27 +89,6 @@ def choose(symmetric: int, factor: Factor) -> int:
             lower[j, k] = s / lower[k, k]
             rest[j] -= lower[j, k] * lower[j, k]
     return p
-
-
-@compiled
-def decompose(symmetric: int, rank: int, factor: Factor) -> bool:
-    """Factor the first `rank` columns in the order chosen; False where the matrix has become singular."""
-    p = factor.size
-    values, lower = matrix(symmetric, p, p), matrix(factor.lower, p, p)
-    order = vector(factor.order, p).view(np.int64)
-    for k in range(rank):
-        for j in range(k, rank):
-            a, b = order[j], order[k]
-            s = values[max(a, b), min(a, b)]
-            for m in range(k):
-                s -= lower[j, m] * lower[k, m]
-            if j > k:
-                lower[j, k] = s / lower[k, k]
-            elif s > VANISHED * values[a, a]:
-                lower[k, k] = np.sqrt(s)
-            else:
-                return False
-    return True
 
 
 @compiled

@@ -29,6 +29,8 @@ Floats = npt.NDArray[np.float64]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+LANES = 8  # float64 in a vector instruction; columns are filled up to a multiple of these
+
 _FLAGS = {"reassoc", "contract", "nsz", "arcp"}
 
 
@@ -92,8 +94,61 @@ def _pointer_code(typing: Any, address: Any) -> Any:
     return types.voidptr(types.int64), code
 
 
+def _sum_of_products(builder: Any, addresses: Any, end: Any) -> Any:
+    """Σ of the products of columns, whose length is a multiple of LANES.
+
+    What a compiler makes of such a loop takes longer to get going than to go through a small group.
+    """
+    long, double = ir.IntType(64), ir.DoubleType()
+    lanes = ir.VectorType(double, LANES)
+    start, nothing = ir.Constant(long, 0), ir.Constant(lanes, [0.0] * LANES)
+    columns = [builder.inttoptr(address, double.as_pointer()) for address in addresses]
+    before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
+    builder.cbranch(builder.icmp_signed(">", end, start), loop, after)
+
+    builder.position_at_end(loop)
+    row, total = builder.phi(long), builder.phi(lanes)
+    places = [builder.bitcast(builder.gep(column, [row]), lanes.as_pointer()) for column in columns]
+    product, *others = (builder.load(place, align=8) for place in places)
+    for values in others:
+        product = builder.fmul(product, values, flags=["contract"])
+    added = builder.fadd(product, total, flags=["contract"])
+    following = builder.add(row, ir.Constant(long, LANES))
+    row.add_incoming(start, before)
+    row.add_incoming(following, loop)
+    total.add_incoming(nothing, before)
+    total.add_incoming(added, loop)
+    builder.cbranch(builder.icmp_signed("<", following, end), loop, after)
+
+    builder.position_at_end(after)
+    result = builder.phi(lanes)
+    result.add_incoming(nothing, before)
+    result.add_incoming(added, loop)
+    name = f"llvm.vector.reduce.fadd.v{LANES}f64"
+    across = builder.module.globals.get(name) or ir.Function(
+        builder.module, ir.FunctionType(double, [double, lanes]), name
+    )
+    return builder.call(across, [ir.Constant(double, 0.0), result], fastmath=["reassoc"])
+
+
+def _dot_code(typing: Any, a: Any, b: Any, length: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _sum_of_products(builder, arguments[:2], arguments[2])
+
+    return types.float64(types.int64, types.int64, types.int64), code
+
+
+def _dot3_code(typing: Any, a: Any, b: Any, c: Any, length: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _sum_of_products(builder, arguments[:3], arguments[3])
+
+    return types.float64(types.int64, types.int64, types.int64, types.int64), code
+
+
 _power_of_two: Any = intrinsic(_power_of_two_code)
 _pointer: Any = intrinsic(_pointer_code)
+dot: Any = intrinsic(_dot_code)  # of two columns given by their addresses, and of three
+dot3: Any = intrinsic(_dot3_code)
 
 
 @inlined

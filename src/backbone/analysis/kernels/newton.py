@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from backbone.analysis.kernels.cholesky import Factor, choose, decompose, shorten, solve
-from backbone.analysis.kernels.compiled import compiled, exp, inlined, matrix, softplus, vector
+from backbone.analysis.kernels.cholesky import VANISHED, Factor, choose, decompose, shorten, solve
+from backbone.analysis.kernels.compiled import compiled, dot, dot3, exp, inlined, matrix, softplus, vector
 from backbone.analysis.kernels.rows import Block, Frame, Totals, load, measure, standardise, whole
 
 FITTED, SINGLE_CLASS, TOO_FEW_ROWS, NOT_CONVERGED = range(4)
@@ -99,22 +99,22 @@ def _scores(block: Block, n: int, p: int, coefficients: int) -> None:
     b = vector(coefficients, p)
     for i in range(n):
         score[i] = 0.0
-    for j in range(p):
-        bj = b[j]
+    for j in range(0, p - 1, 2):
+        b0, b1 = b[j], b[j + 1]
         for i in range(n):
-            score[i] += bj * x[j, i]
+            score[i] += b0 * x[j, i] + b1 * x[j + 1, i]
+    if p % 2 == 1:
+        b0 = b[p - 1]
+        for i in range(n):
+            score[i] += b0 * x[p - 1, i]
 
 
 @compiled
 def _derivatives(classes: bool, block: Block, n: int, p: int, group: Group, at: int) -> float:
     """Add the derivatives of the rows' loss; returns the weight of rows on the wrong side."""
     n = whole(n)
-    x, y = matrix(block.x, block.d + 1, block.stride), vector(block.y, block.stride)
-    w, slope, curve = (
-        vector(block.w, block.stride),
-        vector(block.slope, block.stride),
-        vector(block.curve, block.stride),
-    )
+    y, w = vector(block.y, block.stride), vector(block.w, block.stride)
+    slope, curve = vector(block.slope, block.stride), vector(block.curve, block.stride)
     gradient, hessian = vector(group.gradient, p), matrix(group.hessian, p, p)
     _scores(block, n, p, at)
     wrong = 0.0
@@ -130,15 +130,10 @@ def _derivatives(classes: bool, block: Block, n: int, p: int, group: Group, at: 
             curve[i] = w[i]
             slope[i] = w[i] * (slope[i] - y[i])
     for j in range(p):
-        s = 0.0
-        for i in range(n):
-            s += slope[i] * x[j, i]
-        gradient[j] += s
+        column = block.x + 8 * block.stride * j
+        gradient[j] += dot(block.slope, column, n)
         for k in range(j + 1):
-            s = 0.0
-            for i in range(n):
-                s += curve[i] * x[j, i] * x[k, i]
-            hessian[j, k] += s
+            hessian[j, k] += dot3(block.curve, column, block.x + 8 * block.stride * k, n)
     return wrong
 
 
@@ -251,7 +246,7 @@ def _minimise(
         iteration += 1
         if iteration == 1:
             rank = choose(group.hessian, factor)
-        elif not decompose(group.hessian, rank, factor):
+        elif not decompose(group.hessian, rank, factor, VANISHED):
             status = NOT_CONVERGED
             continue
         solve(group.gradient, rank, factor, group.step)
@@ -354,7 +349,9 @@ def fit_groups(
     mean, scale = vector(frame.mean, d), vector(frame.scale, d)
     for g in range(groups):
         start, stop = offsets[g], offsets[g + 1]
-        totals = measure(block, frame, start, stop, problem.intercept, problem.center, problem.scale)
+        totals = measure(
+            block, frame, start, stop, problem.classes, problem.intercept, problem.center, problem.scale
+        )
         hits, weight = totals.positive_weight, totals.weight
         result[MISSING, g] = stop - start - totals.used
         result[NEGATIVE, g] = totals.used - totals.positive

@@ -11,12 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backbone.analysis.kernels.compiled import compiled, inlined, matrix, vector
+from backbone.analysis.kernels.compiled import LANES, compiled, inlined, matrix, vector
 
 BLOCK = 4096  # rows
-LANES = (
-    8  # a block is filled up with rows of weight 0 to a multiple of these, the width of a vector instruction
-)
 
 
 class Block(NamedTuple):
@@ -65,9 +62,9 @@ class Totals(NamedTuple):
 
     Parameters
     ----------
-    used, positive : rows; those with a target above 0.5.
-    weight, positive_weight : the same in weight.
-    target_mean, target_variance : weighted, of the population.
+    used, weight : how many there are, and what they weigh.
+    positive, positive_weight : those with a target above 0.5, where the target is a class.
+    target_mean, target_variance : weighted, of the population, where it is a number.
     """
 
     used: int
@@ -140,7 +137,14 @@ def load(block: Block, start: int, stop: int) -> int:
 
 @compiled
 def measure(
-    block: Block, frame: Frame, start: int, stop: int, intercept: bool, center: bool, scale: bool
+    block: Block,
+    frame: Frame,
+    start: int,
+    stop: int,
+    classes: bool,
+    intercept: bool,
+    center: bool,
+    scale: bool,
 ) -> Totals:
     """Choose a group's coordinates. A group of one block is loaded when this returns."""
     d = block.d
@@ -164,16 +168,20 @@ def measure(
                 first_target = y[k]
                 for j in range(d):
                     first[j] = x[j, k]
-        a, b, c, hits = 0.0, 0.0, 0.0, 0.0
-        for i in range(whole(n)):
-            a += w[i]
-            b += w[i] * (y[i] - first_target)
-            c += w[i] * (y[i] > 0.5)
-            hits += 1.0 * (y[i] > 0.5)
+        a, b, hits = 0.0, 0.0, 0.0
+        if classes:
+            for i in range(whole(n)):
+                a += w[i]
+                b += w[i] * (y[i] > 0.5)
+                hits += 1.0 * (y[i] > 0.5)
+            positive_weight += b
+            positive += int(hits)
+        else:
+            for i in range(whole(n)):
+                a += w[i]
+                b += w[i] * (y[i] - first_target)
+            target_sum += b
         weight += a
-        target_sum += b
-        positive_weight += c
-        positive += int(hits)
         for j in range(d):
             a, b, origin = 0.0, 0.0, first[j]
             for i in range(whole(n)):
@@ -200,10 +208,11 @@ def measure(
         n = used
         if stop - start > block.rows:
             n = load(block, begin, min(begin + block.rows, stop))
-        a = 0.0
-        for i in range(whole(n)):
-            a += w[i] * (y[i] - target_mean) * (y[i] - target_mean)
-        target_squares += a
+        if not classes:
+            a = 0.0
+            for i in range(whole(n)):
+                a += w[i] * (y[i] - target_mean) * (y[i] - target_mean)
+            target_squares += a
         for j in range(d):
             a, b, origin = 0.0, 0.0, centre[j]
             for i in range(whole(n)):
