@@ -1,0 +1,1 @@
+"""Edges of a graph that suddenly carry far more than expected, watched hour by hour."""

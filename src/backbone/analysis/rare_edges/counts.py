@@ -1,0 +1,115 @@
+"""Hourly counts of connections, as they are given and as the kernel is to see them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from backbone.analysis.rare_edges.hours import per_hour
+from backbone.engines import own_engine
+from backbone.engines.held import fresh
+from backbone.engines.rows import Rows
+
+EDGE = ("source", "destination")
+COLUMNS = (*EDGE, "hour", "connections")
+WHOLE = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL\(\d+,0\))$")
+
+
+@dataclass(frozen=True)
+class HourlyCounts:
+    """Rows with the columns source, destination, hour and connections.
+
+    Parameters
+    ----------
+    seen : the type of each of the columns as the engine hands them over.
+    given : their types as they were given, which results have again; of encoded texts that of the text.
+    """
+
+    rows: Rows
+    seen: Mapping[str, pa.DataType]
+    given: Mapping[str, pa.DataType]
+
+    @property
+    def sql(self) -> str:
+        return f"select {', '.join(COLUMNS)} from ({self.rows.sql}) as t"
+
+    @property
+    def keys(self) -> list[pa.Field]:
+        return [pa.field(name, self.given[name]) for name in EDGE]
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What the kernel is given, as SQL; what is missing is 0 connections, which it refuses."""
+        hour = "hour" if pa.types.is_timestamp(self.seen["hour"]) else "cast(hour as bigint)"
+        return {"hour": hour, "connections": "coalesce(cast(connections as bigint), 0)"}
+
+
+@contextmanager
+def hourly_counts(data: Any, memory_limit: str, threads: int | None) -> Iterator[HourlyCounts]:
+    """Look at counts before any of them is used.
+
+    Parameters
+    ----------
+    data : anything that exports an Arrow stream, the path or paths of Parquet files, or `Rows`.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or of the wrong kind, or a row has no source, destination or hour.
+    """
+    if isinstance(data, Rows):
+        yield _described(data, {})
+        return
+    given: dict[str, pa.DataType] = {}
+    if hasattr(data, "__arrow_c_stream__"):
+        data = data if isinstance(data, pa.Table) else pa.RecordBatchReader.from_stream(data)
+        _refuse_missing(data.schema.names)
+        given = {name: plain(data.schema.field(name).type) for name in COLUMNS}
+    with own_engine(memory_limit, threads) as engine:
+        name = fresh("counts")
+        engine.show(name, data, COLUMNS if given else None)
+        yield _described(Rows(engine, f"select * from {name}"), given)
+
+
+def _described(rows: Rows, given: Mapping[str, pa.DataType]) -> HourlyCounts:
+    types = dict(rows.engine.columns(rows.sql))
+    _refuse_missing(types)
+    if not WHOLE.match(types["connections"]):
+        raise ValueError(
+            f"expected whole numbers in 'connections', found {types['connections']}; cast them to integers"
+        )
+    listed = ", ".join(COLUMNS)
+    schema = rows.engine.stream(f"select {listed} from ({rows.sql}) as t limit 0").schema
+    seen = {name: schema.field(name).type for name in COLUMNS}
+    per_hour(seen["hour"])
+    counts = HourlyCounts(rows, seen, seen | dict(given))
+    _refuse_nameless(counts)
+    return counts
+
+
+def plain(kind: pa.DataType) -> pa.DataType:
+    """A type, or that of the values that it encodes."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _refuse_missing(names: Iterable[str]) -> None:
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise ValueError(
+            f"expected the columns {', '.join(COLUMNS)}; found {', '.join(names)}, "
+            f"without {', '.join(missing)}"
+        )
+
+
+def _refuse_nameless(counts: HourlyCounts) -> None:
+    missing = " or ".join(f"{name} is null" for name in (*EDGE, "hour"))
+    found = counts.rows.engine.fetch(f"select count(*) from ({counts.rows.sql}) as t where {missing}")[0][0]
+    if found:
+        raise ValueError(
+            f"expected a source, a destination and an hour in every row, found {found} rows without; "
+            "leave them out, or name what is not known"
+        )

@@ -1,0 +1,75 @@
+"""How much higher the next maximum of an edge is, by how long it took to come: the line behind the decay."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from backbone.analysis.rare_edges.counts import HourlyCounts
+
+# Of an edge, a count after the training that is higher than all before it: by which multiple it is higher,
+# and how many hours after the last maximum. Those of the training count from its end, as in the detector.
+NEW_MAXIMA = """
+with hourly as (
+    select source, destination, {hour} as hour, sum(connections) as x
+    from ({rows}) as t group by source, destination, {hour}
+), aged as (
+    select source, destination, x, hour - min(hour) over (partition by source, destination) as h from hourly
+), compared as (
+    select *, max(x) over (partition by source, destination order by h
+                           rows between unbounded preceding and 1 preceding) as highest
+    from aged
+), maxima as (
+    select *, coalesce(lag(h) over (partition by source, destination order by h), $training) as highest_at
+    from compared where h >= $training and x > highest
+)
+select cast(h - highest_at as bigint) as hours, cast(x as double) / cast(highest as double) as multiple
+from maxima order by source, destination, h
+"""
+
+
+class Decay(NamedTuple):
+    """A line: the multiple of the maximum that is expected, by the time since the maximum.
+
+    Parameters
+    ----------
+    slope : per day.
+    intercept : at once.
+    n_maxima : how many new maxima it was estimated from.
+    """
+
+    slope: float
+    intercept: float
+    n_maxima: int
+
+
+def fit_decay(counts: HourlyCounts, training_hours: int) -> Decay:
+    """Estimate the line from history by least squares.
+
+    Wherever a count of an edge exceeds all of its counts before, there is a point: the multiple by which it
+    does, against the days since the maximum that it exceeds. Maxima of the training count from its end.
+
+    Raises
+    ------
+    ValueError
+        When there are not two new maxima that took different times to come.
+    """
+    instant = pa.types.is_timestamp(counts.seen["hour"])
+    hour = "epoch_us(hour) // 3600000000" if instant else "cast(hour as bigint)"
+    engine = counts.rows.engine
+    least = engine.fetch(f"select min(coalesce(connections, 0)) from ({counts.sql}) as t")[0][0]
+    if least is not None and least < 1:
+        raise ValueError(f"expected connections of 1 or more, found {least}")
+    sql = NEW_MAXIMA.format(hour=hour, rows=counts.sql)
+    maxima = engine.stream(sql, {"training": training_hours}).read_all()
+    days, multiple = maxima.column("hours").to_numpy() / 24.0, maxima.column("multiple").to_numpy()
+    if len(np.unique(days)) < 2:
+        raise ValueError(
+            f"expected new maxima at different times after the first {training_hours} hours of the edges, "
+            f"found {len(days)}; give a longer history"
+        )
+    from_mean = days - days.mean()
+    slope = float(from_mean @ (multiple - multiple.mean()) / (from_mean @ from_mean))
+    return Decay(slope, float(multiple.mean() - slope * days.mean()), len(days))

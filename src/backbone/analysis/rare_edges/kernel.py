@@ -1,0 +1,274 @@
+"""The detector for many edges at a time: equal to `reference.py`, bit for bit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from backbone.analysis.groups import Groups
+from backbone.analysis.rare_edges.hours import hours_of, per_hour
+from backbone.analysis.rare_edges.rule import Rule
+from backbone.analysis.rare_edges.state import NEVER, EdgeState, Values, read_only
+
+HOUR, CONNECTIONS, POSITION, ALERTS = "hour", "connections", "position", "alerts"
+NEW = -1  # the position of an edge that was not known
+
+ALERT = np.dtype(
+    [
+        ("edge", np.int64),
+        ("hour", np.int64),
+        ("value", np.int64),
+        ("expected", np.float64),
+        ("since_first_seen", np.int64),
+        ("since_last_alert", np.int64),  # 0 where there was none
+        ("maximum", np.int64),
+        ("maximum_at", np.int64),
+    ]
+)
+FINE, TOO_FEW, TOO_MANY, NOT_WHOLE, NOT_LATER, TWICE = range(6)
+MOST = 1 << 53  # connections in an hour: up to here a double holds every whole number
+NO_FLOOR = -math.inf
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class RareEdgeKernel:
+    """One row per edge: its state after the last of its hours, and its alerts as a list.
+
+    A group is an edge; its values are `hour` (increasing; as `hour_type` holds it, or a number of hours) and
+    `connections`, of which those of one hour are summed. Where edges are known already, `position` is an
+    edge's index in `known`, or `NEW`, and hours are after the last one that any of them was seen in.
+
+    Parameters
+    ----------
+    hour_type : of the hours in the result.
+    known : the state of the edges before; None at the beginning.
+
+    Raises
+    ------
+    ValueError
+        When connections are not positive, an hour is not whole or not after those of `known`, or `known` has
+        an edge twice.
+    """
+
+    rule: Rule
+    hour_type: pa.DataType
+    known: EdgeState | None = None
+
+    def schema(self, keys: pa.Schema) -> pa.Schema:
+        return pa.schema(
+            [
+                *keys,
+                pa.field(POSITION, pa.int64()),
+                *EdgeState.fields(self.hour_type),
+                pa.field(ALERTS, pa.list_(pa.struct(alert_fields(self.hour_type)))),
+            ]
+        )
+
+    def __call__(self, groups: Groups) -> pa.RecordBatch:
+        known = EdgeState.empty(0) if self.known is None else self.known
+        found = EdgeState.empty(len(groups))
+        position = np.empty(0, dtype=np.int64) if self.known is None else groups.values[POSITION]
+        alerts, trouble, row = _watch(
+            read_only(groups.offsets),
+            read_only(groups.values[HOUR]),
+            read_only(groups.values[CONNECTIONS]),
+            read_only(position),
+            EdgeState(*map(read_only, known)),
+            found,
+            self.rule.training_hours,
+            self.rule.cooldown_hours,
+            float(self.rule.slope),
+            float(self.rule.intercept),
+            NO_FLOOR if self.rule.floor is None else float(self.rule.floor),
+            per_hour(self.hour_type),
+            self._covered,
+        )
+        if trouble != FINE:
+            raise ValueError(self._message(trouble, groups, row))
+        return pa.RecordBatch.from_arrays(
+            [
+                *groups.keys.columns,
+                pa.array(np.full(len(groups), NEW) if self.known is None else position[groups.offsets[:-1]]),
+                *found.columns(self.hour_type),
+                _lists(alerts, len(groups), self.hour_type),
+            ],
+            schema=self.schema(groups.keys.schema),
+        )
+
+    @property
+    def _covered(self) -> int:
+        """The last hour that the known edges have been fed."""
+        return NEVER if self.known is None else int(self.known.last_seen.max(initial=NEVER))
+
+    def _message(self, trouble: int, groups: Groups, row: int) -> str:
+        at = pa.array(groups.values[HOUR][row : row + 1]).cast(self.hour_type)[0]
+        where = f"{at} at {_edge(groups, row)}"
+        if trouble == TOO_FEW:
+            return f"expected connections of 1 or more, found {groups.values[CONNECTIONS][row]} in {where}"
+        if trouble == TOO_MANY:
+            return f"expected at most 2**53 connections in an hour, found more in {where}"
+        if trouble == NOT_WHOLE:
+            return f"expected whole hours (of UTC), found {where}; truncate them to the hour"
+        if trouble == NOT_LATER:
+            last = hours_of(np.array([self._covered]), self.hour_type)[0]
+            return (
+                f"expected hours after {last}, the last one of the state, found {where}; "
+                "feed hours in their order, each of them once and whole"
+            )
+        return f"expected an edge in one row of the state, found several of {_edge(groups, row)}"
+
+
+def alert_fields(hour: pa.DataType) -> list[pa.Field]:
+    """What an alert tells, beside its edge."""
+    kinds = {
+        "hour": hour,
+        "value": pa.int64(),
+        "expected": pa.float64(),
+        "ratio": pa.float64(),
+        "hours_since_first_seen": pa.int64(),
+        "hours_since_last_alert": pa.int64(),
+        "previous_maximum": pa.int64(),
+        "previous_maximum_at": hour,
+    }
+    return [pa.field(name, kind) for name, kind in kinds.items()]
+
+
+def _lists(alerts: Values, edges: int, hour: pa.DataType) -> pa.Array:
+    """The alerts of each edge."""
+    value, expected, since = alerts["value"], alerts["expected"], alerts["since_last_alert"]
+    sensible = expected > 0.0
+    with np.errstate(over="ignore"):
+        ratio = np.divide(value, expected, out=np.zeros(len(alerts)), where=sensible)
+    columns = [
+        hours_of(alerts["hour"], hour),
+        pa.array(value),
+        pa.array(expected),
+        pa.array(ratio, mask=~sensible),
+        pa.array(alerts["since_first_seen"]),
+        pa.array(since, mask=since == 0),
+        pa.array(alerts["maximum"]),
+        hours_of(alerts["maximum_at"], hour),
+    ]
+    ends = np.cumsum(np.bincount(alerts["edge"], minlength=edges))
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    told = pa.StructArray.from_arrays(columns, fields=alert_fields(hour))
+    return pa.ListArray.from_arrays(pa.array(offsets), told)
+
+
+def _edge(groups: Groups, row: int) -> str:
+    group = int(np.searchsorted(groups.offsets, row, side="right")) - 1
+    return " > ".join(str(column[group]) for column in groups.keys.columns)
+
+
+def _compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function that keeps every operation as it is written: no flag that could change a bit."""
+    result: Callable[P, R] = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    return result
+
+
+@_compiled
+def _decay(hours: int, slope: float, intercept: float, floor: float) -> float:
+    multiple = intercept + slope * hours / 24.0
+    return multiple if multiple > floor else floor
+
+
+@_compiled
+def _watch(
+    offsets: Values,
+    units: Values,
+    connections: Values,
+    position: Values,
+    known: EdgeState,
+    found: EdgeState,
+    training_hours: int,
+    cooldown_hours: int,
+    slope: float,
+    intercept: float,
+    floor: float,
+    per_hour: int,
+    covered: int,
+) -> tuple[Values, int, int]:
+    """Fill `found`; the alerts, what is wrong, and in which row."""
+    alerts = np.empty(64, dtype=ALERT)
+    n_alerts = 0
+    decay_1 = _decay(1, slope, intercept, floor)
+    for edge in range(len(offsets) - 1):
+        row, end = offsets[edge], offsets[edge + 1]
+        at = position[row] if len(position) else NEW
+        hour = units[row] // per_hour
+        if hour <= covered:
+            return alerts[:0], NOT_LATER, row
+        if at == NEW:
+            first = hour
+            maximum, maximum_at, last_alert = 0, first, NEVER
+            n, mean, m2, expected = 0, 0.0, 0.0, 0.0
+        else:
+            first = known.first_seen[at]
+            maximum, maximum_at, last_alert = known.maximum[at], known.maximum_at[at], known.last_alert[at]
+            n, mean, m2 = known.n_hours[at], known.mean[at], known.squared_deviations[at]
+            expected = known.expected[at]
+        max_at = max(training_hours, maximum_at - first)
+        rare_at = 0 if last_alert == NEVER else last_alert - first
+        while row < end:
+            unit = units[row]
+            hour = unit // per_hour
+            if hour * per_hour != unit:
+                return alerts[:0], NOT_WHOLE, row
+            count = 0
+            while row < end and units[row] == unit:
+                if connections[row] < 1:
+                    return alerts[:0], TOO_FEW, row
+                if connections[row] > MOST - count:
+                    return alerts[:0], TOO_MANY, row
+                if len(position) and position[row] != at:
+                    return alerts[:0], TWICE, row
+                count += connections[row]
+                row += 1
+            x = float(count)
+            h = hour - first
+
+            n += 1
+            delta = x - mean
+            mean += delta / n
+            m2 += delta * (x - mean)
+
+            if h < training_hours:
+                if count > maximum:
+                    maximum, maximum_at = count, hour
+                expected = decay_1 * maximum
+                continue
+
+            sd = math.sqrt(m2 / n)
+            decayed = _decay(h - max_at, slope, intercept, floor) * maximum
+            if x > expected and h - rare_at > cooldown_hours:
+                if n_alerts == len(alerts):
+                    more = np.empty(2 * n_alerts, dtype=ALERT)
+                    more[:n_alerts] = alerts
+                    alerts = more
+                alert = alerts[n_alerts]
+                n_alerts += 1
+                alert.edge, alert.hour, alert.value, alert.expected = edge, hour, count, expected
+                alert.since_first_seen = h
+                alert.since_last_alert = 0 if last_alert == NEVER else h - rare_at
+                alert.maximum, alert.maximum_at = maximum, maximum_at
+                last_alert, rare_at = hour, h
+                n, mean, m2, sd = 0, 0.0, 0.0, 0.0
+            if decayed < decay_1 * x:
+                expected = decay_1 * x + sd
+                maximum, maximum_at, max_at = count, hour, h
+            else:
+                expected = decayed + sd
+        found.first_seen[edge], found.last_seen[edge] = first, hour
+        found.maximum[edge], found.maximum_at[edge], found.last_alert[edge] = maximum, maximum_at, last_alert
+        found.expected[edge] = expected
+        found.n_hours[edge], found.mean[edge], found.squared_deviations[edge] = n, mean, m2
+    return alerts[:n_alerts], FINE, 0

@@ -1,0 +1,72 @@
+"""The detector on real connections: a timetable, and who changes which part of a program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from made_up_edges import assert_as_reference
+
+from backbone.analysis.rare_edges.detector import RareEdgeDetector
+from backbone.analysis.rare_edges.rule import Rule
+
+FLIGHTS = """
+select origin as source, dest as destination, cast(time_hour as timestamptz) as hour, count(*) as connections
+from read_csv($file) group by all
+"""
+COMMITS = """
+select "user" as source, module as destination, date_trunc('hour', cast(event_time as timestamptz)) as hour,
+       cast(sum(n_files) as bigint) as connections
+from read_csv($file) group by all
+"""
+
+
+def counted(sql: str, file: Path) -> pa.Table:
+    if not file.is_file():
+        pytest.skip(f"the real data is not there: {file}")
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        return connection.sql(sql, params={"file": str(file)}).to_arrow_table()
+
+
+def test_a_timetable_is_not_rare(shared_data: Path) -> None:
+    counts = counted(FLIGHTS, shared_data / "flights" / "flights_1_6.csv.gz")
+    busiest = pc.and_(pc.equal(counts["source"], "JFK"), pc.equal(counts["destination"], "LAX"))
+    assert counts.num_rows == 140_677
+    assert pc.sum(counts.filter(busiest)["connections"]).as_py() == 5_554
+    state, alerts = RareEdgeDetector(threads=2).update(None, counts)
+    assert (state.num_rows, alerts.num_rows) == (213, 0)
+    assert_as_reference(state, alerts, counts, Rule())
+
+
+@pytest.fixture(scope="module")
+def commits(shared_data: Path) -> pa.Table:
+    return counted(COMMITS, shared_data / "commit_activity" / "ibis_events.csv")
+
+
+def test_changes_of_a_program_are_those_of_the_reference(commits: pa.Table) -> None:
+    assert commits.num_rows == 10_305
+    state, alerts = RareEdgeDetector(threads=2).update(None, commits)
+    assert (state.num_rows, alerts.num_rows) == (601, 90)
+    assert_as_reference(state, alerts, commits, Rule())
+
+
+def test_year_by_year_is_the_same_as_all_at_once(commits: pa.Table) -> None:
+    detector = RareEdgeDetector(threads=2)
+    expected = detector.update(None, commits)
+    state, told = None, []
+    for year in range(2014, 2027):
+        part = commits.filter(pc.equal(pc.year(commits["hour"]), year))
+        state, alerts = detector.update(state, part)
+        told.append(alerts)
+    assert (state, pa.concat_tables(told)) == expected
+
+
+def test_a_line_is_found_in_real_changes(commits: pa.Table) -> None:
+    detector = RareEdgeDetector(threads=2).fit_decay(commits)
+    assert detector.n_maxima_ == 212
+    assert detector.intercept == pytest.approx(3.09, abs=0.01)
+    assert detector.slope == pytest.approx(-0.00099, abs=0.00001)
