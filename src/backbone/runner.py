@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from backbone.dataset import Receipt
@@ -45,7 +46,7 @@ class Project:
     settings: Settings
     pipelines: tuple[LoadedPipeline, ...]
 
-    @property
+    @cached_property
     def lake(self) -> Lake:
         return Lake(self.root)
 

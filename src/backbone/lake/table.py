@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 RECEIPT_KEY = "backbone"
+COMMIT = re.compile(r"\d{20}\.json")
 PARTITION = "window_date"
 
 
@@ -41,6 +43,7 @@ class Lake:
 
     def __init__(self, project: Path) -> None:
         self.project = project
+        self._opened: dict[str, tuple[str, DeltaTable]] = {}  # with the newest commit when it was opened
 
     def path(self, dataset: str) -> Path:
         zone, _, table = dataset.partition(".")
@@ -48,12 +51,20 @@ class Lake:
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset has a version; a log without a commit is what a dead run left."""
-        return _has_commit(self.path(dataset) / "_delta_log")
+        return _newest_commit(self.path(dataset) / "_delta_log") is not None
 
     def open(self, dataset: str, version: int | None = None) -> DeltaTable:
+        """A version of a table; the present one, which is read again only when there is a newer commit."""
         from deltalake import DeltaTable
 
-        return DeltaTable(str(self.path(dataset)), version=version)
+        if version is not None:
+            return DeltaTable(str(self.path(dataset)), version=version)
+        newest = _newest_commit(self.path(dataset) / "_delta_log")
+        known, table = self._opened.get(dataset, (None, None))
+        if table is None or known != newest or f"{table.version():020}.json" != newest:
+            table = DeltaTable(str(self.path(dataset)))
+            self._opened[dataset] = (f"{table.version():020}.json", table)
+        return table
 
     def version(self, dataset: str) -> int:
         """The version readers see now; -1 where there is no such table yet."""
@@ -65,7 +76,7 @@ class Lake:
             f"{zone}.{folder.parent.name}"
             for zone in ZONES
             for folder in sorted((self.project / zone).glob("*/_delta_log"))
-            if _has_commit(folder)
+            if _newest_commit(folder) is not None
         ]
 
     def read(self, dataset: str, version: int | None = None) -> TableVersion:
@@ -112,12 +123,13 @@ def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
     return tuple((f.name, _type_name(f.type)) for f in Schema.from_arrow(schema).fields)
 
 
-def _has_commit(log: Path) -> bool:
+def _newest_commit(log: Path) -> str | None:
+    """The name of a log's newest commit; names sort by version."""
     try:
         with os.scandir(log) as entries:
-            return any(entry.name.endswith(".json") for entry in entries)
+            return max((entry.name for entry in entries if COMMIT.fullmatch(entry.name)), default=None)
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return None
 
 
 def _version_of(dataset: str, table: DeltaTable) -> TableVersion:
