@@ -16,11 +16,13 @@ HERE = Path(__file__).parent
 BENCHMARKS: dict[str, list[str]] = {
     "csv_to_table": [],
     "movie_rentals": [],
+    "per_group": [],
     "startup": [],
 }  # with their usual sizes
 QUICK = {
     "csv_to_table": ["--rows", "100000", "--runs", "2"],
     "movie_rentals": ["--scale", "1", "10", "--runs", "1"],
+    "per_group": ["--users", "500", "--sizes", "1000", "--runs", "1"],
     "startup": ["--runs", "5"],
 }
 

@@ -2,6 +2,7 @@
 
 The session is up and its Python workers have imported scikit-learn before the clock starts. Two shuffle
 partitions for each core instead of 200; none of them is merged, which would leave a core idle.
+What its Python workers take in CPU time and memory is not accounted to this process, what Java takes is.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def main(file: Path, out: Path) -> None:
     with phases("fit"):  # reading and storing are part of the one job
         offers = spark.read.parquet(str(file)).select("userid", *FEATURES, TARGET)
         _trained(offers).write.parquet(str(out / "models.parquet"))
-    machine = spark.sparkContext._gateway.proc
+    gateway: Any = spark.sparkContext._gateway
+    machine = gateway.proc
     spark.stop()
     machine.stdin.close()  # which ends it, and once waited for, what it took is accounted to this process
     machine.wait()
