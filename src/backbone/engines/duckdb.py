@@ -196,11 +196,27 @@ class DuckdbEngine:
     def show(self, name: str, data: Any, columns: Sequence[str] | None = None) -> None:
         import pyarrow as pa
 
-        if isinstance(data, str | Path) or not hasattr(data, "__arrow_c_stream__"):
-            paths = [data] if isinstance(data, str | Path) else list(data)
+        if not hasattr(data, "__arrow_c_stream__"):
+            paths = [data] if isinstance(data, str | Path) else data
+            if (
+                not isinstance(paths, list | tuple)
+                or not all(isinstance(p, str | Path) for p in paths)
+                or not paths
+            ):
+                raise TypeError(
+                    f"expected an Arrow stream, or paths of Parquet files, found {type(data).__name__}"
+                )
             files = ", ".join(quote_literal(str(path)) for path in paths)
             source = f"read_parquet([{files}], hive_partitioning = false)"
-            listed = self._listed(source, columns)
+            try:
+                listed = self._listed(source, columns)
+            except (duckdb.IOException, duckdb.InvalidInputException, EngineFailed) as error:
+                raise EngineFailed(
+                    ", ".join(map(str, paths)),
+                    f"expected Parquet files that can be read; {' '.join(str(error).split())[:300]}",
+                    "Nothing was changed.",
+                    "mend the path",
+                ) from error
             self._run(f"create or replace view {quote_identifier(name)} as select {listed} from {source}")
             self._shown.add(name)
             return

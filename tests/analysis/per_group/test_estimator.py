@@ -22,6 +22,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from backbone import PerGroup
+from backbone.errors import EngineFailed
 
 PARTS: dict[str, Any] = {"by": "userid", "features": FEATURES, "target": "bought_offer"}
 EXACT = {"solver": "newton-cholesky", "tol": 1e-12, "max_iter": 1000}
@@ -43,6 +44,18 @@ ESTIMATORS = [
     (Ridge(alpha=0.7), Ridge(alpha=0.7, solver="svd")),
     (LinearRegression(), LinearRegression()),
     (make_pipeline(StandardScaler(), Ridge()), make_pipeline(StandardScaler(), Ridge(solver="svd"))),
+    (
+        make_pipeline(StandardScaler(with_mean=False), LogisticRegression()),
+        make_pipeline(StandardScaler(with_mean=False), LogisticRegression(**EXACT)),
+    ),
+    (
+        make_pipeline(StandardScaler(with_std=False), LinearRegression()),
+        make_pipeline(StandardScaler(with_std=False), LinearRegression()),
+    ),
+    (
+        make_pipeline(StandardScaler(with_mean=False), LogisticRegression(fit_intercept=False)),
+        make_pipeline(StandardScaler(with_mean=False), LogisticRegression(fit_intercept=False, **EXACT)),
+    ),
     (DummyClassifier(), DummyClassifier()),
 ]
 
@@ -64,6 +77,10 @@ def _fits_alone(
     return found
 
 
+def _rows_of(key: int, x: np.ndarray[Any, Any]) -> pa.Table:
+    return pa.table({"userid": np.full(len(x), key), **dict(zip(FEATURES, x.T, strict=True))})
+
+
 def _last(estimator: Any) -> Any:
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
@@ -83,10 +100,13 @@ def test_every_model_is_scikit_learns(estimator: Any, reference: Any) -> None:
             ours = np.append(np.ravel(_last(found).coef_), _last(found).intercept_)
             theirs = np.append(np.ravel(_last(expected).coef_), _last(expected).intercept_)
             assert np.linalg.norm(ours - theirs) <= 1e-6 * np.linalg.norm(theirs)
+            scored = np.ravel(models.predict(_rows_of(key, x)))
+            np.testing.assert_allclose(scored, np.ravel(found.predict(x)), atol=1e-9)
         ask = "predict_proba" if hasattr(expected, "predict_proba") else "predict"
         np.testing.assert_allclose(getattr(found, ask)(x), getattr(expected, ask)(x), atol=1e-6)
-        rows = pa.table({"userid": np.full(len(x), key), **dict(zip(FEATURES, x.T, strict=True))})
-        np.testing.assert_allclose(getattr(models, ask)(rows), getattr(expected, ask)(x), atol=1e-6)
+        np.testing.assert_allclose(
+            getattr(models, ask)(_rows_of(key, x)), getattr(expected, ask)(x), atol=1e-6
+        )
 
 
 def test_every_group_has_a_row_and_every_row_is_counted() -> None:
@@ -155,11 +175,18 @@ def test_data_frames(library: str) -> None:
     assert found.predict(frame).tolist() == expected.predict(table).tolist()
 
 
-def test_the_order_of_rows_and_the_number_of_threads_change_no_bit() -> None:
+def test_how_rows_lie_and_the_number_of_threads_change_no_bit() -> None:
     table = offers(200, 30)
     expected = PerGroup(LogisticRegression(), threads=1).fit(table, **PARTS).table
     shuffled = table.take(np.random.default_rng(5).permutation(table.num_rows))
     assert PerGroup(LogisticRegression(), threads=4).fit(shuffled, **PARTS).table.equals(expected)
+    # Rows in the order of the key are taken as they lie; sums are then in another order.
+    in_order = PerGroup(LogisticRegression()).fit(table.sort_by("userid"), **PARTS).table
+    for name in ("intercept", "coef_asktimes", "coef_askbackoffdays"):
+        np.testing.assert_allclose(in_order[name].to_numpy(), expected[name].to_numpy(), rtol=1e-9)
+    assert in_order.select(["userid", "n_rows", "status"]).equals(
+        expected.select(["userid", "n_rows", "status"])
+    )
 
 
 def test_keys_are_those_of_the_data() -> None:
@@ -319,3 +346,109 @@ def test_a_regression_of_any_kind() -> None:
     quality = PerGroup(KNeighborsRegressor()).cross_validate(table, **PARTS, k=3)
     assert quality.table.num_rows == 5
     assert quality.overall["n_rows"] == table.num_rows
+
+
+@pytest.mark.parametrize("labels", [(0, 1), ("no", "yes"), (False, True)])
+@pytest.mark.parametrize("estimator", [LogisticRegression(), GaussianNB()], ids=str)
+def test_a_missing_target_is_left_out_and_counted(estimator: Any, labels: tuple[Any, Any]) -> None:
+    no, yes = labels
+    rows = pa.table({"g": [1] * 5, "x": [1.0, 2.0, 3.0, 4.0, 9.0], "y": [no, yes, no, yes, None]})
+    parts: dict[str, Any] = {"by": "g", "features": ["x"], "target": "y"}
+    models = PerGroup(estimator).fit(rows, **parts)
+    assert models.table.select(["n_rows", "n_missing", "status"]).to_pylist() == [
+        {"n_rows": 5, "n_missing": 1, "status": "fitted"}
+    ]
+    assert models.classes_ == labels
+    complete = PerGroup(estimator).fit(rows.slice(0, 4), **parts)
+    assert models.score(rows) == complete.score(rows.slice(0, 4))
+
+
+def test_names_that_kernels_use_themselves() -> None:
+    table = offers(6, 30)
+    expected = PerGroup(LogisticRegression()).fit(table, **PARTS, weight="weight").table
+    for name in ("_target", "_weight", "_fold", "_label", "_key_0"):
+        renamed = table.rename_columns({"asktimes": name})
+        with pytest.raises(ValueError, match=f"a feature can't be called {name}"):
+            PerGroup(LogisticRegression()).fit(
+                renamed, by="userid", features=[name, "askbackoffdays"], target="bought_offer"
+            )
+    for key in ("target", "weight_", "prediction", "fold", "_target", "_key_1", "it's", 'a "key"'):
+        renamed = table.rename_columns({"userid": key})
+        models = PerGroup(LogisticRegression()).fit(renamed, **{**PARTS, "by": key}, weight="weight")
+        assert models.table.column_names[0] == key
+        assert models.table.drop_columns(key).equals(expected.drop_columns("userid"))
+        quality = PerGroup(LogisticRegression()).cross_validate(renamed, **{**PARTS, "by": key})
+        assert quality.table.column_names[:2] == [key, "n_rows"]
+    with pytest.raises(ValueError, match="columns of its own called auc"):
+        PerGroup(LogisticRegression()).fit(table.rename_columns({"userid": "auc"}), **{**PARTS, "by": "auc"})
+
+
+def test_keys_of_floating_point() -> None:
+    rows = pa.table({"g": [2.0, math.nan, 1.0, 2.0, -0.0, 0.0], "x": [1.0] * 6, "y": [0, 1, 1, 1, 0, 1]})
+    models = PerGroup(LogisticRegression()).fit(rows, by="g", features=["x"], target="y")
+    assert models.table.select(["g", "n_rows"]).to_pylist() == [
+        {"g": 0.0, "n_rows": 2},
+        {"g": 1.0, "n_rows": 1},
+        {"g": 2.0, "n_rows": 2},
+    ]
+    assert models.rows_without_key_ == 1
+    scored = models.predict_proba(pa.table({"g": [-0.0, 0.0, math.nan], "x": [1.0] * 3}))[:, 1]
+    assert scored[0] == scored[1] and np.isnan(scored[2])
+
+
+def test_keys_that_no_model_has() -> None:
+    rows = pa.table({"g": pa.array([1, 1, 2], pa.int8()), "x": [1.0, 2.0, 1.0], "y": [0, 1, 1]})
+    models = PerGroup(LogisticRegression()).fit(rows, by="g", features=["x"], target="y")
+    for strange in ("zzz", (1, 2), [1], 1000, None, 1.5):
+        with pytest.raises(KeyError):
+            models[strange]
+    for keys in ([1000, 1], [1.5, 1.0], ["a", "1"]):
+        scored = models.predict_proba(pa.table({"g": keys, "x": [1.0, 1.0]}))[:, 1]
+        assert np.isnan(scored).tolist() == [True, False]
+    with pytest.raises(ValueError, match="keys that can be ordered"):
+        lists = pa.table({"g": [[1], [2]], "x": [1.0, 2.0], "y": [0, 1]})
+        PerGroup(LogisticRegression()).fit(lists, by="g", features=["x"], target="y")
+
+
+def test_it_is_a_scikit_learn_estimator() -> None:
+    from sklearn.base import clone
+    from sklearn.exceptions import NotFittedError
+
+    models = clone(PerGroup(LogisticRegression(C=2), min_rows=3))
+    assert models.get_params()["min_rows"] == 3
+    for use in (lambda: models.table, lambda: models[1], lambda: models.predict(offers(2, 2)), models.to_sql):
+        with pytest.raises(NotFittedError):
+            use()
+    models.fit(offers(5, 10), **PARTS)
+    before = models.table
+    with pytest.raises(ValueError, match="found"):
+        models.fit(offers(2, 2), by="who", features=["x"], target="y")
+    assert models.table.equals(before) and models.features_ == tuple(FEATURES)
+    with pytest.raises(AttributeError, match="use table"):
+        _ = models.rows
+    with pytest.raises(ValueError, match="no row to score"):
+        models.score(offers(5, 10).slice(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "says"),
+    [
+        (LogisticRegression(class_weight="blah"), "class_weight None, 'balanced'"),
+        (LogisticRegression(class_weight={7: 2}), r"class_weight names \[7\]"),
+        (LogisticRegression(C=0), "C above 0, found 0"),
+    ],
+)
+def test_settings_of_the_estimator_that_mean_nothing(estimator: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        PerGroup(estimator).fit(offers(3, 10), **PARTS)
+
+
+def test_files_that_are_not_there_or_no_parquet(tmp_path: Path) -> None:
+    (tmp_path / "offers.csv").write_text("userid,asktimes\n1,2\n")
+    for path in (tmp_path / "none.parquet", tmp_path / "offers.csv"):
+        with pytest.raises(EngineFailed, match="expected Parquet files that can be read"):
+            PerGroup(LogisticRegression()).fit(path, **PARTS)
+    wrong: list[Any] = [{"userid": [1]}, [], 5]
+    for strange in wrong:
+        with pytest.raises(TypeError, match="expected an Arrow stream, or paths"):
+            PerGroup(LogisticRegression()).fit(strange, **PARTS)

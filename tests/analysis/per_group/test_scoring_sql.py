@@ -50,7 +50,7 @@ def test_sql_scores_rows_as_python_does(estimator: Any) -> None:
     found = queried(sql, models=models, asked=asked)
     assert models.num_rows == 30
     if fitted.classes_ is None:
-        expected, column = fitted.predict(asked), "score"
+        expected, column = fitted.predict(asked), "backbone_score"
     else:
         expected, column = fitted.predict_proba(asked)[:, 1], "probability"
     ours = found[column].to_numpy()
@@ -91,3 +91,33 @@ def test_postgresql_scores_as_python_does(postgres: Postgres) -> None:
     expected = fitted.predict_proba(asked)[:, 1]
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
     assert np.isnan(found).sum() > 0
+
+
+def test_columns_of_the_rows_that_are_called_as_results_are() -> None:
+    table = offers(20, 20)
+    fitted = PerGroup(LogisticRegression()).fit(table, **PARTS)
+    asked = _ask([1, 8, 15]).append_column("score", pa.array([50.0] * 3))
+    found = queried(fitted.to_sql("models", "asked"), models=fitted.table, asked=asked)
+    np.testing.assert_allclose(
+        found.sort_by("n")["probability"].to_numpy(), fitted.predict_proba(asked)[:, 1], rtol=1e-12
+    )
+
+
+def test_features_that_are_true_or_false() -> None:
+    table = offers(20, 20)
+    flag = pa.array(table["asktimes"].to_numpy() > 4)
+    flagged = table.append_column("often", flag)
+    fitted = PerGroup(LogisticRegression()).fit(
+        flagged, by="userid", features=["often", "askbackoffdays"], target="bought_offer"
+    )
+    found = queried(fitted.to_sql("models", "rows"), models=fitted.table, rows=flagged)
+    np.testing.assert_allclose(
+        np.sort(found["probability"].to_numpy()), np.sort(fitted.predict_proba(flagged)[:, 1]), rtol=1e-12
+    )
+
+
+def test_a_group_without_a_model_has_that_of_all_under_a_prior() -> None:
+    fitted = PerGroup(LogisticRegression(), prior="global", strength=3).fit(offers(20, 20), **PARTS)
+    asked = pa.table({"n": [0, 1], "userid": [1, -5], "asktimes": [5, 5], "askbackoffdays": [2, 2]})
+    found = queried(fitted.to_sql("models", "asked"), models=fitted.table, asked=asked).sort_by("n")
+    np.testing.assert_allclose(found["probability"].to_numpy(), fitted.predict_proba(asked)[:, 1], rtol=1e-12)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 
 from backbone.analysis.per_group.kernel_path import KernelPath
 from backbone.analysis.per_group.process_path import ProcessPath
-from backbone.analysis.per_group.quality import CrossValidation, judged
-from backbone.analysis.per_group.recipe import recipe_of
-from backbone.analysis.per_group.scoring import model_of, scoring_sql
-from backbone.analysis.per_group.training import TARGET, WEIGHT, Training, described
+from backbone.analysis.per_group.quality import MOST_FOLDS, CrossValidation, judged
+from backbone.analysis.per_group.recipe import Recipe, recipe_of
+from backbone.analysis.per_group.scoring import Formula, model_of
+from backbone.analysis.per_group.training import TARGET, WEIGHT, Training, described, keys_sql
 from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.held import held
 from backbone.engines.rows import Rows
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from backbone.analysis.kernels.prior import Prior
 
 
-class PerGroup:
+class PerGroup(BaseEstimator):  # type: ignore[misc]
     """One scikit-learn model for every group of rows: every user, job or sensor.
 
     Millions of groups are fitted in seconds by compiled kernels, for `LogisticRegression` (binary, L2
@@ -42,8 +43,9 @@ class PerGroup:
     `min_rows` usable ones: the smoothed rate too, of a regression the mean); `not_converged` (no finite
     optimum, as for separable classes without a penalty); or `failed` (scikit-learn raised an error).
     A row with a missing or infinite feature, target or weight is left out of the fit and counted in
-    `n_missing`; `n_rows` counts all rows. A weight of 2 means the same as the row twice. Rows without a key
-    belong to no group; `rows_without_key_` counts them.
+    `n_missing`; `n_rows` counts all rows. A weight of 2 means the same as the row twice, except to a
+    `StandardScaler`, which takes no weights here as in scikit-learn. Rows without a key (null or NaN) belong
+    to no group; `rows_without_key_` counts them.
 
     Parameters
     ----------
@@ -73,9 +75,9 @@ class PerGroup:
     >>> models.table.select(["userid", "status", "n_rows", "n_positive"]).to_pylist()[1]
     {'userid': 2, 'status': 'fitted', 'n_rows': 5, 'n_positive': 1}
     >>> models.predict_proba(pa.table({"userid": [2, 1], "asktimes": [6, 6]}))[:, 1].round(3).tolist()
-    [0.614, 0.973]
+    [0.587, 0.966]
     >>> models[2].coef_.round(3).tolist()
-    [[1.121]]
+    [[0.949]]
     """
 
     def __init__(
@@ -96,8 +98,7 @@ class PerGroup:
         self.min_rows = min_rows
         self.memory_limit = memory_limit
         self.threads = threads
-        self._recipe = recipe_of(estimator)
-        self._check()
+        self._recipe()  # what can't be meant is told at once
 
     def fit(
         self,
@@ -122,28 +123,38 @@ class PerGroup:
         ValueError
             When a column is missing or of the wrong kind, or a weight is negative.
         """
-        self.by_ = (by,) if isinstance(by, str) else tuple(by)
-        self.features_, self.target_, self.weight_ = tuple(features), target, weight
-        columns = [*self.by_, *features, target, *([weight] if weight is not None else [])]
+        keys = (by,) if isinstance(by, str) else tuple(by)
+        columns = [*keys, *features, target, *([weight] if weight is not None else [])]
         with held(data, columns, self.memory_limit, self.threads) as rows:
-            training = self._training(rows, self.by_, features, target, weight)
-            self._way = self._path(training)
-            self.path = self._way.name
-            staged = self._way.fit(training)
-            self.classes_, self.rows_without_key_ = training.classes, training.rows_without_key
-            self.strengths_ = self._way.strengths
-            self.rows = Rows(
-                rows.engine, _with_facts(staged, training, self._way.prior), rows.versions, (staged,)
-            )
-            self.__dict__.pop("table", None)
-            if not isinstance(data, Rows):
-                _ = self.table  # read before the engine is gone
+            training = self._training(rows, keys, features, target, weight)
+            way = self._path(training)
+            staged = way.fit(training)
+            facts = _facts(training, way.prior)
+            models = Rows(rows.engine, training.shown(staged, facts), rows.versions, (staged,))
+            table = None if isinstance(data, Rows) else models.table()  # before the engine is gone
+        self.by_, self.features_, self.target_, self.weight_ = keys, tuple(features), target, weight
+        self.classes_, self.rows_without_key_ = training.classes, training.rows_without_key
+        self.path, self.strengths_ = way.name, way.strengths
+        self._way, self._flags = way, training.flags
+        self._rows: Rows | None = models if table is None else None
+        self._table: pa.Table | None = table
         return self
 
-    @cached_property
+    @property
+    def rows(self) -> Rows:
+        """The models inside the engine that held the data, for a pipeline's step to return."""
+        self._refuse_unfitted()
+        if self._rows is None:
+            raise AttributeError("rows are there only where `Rows` were fitted; use table")
+        return self._rows
+
+    @property
     def table(self) -> pa.Table:
         """The models: one row per group, in the order of the groups."""
-        return self.rows.table()
+        self._refuse_unfitted()
+        if self._table is None:
+            self._table = self.rows.table()
+        return self._table
 
     def __getitem__(self, key: Any) -> Any:
         """The fitted scikit-learn estimator of a group; its key is a tuple where several columns make it.
@@ -153,13 +164,20 @@ class PerGroup:
         KeyError
             When there is no such group, or it has no model.
         """
+        self._refuse_unfitted()
         parts = key if isinstance(key, tuple) and len(self.by_) > 1 else (key,)
         if len(parts) != len(self.by_):
             raise KeyError(f"expected a key of {len(self.by_)} parts ({', '.join(self.by_)}), found {key!r}")
         wanted: Any = None
         for name, part in zip(self.by_, parts, strict=True):
             column = self.table.column(name)
-            same = pc.equal(column, pa.scalar(part, type=column.type))
+            try:
+                held_part = pa.scalar(part, type=column.type)
+            except (pa.ArrowException, TypeError, ValueError, OverflowError):
+                raise KeyError(key) from None
+            if held_part.as_py() != part:  # 1.5 is no key of whole numbers
+                raise KeyError(key)
+            same = pc.equal(column, held_part)
             wanted = same if wanted is None else pc.and_(wanted, same)
         found = self.table.filter(wanted).to_pylist()
         if not found:
@@ -216,7 +234,7 @@ class PerGroup:
         Raises
         ------
         ValueError
-            When a group has no model.
+            When a group has no model, or there is no row.
         """
         rows = self._read(data, judged=True)
         truth = rows.column(TARGET).to_numpy()
@@ -231,6 +249,8 @@ class PerGroup:
             complete &= np.isfinite(rows.column(name).to_numpy())
         self._refuse_unscored(complete & np.isnan(found), rows)
         truth, found, weight = truth[complete], found[complete], weight[complete]
+        if not weight.sum():
+            raise ValueError("there is no row to score")
         if self.classes_ is not None:
             return float(np.average(truth == found, weights=weight))
         mean = np.average(truth, weights=weight)
@@ -255,8 +275,8 @@ class PerGroup:
         data, by, features, target, weight : as for `fit`.
         k : the number of folds.
         """
-        if k < 2:
-            raise ValueError(f"expected k of 2 or more folds, found {k}")
+        if not 2 <= k <= MOST_FOLDS:
+            raise ValueError(f"expected k of 2 to {MOST_FOLDS} folds, found {k}")
         keys = (by,) if isinstance(by, str) else tuple(by)
         columns = [*keys, *features, target, *([weight] if weight is not None else [])]
         with held(data, columns, self.memory_limit, self.threads) as rows:
@@ -264,14 +284,15 @@ class PerGroup:
             predictions = self._path(training).out_of_fold(training, k)
             found = judged(training, predictions, k, classifies=training.classes is not None)
             if not isinstance(data, Rows):
-                _ = found.table, found.overall  # read before the engine is gone
+                found.read()  # before the engine is gone
         return found
 
     def to_sql(self, models: str = "models", rows: str = "rows", *, every_group: bool = False) -> str:
         """A SELECT that scores rows by the stored table of models, without Python.
 
-        Of a classifier, `probability` is that of the last of `classes_`, as `predict_proba` gives it; `score`
-        is its logit. Of a regression, `score` is the prediction. Null where a row can't be scored.
+        Of a classifier, `probability` is that of the last of `classes_`, as `predict_proba` gives it, and
+        `backbone_score` is its logit. Of a regression, `backbone_score` is the prediction. Null where a row
+        can't be scored.
 
         Parameters
         ----------
@@ -284,28 +305,36 @@ class PerGroup:
         ValueError
             When the models are not of the kernel path: nothing but scikit-learn can use skops bytes.
         """
+        self._refuse_unfitted()
         if not isinstance(self._way, KernelPath):
             raise ValueError(
                 f"{self.estimator!r} has no formula that SQL could use; score with predict_proba()"
             )
-        return scoring_sql(
-            models,
-            rows,
-            self.by_,
-            self._way.scored,
-            every_group=every_group,
-            probability=self.classes_ is not None,
-        )
+        formula = Formula(self.by_, self._way.scored, self._flags, self._way.everywhere)
+        return formula.sql(models, rows, every_group=every_group, probability=self.classes_ is not None)
 
-    def _check(self) -> None:
+    def _recipe(self) -> Recipe | None:
+        """How kernels would fit the estimator; None where they can't.
+
+        Raises
+        ------
+        ValueError
+            When the settings contradict each other.
+        """
         if self.prior not in (None, "global"):
             raise ValueError(f"expected prior None or 'global', found {self.prior!r}")
         if not (self.strength == "cv" or (isinstance(self.strength, int | float) and self.strength > 0)):
             raise ValueError(f"expected strength 'cv' or a number above 0, found {self.strength!r}")
-        if self.prior is not None and (self._recipe is None or self._recipe.is_class_rate):
+        recipe = recipe_of(self.estimator)
+        if self.prior is not None and (recipe is None or recipe.is_class_rate):
             raise ValueError(
                 f"a prior needs LogisticRegression, LinearRegression or Ridge; found {self.estimator!r}"
             )
+        return recipe
+
+    def _refuse_unfitted(self) -> None:
+        if not hasattr(self, "_way"):
+            raise NotFittedError("these models are not fitted yet; call fit() first")
 
     def _training(
         self, rows: Rows, by: Sequence[str], features: Sequence[str], target: str, weight: str | None
@@ -322,32 +351,33 @@ class PerGroup:
 
     def _path(self, training: Training) -> KernelPath | ProcessPath:
         """The kernels where there is one for the estimator and these classes, and scikit-learn otherwise."""
-        if self._recipe is not None and (training.classes is None or len(training.classes) == 2):
+        recipe = self._recipe()
+        if recipe is not None and (training.classes is None or len(training.classes) == 2):
             strength = None if self.prior is None else self.strength
-            return KernelPath(self._recipe, training.features, training.classes, self.min_rows, strength)
+            return KernelPath(recipe, training.features, training.classes, self.min_rows, strength)
         if self.prior is not None:
             raise ValueError(f"a prior needs two classes, found {len(training.classes or ())}")
         return ProcessPath(self.estimator, training.features, training.classes, self.min_rows)
 
     def _read(self, data: Any, *, judged: bool = False) -> pa.Table:
         """The key and the features of rows to score as kernels see them; to judge, target and weight too."""
+        self._refuse_unfitted()
         weight = self.weight_ if judged else None
         columns = [*self.by_, *self.features_, *([self.target_] if judged else [])]
         columns += [weight] if weight is not None else []
         with held(data, columns, self.memory_limit, self.threads) as rows:
-            known = [name for name, _ in rows.engine.columns(rows.sql)]
-            if unknown := [name for name in columns if name not in known]:
+            types = dict(rows.engine.columns(rows.sql))
+            if unknown := [name for name in columns if name not in types]:
                 raise ValueError(
                     f"expected the columns {', '.join(columns)}; {', '.join(unknown)} is missing"
                 )
             given = Training(rows, self.by_, self.features_, self.target_, weight, self.classes_)
             values = {name: sql for name, sql in given.values.items() if judged or name != TARGET}
-            listed = [
-                *map(quote_identifier, self.by_),
-                *(f"{sql} as {quote_identifier(name)}" for name, sql in values.items()),
-            ]
-            sql = f"select {', '.join(listed)} from ({rows.sql}) as t"
-            return rows.engine.stream(sql, given.parameters).read_all().combine_chunks()
+            named = (f"{sql} as {quote_identifier(name)}" for name, sql in values.items())
+            listed = ", ".join([*keys_sql(self.by_, types), *named])
+            sql = f"select {listed} from ({rows.sql}) as t"
+            read = rows.engine.stream(sql, given.parameters).read_all().combine_chunks()
+            return read.rename_columns(dict(zip(given.by, self.by_, strict=True)))
 
     def _probabilities(self, rows: pa.Table) -> npt.NDArray[np.float64]:
         return self._way.probabilities(self.table, model_of(self.table, rows, self.by_), rows)
@@ -365,12 +395,12 @@ class PerGroup:
         )
 
 
-def _with_facts(staged: str, training: Training, prior: Prior | None) -> str:
-    """The models with what they were made of: the classes, the pull, the inputs' versions."""
+def _facts(training: Training, prior: Prior | None) -> list[str]:
+    """What models were made of, as columns: the classes, the pull, the inputs' versions."""
     facts = [] if prior is None else [f"cast({prior.strength!r} as double) as strength"]
     if training.classes is not None:
         labels = json.dumps(list(training.classes), default=str, ensure_ascii=False)
         facts.append(f"{quote_literal(labels)} as classes")
     versions = ", ".join(f"{name}@{version}" for name, version in sorted(training.rows.versions.items()))
     facts.append(f"{quote_literal(versions) if versions else 'cast(null as varchar)'} as inputs")
-    return f"select *, {', '.join(facts)} from {staged}"
+    return facts

@@ -65,14 +65,24 @@ class KernelPath:
         parts.rows.drop()
         return predictions
 
+    @property
+    def everywhere(self) -> tuple[float, ...] | None:
+        """Intercept and coefficients for groups that were not there to be fitted."""
+        return (
+            None
+            if self.prior is None
+            else (float(self.prior.intercept), *map(float, self.prior.coefficients))
+        )
+
     def values(
         self, models: pa.Table, place: npt.NDArray[np.int64], rows: pa.Table
     ) -> npt.NDArray[np.float64]:
         """Shape (rows,): the prediction of a regression, or the logit of a classifier; NaN without one."""
         found = linear_scores(models, place, rows, self.scored)
-        if self.prior is not None:  # a group that was not there to be fitted has the model of all
-            everywhere = np.full(rows.num_rows, float(self.prior.intercept))
-            for name, coefficient in zip(self.features, self.prior.coefficients, strict=True):
+        if self.everywhere is not None:
+            intercept, *coefficients = self.everywhere
+            everywhere = np.full(rows.num_rows, intercept)
+            for name, coefficient in zip(self.features, coefficients, strict=True):
                 everywhere += coefficient * rows.column(name).to_numpy()
             found = np.where(place < 0, everywhere, found)
         return np.where(np.isfinite(found), found, np.nan)

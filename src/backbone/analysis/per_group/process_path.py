@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from backbone.analysis.per_group.quality import FOLD, folded
-from backbone.analysis.per_group.training import TARGET, WEIGHT, Training
+from backbone.analysis.per_group.quality import folded
+from backbone.analysis.per_group.training import FOLD, TARGET, WEIGHT, Training
 from backbone.analysis.processes.group_fit import smoothed_rates
 from backbone.analysis.processes.kernels import EstimatorKernel, OutOfFoldEstimatorKernel
 from backbone.analysis.stored_estimator import COMPILED_TYPES, load_estimator

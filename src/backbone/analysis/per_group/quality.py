@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from backbone.analysis.groups import Groups, Kernel
-from backbone.analysis.per_group.training import TARGET, WEIGHT, Training
+from backbone.analysis.per_group.training import FOLD, TARGET, WEIGHT, Training
 from backbone.contract import quote_identifier
 from backbone.engines.held import fresh
 from backbone.engines.rows import Rows
 
-FOLD = "_fold"
+MOST_FOLDS = 127
 PREDICTIONS = ("target", "prediction", "weight")  # a row each, beside the key
 
 
@@ -33,6 +33,10 @@ class CrossValidation:
         self.rows = rows
         self.overall_rows = overall_rows
         self.k = k
+
+    def read(self) -> None:
+        """Read both, after which the engine is not needed."""
+        _ = self.table, self.overall
 
     @cached_property
     def table(self) -> pa.Table:
@@ -63,7 +67,6 @@ def folded(training: Training, k: int) -> Training:
         training,
         rows=Rows(training.rows.engine, f"select * from {staged}", staged=(staged,)),
         target=TARGET,
-        weight=WEIGHT if training.weight is not None else None,
         classes=None,
         others=(FOLD,),
         rows_without_key=0,
@@ -104,6 +107,6 @@ def judged(training: Training, predictions: str, k: int, *, classifies: bool) ->
         listed = ", ".join([*map(quote_identifier, by), *PREDICTIONS])
         work = training.work(kind(*PREDICTIONS), by)
         engine.map_groups(staged, f"select {listed} from {predictions}", by, values, work, order=order)
-        found.append(Rows(engine, f"select * from {staged}", training.rows.versions, (staged,)))
+        found.append(Rows(engine, training.shown(staged), training.rows.versions, (staged,)))
     engine.drop(predictions)
     return CrossValidation(found[0], found[1], k)

@@ -82,12 +82,18 @@ class Recipe:
             return float(self.model.alpha)
         if type(self.model).__name__ == "LinearRegression" or self.model.penalty is None:
             return 0.0
+        if not self.model.C > 0:
+            raise ValueError(f"expected C above 0, found {self.model.C!r}")
         return 0.0 if math.isinf(self.model.C) else 1.0 / float(self.model.C)
 
     def _class_weight(self, classes: Sequence[Any]) -> Any:
         weights = self.model.class_weight
+        if isinstance(weights, str) and weights != "balanced":
+            raise ValueError(f"expected class_weight None, 'balanced' or weights by label, found {weights!r}")
         if not isinstance(weights, Mapping):
             return weights
+        if strange := [label for label in weights if label not in classes]:
+            raise ValueError(f"class_weight names {strange}, which are none of the classes {list(classes)}")
         return tuple(float(weights.get(label, 1.0)) for label in classes)
 
     def restored(self, row: Mapping[str, Any], features: Sequence[str], classes: Sequence[Any] | None) -> Any:
@@ -107,7 +113,8 @@ class Recipe:
             intercept = float(row["intercept"])
             if self.scaler is not None:
                 mean, scale = _scaling(row, features)
-                intercept, coef = intercept + float(coef @ mean), coef * scale
+                intercept += float(coef @ mean) if self.scaler.with_mean else 0.0
+                coef = coef * scale
             model.n_features_in_ = len(features)
             if classes is None:
                 model.coef_, model.intercept_ = coef, intercept
@@ -169,6 +176,7 @@ def recipe_of(estimator: Any) -> Recipe | None:
             and not model.l1_ratio
             and not model.dual
             and model.solver != "liblinear"  # it shrinks the intercept too
+            and not (isinstance(model.class_weight, Mapping) and 0 in model.class_weight.values())
         )
     elif type(model) is LinearRegression:
         fits = not model.positive

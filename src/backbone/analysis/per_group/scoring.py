@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from backbone.contract import quote_identifier
 
+SCORE = "backbone_score"  # a name that the rows have hardly used
 LARGEST = 700.0  # exp() of anything larger overflows in some databases; by then a probability is 0 or 1
 
 
@@ -30,16 +32,27 @@ def model_of(models: pa.Table, rows: pa.Table, by: Sequence[str]) -> npt.NDArray
         known = models.column(name).combine_chunks()
         labels = known.unique()
         wanted = rows.column(name)
-        if wanted.type != known.type:
-            wanted = wanted.cast(known.type)
         in_models = _positions(known, labels)
-        in_rows = _positions(wanted, labels)
+        in_rows = _positions_of_any_type(wanted, labels)
         model_code = model_code * len(labels) + in_models
         row_code = np.where((row_code < 0) | (in_rows < 0), -1, row_code * len(labels) + in_rows)
         combined = pa.array(model_code).unique()  # codes stay smaller than the number of models
         model_code = _positions(pa.array(model_code), combined)
         row_code = _positions(pa.array(row_code), combined)
     return _positions(pa.array(row_code), pa.array(model_code))
+
+
+def _positions_of_any_type(values: pa.ChunkedArray, among: pa.Array) -> npt.NDArray[np.int64]:
+    """As `_positions`, where the types may differ: a value that the other type can't hold is not there."""
+    if values.type != among.type:
+        for narrower, wider in ((values, among.type), (among, values.type)):
+            try:
+                cast = narrower.cast(wider)
+            except pa.ArrowException:
+                continue
+            return _positions(cast, among) if narrower is values else _positions(values, cast)
+        return np.full(len(values), -1, dtype=np.int64)
+    return _positions(values, among)
 
 
 def _positions(values: Any, among: Any) -> npt.NDArray[np.int64]:
@@ -77,30 +90,43 @@ def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     return np.asarray(pc.cast(column, pa.float64()).combine_chunks().to_numpy(zero_copy_only=False))
 
 
-def scoring_sql(
-    models: str,
-    rows: str,
-    by: Sequence[str],
-    features: Sequence[str],
-    *,
-    every_group: bool,
-    probability: bool,
-) -> str:
-    """A SELECT that scores rows by a table of models, in SQL that every engine here understands."""
-    terms = [f"m.{quote_identifier(f'coef_{name}')} * r.{quote_identifier(name)}" for name in features]
-    linear = " + ".join(["m.intercept", *terms])
-    keys = ", ".join(f"m.{quote_identifier(key)}" for key in by)
-    if every_group:
-        head = f"{keys}, r.*"
-        join = f"{models} as m cross join {rows} as r"
-    else:
-        head = "r.*"
-        matches = " and ".join(f"m.{quote_identifier(key)} = r.{quote_identifier(key)}" for key in by)
-        join = f"{rows} as r left join {models} as m on {matches}"
-    scored = f"select {head}, {linear} as score from {join}"
-    if not probability:
-        return scored
-    return f"select s.*, {logistic_sql('s.score')} as probability from ({scored}) as s"
+@dataclass(frozen=True)
+class Formula:
+    """What `to_sql` needs to know of fitted models.
+
+    Parameters
+    ----------
+    by, features : columns of the rows.
+    flags : those of the features that are true or false.
+    everywhere : intercept and coefficients for groups without a model of their own, where there are any.
+    """
+
+    by: tuple[str, ...]
+    features: tuple[str, ...]
+    flags: frozenset[str]
+    everywhere: tuple[float, ...] | None
+
+    def sql(self, models: str, rows: str, *, every_group: bool, probability: bool) -> str:
+        """A SELECT that scores rows by a table of models, in SQL that every engine here understands."""
+        own = ["m.intercept", *(f"m.{quote_identifier(f'coef_{name}')}" for name in self.features)]
+        if self.everywhere is not None:
+            own = [f"coalesce({column}, {v!r})" for column, v in zip(own, self.everywhere, strict=True)]
+        values = (f"r.{quote_identifier(name)}" for name in self.features)
+        terms = [
+            f"{factor} * {f'cast({value} as integer)' if name in self.flags else value}"
+            for factor, value, name in zip(own[1:], values, self.features, strict=True)
+        ]
+        if every_group:
+            head = ", ".join(f"m.{quote_identifier(key)}" for key in self.by) + ", r.*"
+            join = f"{models} as m cross join {rows} as r"
+        else:
+            head = "r.*"
+            matches = (f"m.{quote_identifier(key)} = r.{quote_identifier(key)}" for key in self.by)
+            join = f"{rows} as r left join {models} as m on {' and '.join(matches)}"
+        scored = f"select {head}, {' + '.join([own[0], *terms])} as {SCORE} from {join}"
+        if not probability:
+            return scored
+        return f"select s.*, {logistic_sql(f's.{SCORE}')} as probability from ({scored}) as s"
 
 
 def logistic_sql(score: str) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from backbone.analysis.per_group.quality import FOLD, folded, judged
+from backbone.analysis.per_group.quality import folded, judged
 from backbone.analysis.per_group.recipe import LinearKernel, Recipe
-from backbone.analysis.per_group.training import Training
+from backbone.analysis.per_group.training import FOLD, Training
 
 if TYPE_CHECKING:
     from backbone.analysis.kernels.prior import Prior

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,12 +15,17 @@ from backbone.contract import quote_identifier
 from backbone.engines.held import fresh
 from backbone.engines.rows import Rows
 
-TARGET, WEIGHT = "_target", "_weight"  # what a kernel calls them; the features keep their names
+# What kernels call the columns; the features keep their names.
+KEY, LABEL, TARGET, WEIGHT, FOLD = "_key_", "_label", "_target", "_weight", "_fold"
+RESERVED = re.compile(rf"{KEY}\d+|{LABEL}|{TARGET}|{WEIGHT}|{FOLD}", re.IGNORECASE)
+FLOAT = re.compile(r"^(FLOAT|DOUBLE)$")
+NO_KEY = re.compile(r"^(BLOB|INTERVAL|BIT|STRUCT.*|MAP.*|UNION.*|.*\[\d*\])$")
 NUMBER = re.compile(r"^(BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$")
 MOST_CLASSES = 1_000
 RESULTS = (  # columns of a table of models, which no key may be called
     *("status", "n_rows", "n_missing", "n_negative", "n_positive", "class_counts", "classes", "inputs"),
     *("intercept", "iterations", "log_loss", "mean_squared_error", "model", "score", "error", "strength"),
+    *("accuracy", "auc", "r2"),  # and of one of their quality
 )
 Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -31,19 +36,28 @@ class Training:
 
     Parameters
     ----------
+    rows : with columns that are called as kernels call them, the label of a class apart.
+    names : the key's columns as the user calls them; `by` as they are called in `rows`.
+    target : LABEL, or TARGET where it is a number already.
     classes : of a classifier, the labels in order; the kernel sees a label's position. None for a number.
+    flags : those of the features that are true or false.
     others : further columns of numbers that a kernel is to see.
     rows_without_key : those with a null in a key column, which belong to no group and are left out.
     """
 
     rows: Rows
-    by: tuple[str, ...]
+    names: tuple[str, ...]
     features: tuple[str, ...]
     target: str
     weight: str | None
     classes: tuple[Any, ...] | None
     others: tuple[str, ...] = ()
+    flags: frozenset[str] = frozenset()
     rows_without_key: int = 0
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        return tuple(f"{KEY}{i}" for i in range(len(self.names)))
 
     @property
     def values(self) -> dict[str, str]:
@@ -53,10 +67,10 @@ class Training:
             found[TARGET] = _double(self.target)
         else:
             cases = " ".join(
-                f"when {quote_identifier(self.target)} = $class_{i} then {i}.0"
+                f"when {quote_identifier(self.target)} = $class_{i} then cast({i} as double)"
                 for i in range(len(self.classes))
             )
-            found[TARGET] = f"cast(case {cases} else 'nan' end as double)" if cases else _MISSING
+            found[TARGET] = f"case {cases} else {_MISSING} end"
         if self.weight is not None:
             found[WEIGHT] = _double(self.weight)
         return found | {name: quote_identifier(name) for name in self.others}
@@ -82,14 +96,17 @@ class Training:
         """Stage what is made of the rows, group by group; returns the name of the staged table."""
         staged = fresh("groups")
         parts = [*by, *self.features, self.target, *([self.weight] if self.weight else []), *self.others]
-        complete = (
-            [f"{quote_identifier(key)} is not null" for key in self.by] if self.rows_without_key else []
-        )
-        where = f" where {' and '.join(complete)}" if complete else ""
         listed = ", ".join(map(quote_identifier, dict.fromkeys(parts)))
-        sql = f"select {listed} from ({self.rows.sql}) as t{where}"
+        sql = f"select {listed} from ({self.rows.sql}) as t"
         self.rows.engine.map_groups(staged, sql, by, self.values, work, parameters=self.parameters)
         return staged
+
+    def shown(self, staged: str, facts: Sequence[str] = ()) -> str:
+        """A query of staged results, keys called as the user calls them, with further columns."""
+        names = dict(zip(self.by, self.names, strict=True))
+        columns = [name for name, _ in self.rows.engine.columns(f"select * from {staged}")]
+        listed = (f"{quote_identifier(c)} as {quote_identifier(names.get(c, c))}" for c in columns)
+        return f"select {', '.join([*listed, *facts])} from {staged}"
 
 
 def described(
@@ -125,13 +142,17 @@ def described(
         raise ValueError(
             f"the table of models has columns of its own called {', '.join(taken)}; rename the key"
         )
+    if strange := sorted(name for name in by if NO_KEY.match(types[name])):
+        raise ValueError(f"expected keys that can be ordered; {strange[0]} is {types[strange[0]]}")
+    if reserved := sorted(name for name in features if RESERVED.fullmatch(name)):
+        raise ValueError(f"a feature can't be called {', '.join(reserved)}, as kernels call other columns so")
     numbers = [*features, *([weight] if weight is not None else []), *([] if classifies else [target])]
     for name in numbers:
         if not NUMBER.match(types[name]):
             raise ValueError(
                 f"expected numbers in {name!r}, found {types[name]}; make it one or several numbers"
             )
-    missing = " or ".join(f"{quote_identifier(key)} is null" for key in by)
+    missing = " or ".join(_lacks(name, types[name]) for name in by)
     light = f"count(*) filter (where {quote_identifier(weight)} < 0)" if weight is not None else "0"
     without, negative = rows.engine.fetch(
         f"select count(*) filter (where {missing}), {light} from ({rows.sql}) as t"
@@ -139,7 +160,40 @@ def described(
     if negative:
         raise ValueError(f"expected weights of 0 or more in {weight!r}, found {negative} negative ones")
     found = _classes(rows, target, classes) if classifies else None
-    return Training(rows, tuple(by), tuple(features), target, weight, found, rows_without_key=without)
+    called = [
+        *keys_sql(by, types),
+        *map(quote_identifier, features),
+        f"{quote_identifier(target)} as {LABEL}",
+        *([f"{quote_identifier(weight)} as {WEIGHT}"] if weight is not None else []),
+    ]
+    where = f" where not ({missing})" if without else ""
+    used = replace(rows, sql=f"select {', '.join(called)} from ({rows.sql}) as t{where}")
+    return Training(
+        used,
+        tuple(by),
+        tuple(features),
+        LABEL,
+        WEIGHT if weight is not None else None,
+        found,
+        flags=frozenset(name for name in features if types[name] == "BOOLEAN"),
+        rows_without_key=without,
+    )
+
+
+def keys_sql(by: Sequence[str], types: Mapping[str, str]) -> list[str]:
+    """The columns of a key as kernels call them; -0.0 becomes 0.0, which it equals."""
+    return [
+        f"cast({quote_identifier(name)} + 0.0 as {types[name]}) as {KEY}{i}"
+        if FLOAT.match(types[name])
+        else f"{quote_identifier(name)} as {KEY}{i}"
+        for i, name in enumerate(by)
+    ]
+
+
+def _lacks(name: str, kind: str) -> str:
+    """SQL of whether a row has nothing in a column of the key; NaN is nothing."""
+    column = quote_identifier(name)
+    return f"{column} is null" + (f" or {column} = cast('nan' as {kind})" if FLOAT.match(kind) else "")
 
 
 def _classes(rows: Rows, target: str, given: Sequence[Any] | None) -> tuple[Any, ...]:

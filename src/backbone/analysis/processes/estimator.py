@@ -51,8 +51,8 @@ def check_predicts(estimator: Any, classes: Sequence[Any] | None) -> None:
         return
     if len(classes) != 2:
         raise ValueError(
-            f"expected two classes, found {len(classes)}; cross-validation of other classifiers than of "
-            "two classes is only there for models that you fit yourself"
+            f"cross-validation is there for two classes, found {len(classes)}; fit on one part of the rows "
+            "and score() the other"
         )
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(

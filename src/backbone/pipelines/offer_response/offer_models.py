@@ -27,7 +27,7 @@ SETTINGS: tuple[Setting, ...] = (
     ("c", "a number above 0 (inf for no penalty)", lambda c: c > 0),
     ("prior", '"none" or "global"', lambda prior: prior in ("none", "global")),
     ("min_rows", "a whole number from 1", lambda rows: isinstance(rows, int) and rows >= 1),
-    ("folds", "a whole number from 2", lambda folds: isinstance(folds, int) and folds >= 2),
+    ("folds", "a whole number from 2 to 127", lambda folds: isinstance(folds, int) and 2 <= folds <= 127),
 )
 
 
