@@ -145,8 +145,8 @@ def test_without_a_penalty_what_has_no_optimum_is_said(tmp_path: Path) -> None:
         ("c = 0.0", r"expected c to be a number above 0 \(inf for no penalty\), found 0.0"),
         ('prior = "local"', 'expected prior to be "none" or "global", found \'local\''),
         ("min_rows = 0", "expected min_rows to be a whole number from 1, found 0"),
-        ("folds = 1", "expected folds to be a whole number from 2, found 1"),
-        ("folds = 2.5", "expected folds to be a whole number from 2, found 2.5"),
+        ("folds = 1", "expected folds to be a whole number from 2 to 127, found 1"),
+        ("folds = 2.5", "expected folds to be a whole number from 2 to 127, found 2.5"),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, settings: str, problem: str) -> None:
