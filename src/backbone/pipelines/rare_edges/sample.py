@@ -29,10 +29,10 @@ SERVICES = (
 )  # fmt: skip
 PROGRAMS = ("nginx", "postfix", "cron", "java", "python")
 NEW = 0.15  # part of the edges that are first seen some time later
-BURST = 0.002  # part of the hours with several times the usual connections, for no bad reason
+BURST = 0.001  # part of the hours with several times the usual connections, for no bad reason
 SPLIT = 0.1  # part of the hours that come as two rows
 PLANTED = 12
-FACTORS = (3.0, 12.0)  # times the edge's largest count before: what a planted hour carries
+FACTORS = (2.5, 10.0)  # times the edge's largest count before: what a planted hour carries
 PLANTED_SECOND = 59  # of the minute in which planted connections start, and no others do
 
 
@@ -130,24 +130,25 @@ class _Part:
 
 def _part(rng: Generator, part: int) -> _Part:
     edges = [
-        (f"{PROGRAMS[host % len(PROGRAMS)]}@host-{part * HOSTS + host + 1:02}", SERVICES[service])
+        (f"{PROGRAMS[host % len(PROGRAMS)]}@host-{part * HOSTS + host + 1:02}", SERVICES[int(service)])
         for host in range(HOSTS)
         for service in rng.choice(len(SERVICES), EDGES_PER_HOST, replace=False)
     ]
     counts = _counts(rng, len(edges))
     is_planted = np.zeros(counts.shape, dtype=np.bool_)
     planted = []
-    for edge in rng.choice(len(edges), PLANTED, replace=False):
-        first = int(np.flatnonzero(counts[edge])[0])
+    for number in map(int, rng.choice(len(edges), PLANTED, replace=False)):
+        first = int(np.flatnonzero(counts[number])[0])
         if first + TRAINING >= HOURS - 24:  # too new: move its beginning to that of the rest
-            counts[edge, 0] = 1
+            counts[number, 0] = 1
             first = 0
-        hour = int(rng.integers(first + TRAINING, HOURS))
+        at = int(rng.integers(first + TRAINING, HOURS))
         factor = float(rng.uniform(*FACTORS))
-        counts[edge, hour] = int(np.ceil(factor * counts[edge, :hour].max()))
-        is_planted[edge, hour] = True
-        at = BEGIN + timedelta(hours=hour)
-        planted.append(Anomaly(*edges[edge], at, int(counts[edge, hour]), round(factor, 3)))
+        counts[number, at] = int(np.ceil(factor * counts[number, :at].max()))
+        is_planted[number, at] = True
+        source, destination = edges[number]
+        when = BEGIN + timedelta(hours=at)
+        planted.append(Anomaly(source, destination, when, int(counts[number, at]), round(factor, 3)))
 
     edge, hour = np.nonzero(counts)
     n = counts[edge, hour]
@@ -170,7 +171,7 @@ def _counts(rng: Generator, edges: int) -> Ints:
     daily = 1.0 + 0.6 * np.sin((np.arange(HOURS) % 24 - 8) * np.pi / 12)
     counts = 1 + rng.poisson(level[:, None] * daily)
     bursts = rng.random(counts.shape) < BURST
-    counts[bursts] = (counts[bursts] * rng.uniform(2.0, 4.0, int(bursts.sum()))).astype(np.int64)
+    counts[bursts] = (counts[bursts] * rng.uniform(2.0, 10.0, int(bursts.sum()))).astype(np.int64)
     counts[rng.random(counts.shape) > share[:, None]] = 0
     counts[:, 0] = np.maximum(counts[:, 0], 1)
     for edge in np.flatnonzero(rng.random(edges) < NEW):
