@@ -275,7 +275,6 @@ def report(
         if pipeline != "rare_edges":
             _wrong(f"expected a pipeline that has a report (rare_edges), found {pipeline!r}")
         project = _open(context.obj["root"])
-        project.select([pipeline])
         file = output or Path(f"{pipeline}.html")
         file.write_text(_rare_edges_page(project, edge, limit), encoding="utf-8")
         _say(f"Wrote {file}.")

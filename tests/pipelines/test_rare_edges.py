@@ -17,6 +17,7 @@ from backbone.dataset import instant_of
 from backbone.errors import WindowRefused
 from backbone.exploitation.build import build
 from backbone.operations.query import open_tables
+from backbone.pipelines import rare_edges
 from backbone.pipelines.rare_edges.sample import Sample, write_sample
 from backbone.runner import RunResult
 from conftest import Trial
@@ -139,6 +140,27 @@ def test_running_again_changes_nothing(demo: Demo) -> None:
     assert demo.trial.versions() == versions
     demo.trial.run_well(force=True)
     assert contents(demo.trial) == before, "computed anew they are the same, bit for bit"
+
+
+def test_names_of_your_own(tmp_path: Path) -> None:
+    """The pipeline that the README shows names edges by program and service."""
+    readme = (Path(rare_edges.__path__[0]) / "README.md").read_text(encoding="utf-8")
+    code = readme.partition("```python file=named_edges.py\n")[2].partition("```")[0]
+    trial = Trial(tmp_path, source="flow")
+    trial.write(tmp_path / "named_edges.py", code)
+    trial.write(tmp_path / "backbone.toml", '[project]\npipelines = ["named_edges"]\n')
+    trial.drop(
+        "started_at,executable,arguments,host_name,port,protocol\n"
+        "2026-01-01 10:05:00,/usr/sbin/nginx,worker -g,eu-1.snowflakecomputing.com,80,TCP\n"
+        "2026-01-01 10:45:00,/opt/nginx,worker,us.west.snowflakecomputing.com,80,TCP\n"
+        "2026-01-01 10:50:00,curl,,localhost,80,TCP\n"
+    )
+    trial.run_well()
+    assert trial.rows("select source, destination, connections from exploitation.edge_hour order by 1") == [
+        ("curl", "localhost 80 TCP", 1),
+        ("nginx worker", "snowflakecomputing.com 80 TCP", 2),
+    ]
+    assert trial.value("select count(*) from exploitation.edge_state") == 2
 
 
 # --- a small project, whose hours are told apart one by one ---
