@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backbone.analysis.per_group.estimator import PerGroup
+    from backbone.analysis.rare_edges.detector import RareEdgeDetector
     from backbone.contract import Contract, Key
     from backbone.exploitation.checks import AcceptedValues, InRange, NearRecent, NotNull, RowCount, Unique
     from backbone.exploitation.model import SqlModel, Step
@@ -25,6 +26,7 @@ __all__ = [
     "NotNull",
     "PerGroup",
     "Pipeline",
+    "RareEdgeDetector",
     "RowCount",
     "Source",
     "SqlModel",
@@ -36,6 +38,7 @@ __all__ = [
 
 _PLACES = {
     "backbone.analysis.per_group.estimator": ("PerGroup",),
+    "backbone.analysis.rare_edges.detector": ("RareEdgeDetector",),
     "backbone.contract": ("Contract", "Key"),
     "backbone.exploitation.checks": (
         "AcceptedValues",

@@ -257,6 +257,30 @@ def quarantine(
 
 
 @app.command()
+def report(
+    context: typer.Context,
+    pipeline: Annotated[str, typer.Argument(help="A pipeline that has a report: rare_edges.")],
+    edge: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--edge", metavar="SOURCE DESTINATION", help="One edge, by its two ends."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write.", show_default="PIPELINE.html"),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Edges in the ranking.")] = 100,
+) -> None:
+    """Write a page about a pipeline's results: one HTML file that opens without a network."""
+    with told():
+        if pipeline != "rare_edges":
+            _wrong(f"expected a pipeline that has a report (rare_edges), found {pipeline!r}")
+        project = _open(context.obj["root"])
+        file = output or Path(f"{pipeline}.html")
+        file.write_text(_rare_edges_page(project, edge, limit), encoding="utf-8")
+        _say(f"Wrote {file}.")
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from importlib.metadata import version as installed
@@ -338,6 +362,18 @@ def _show_query(
     with project.engine(_reader()) as engine:
         open_tables(project.lake, engine, as_of)
         print_rows(engine, sql, form.value, limit, parameters, console)
+
+
+def _rare_edges_page(project: Project, edge: tuple[str, str] | None, limit: int) -> str:
+    from backbone.errors import SettingsError
+    from backbone.operations.query import open_tables
+    from backbone.reports.rare_edges import RARE_EDGE, edge_page, ranking_page
+
+    if not project.lake.exists(RARE_EDGE):
+        raise SettingsError(RARE_EDGE, "there is no such table yet", "Nothing was written.", "backbone run")
+    with project.engine(_reader()) as engine:
+        open_tables(project.lake, engine)
+        return edge_page(engine, *edge) if edge else ranking_page(engine, limit)
 
 
 def _is_empty(project: Project, sql: str) -> bool:

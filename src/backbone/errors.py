@@ -72,6 +72,10 @@ class StepFailed(BackboneError):
     """A step's own code failed."""
 
 
+class WindowRefused(BackboneError):
+    """A window that goes on from one that has not run."""
+
+
 class EngineFailed(BackboneError):
     """The engine or the storage gave up: memory or disk that is full, a file that can't be read."""
 

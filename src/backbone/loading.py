@@ -357,7 +357,16 @@ def _loaded(
                     "Nothing was run.",
                     "give the source an event_time, or drop the condition",
                 )
-    facts = [code.mark, cadence, model.lookback, sorted(model.whole), sorted(used.items())]
+    if cadence is None and (model.together or (isinstance(model, Step) and model.previous)):
+        raise PipelineError(
+            model.dataset,
+            "its windows are to be computed together, and it has none",
+            "Nothing was run.",
+            "let it read a source with an event_time, or drop `together` and `previous`",
+        )
+    facts: list[Any] = [code.mark, cadence, model.lookback, sorted(model.whole), sorted(used.items())]
+    if model.together:
+        facts.append("together")
     fingerprint = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:32]
     return LoadedModel(
         model, inputs, code.sql, fingerprint, cadence, used, times, conserves, measures, text=code.text

@@ -294,11 +294,11 @@ def _build(
         blocked.add(model.dataset)
         return
     states = index.windows(model.dataset)
-    stale = stale_windows(model, states, index.changes, now=now, start=start, end=end, force=force)
     made = project.lake.exists(model.dataset)
-    if not stale.due and made:
-        return
     try:
+        stale = stale_windows(model, states, index.changes, now=now, start=start, end=end, force=force)
+        if not stale.due and made:
+            return
         receipt = build(
             project.lake,
             engine,

@@ -33,12 +33,13 @@ MANY_FILES = 40
 
 @dataclass(frozen=True)
 class WindowState:
-    """What a window (or a table that is one whole, `start` None) was last computed from."""
+    """What a window (or a table that is one whole, `start` None) was last computed from, in which version."""
 
     start: datetime | None
     every: str | None
     fingerprint: str
     inputs: dict[str, int]
+    version: int = -1
 
 
 @dataclass(frozen=True)
@@ -159,15 +160,18 @@ class Index:
         if not self._lake.exists("operations.window"):
             return {}
         rows = self._engine.fetch(
-            "select window_start, every, fingerprint, inputs from operations.window where dataset = $dataset "
+            "select window_start, every, fingerprint, inputs, version from operations.window "
+            "where dataset = $dataset "
             "and version >= coalesce((select max(version) from operations.receipt "
             "where dataset = $dataset and replaces_all), 0) "
             "qualify row_number() over (partition by window_start order by version desc) = 1",
             {"dataset": dataset},
         )
         return {
-            start and start.astimezone(UTC): WindowState(start, every, fingerprint, json.loads(inputs))
-            for start, every, fingerprint, inputs in rows
+            start and start.astimezone(UTC): WindowState(
+                start, every, fingerprint, json.loads(inputs), version
+            )
+            for start, every, fingerprint, inputs, version in rows
         }
 
 

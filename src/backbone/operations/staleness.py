@@ -3,6 +3,9 @@
 A window is to be computed in which a windowed source above the table has ever had an event. It is stale
 when it never ran, whose code or parameters changed, or whose inputs changed, in the window
 or its look-back, in a version after the one it was computed from.
+
+Of a step that goes on from its own earlier windows, a window is stale too when an earlier one is, or has been
+computed after it. One without an event leaves nothing to go on from, and makes no other stale.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backbone.dataset import Window, hour_of, instant_of, step, windows_between
+from backbone.errors import WindowRefused
 from backbone.exploitation.model import LoadedModel
 from backbone.operations.index import Change, WindowState
 
@@ -47,6 +51,11 @@ def stale_windows(
     now : windows that end later have not closed.
     start, end : restrict to the windows that overlap this range, and add its empty ones.
     force : also windows that are not stale; a table without windows only where no range is given.
+
+    Raises
+    ------
+    WindowRefused
+        When a window of the range goes on from one before the range that is stale.
     """
     if loaded.every is None:
         state = states.get(None)
@@ -69,18 +78,38 @@ def stale_windows(
         for change in changes(name)
         if change.low is not None and change.high is not None
         for window in windows_between(instant_of(change.low), instant_of(change.high), loaded.every)
-    } | {s for s in states if s is not None}
+    }
+    eventful = frozenset(candidates)
+    candidates |= {s for s in states if s is not None}
     if start is not None:
         candidates |= {window.start for window in windows_between(start, end or now, loaded.every)}
     latest = _Latest(loaded, changes)
-    windows = []
+    windows, left = [], None
+    chained, newest = False, -1
     for at in sorted(candidates):
         window = Window(at, step(at, loaded.every))
-        if window.end > now or (start and window.end <= start) or (end and window.start >= end):
+        early = start is not None and window.end <= start
+        outside = early or (end is not None and window.start >= end)
+        if window.end > now or (outside and not loaded.follows):
             continue
         state = states.get(at)
-        if force or state is None or state.fingerprint != loaded.fingerprint or latest.after(window, state):
+        stale = state is None or state.fingerprint != loaded.fingerprint or latest.after(window, state)
+        if loaded.follows:
+            stale = stale or chained or (state is not None and state.version < newest)
+            if at in eventful:
+                chained = chained or stale or (force and not outside)
+                newest = max(newest, -1 if state is None else state.version)
+        if early and stale and at in eventful and left is None:
+            left = window
+        if not outside and (stale or force):
             windows.append(window)
+    if left is not None and windows:
+        raise WindowRefused(
+            f"{loaded.dataset}, window {windows[0]}",
+            f"it goes on from the windows before it, and {left} is stale or has never run",
+            "Nothing of it is published; what was there before stays.",
+            f"backbone run --from {left}, or without a range",
+        )
     return Stale(tuple(windows), cadence_changed, bool(windows) or cadence_changed)
 
 

@@ -297,3 +297,30 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         RareEdgeDetector(training_hours=0)
     with pytest.raises(ValueError, match="cooldown_hours of 0 or more, found -1"):
         RareEdgeDetector(cooldown_hours=-1)
+
+
+def test_a_history_is_the_changes_of_every_hour() -> None:
+    counts = up_to(edge_counts(), 60)
+    before, _ = DETECTOR.update(None, up_to(counts, 25))
+    later = after(counts, 25)
+    with own_engine("1GB", 2) as engine:
+        engine.take("later", later)
+        found = DETECTOR.history(before, Rows(engine, "select * from later"))
+        history = found.table()
+        found.drop()
+    state, rows, told = before, [], []
+    for hour in range(26, 61):
+        part = later.filter(pc.equal(later["hour"], hour))
+        if part.num_rows:
+            changed, alerts = DETECTOR.changes(state, part)
+            state, _ = DETECTOR.update(state, part)
+            rows.append(changed)
+            told.append(alerts)
+    columns = state.column_names
+    order = [(name, "ascending") for name in ("last_seen", "source", "destination")]
+    assert history.select(columns).sort_by(order).equals(pa.concat_tables(rows).sort_by(order))
+    alerts = history.filter(pc.is_valid(history["alert_value"])).sort_by(order)
+    expected = pa.concat_tables(told)
+    names = [f"alert_{name}" for name in expected.column_names[3:]]
+    found_alerts = alerts.select(["source", "destination", "last_seen", *names])
+    assert found_alerts.rename_columns(expected.column_names).equals(expected)

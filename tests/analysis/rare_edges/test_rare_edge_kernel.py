@@ -56,6 +56,7 @@ RULES = st.builds(
     st.floats(-3.0, 0.5),
     st.floats(-1.0, 5.0),
     st.one_of(st.none(), st.floats(-0.5, 2.0)),
+    st.one_of(st.none(), st.integers(1, 800)),
 )
 
 
@@ -76,6 +77,31 @@ def test_the_laws_of_kernels_hold_from_the_beginning() -> None:
     check_kernel(RareEdgeKernel(QUICK, pa.int64()), edge_counts(), BY)
     kind = pa.timestamp("us", "UTC")
     check_kernel(RareEdgeKernel(QUICK, kind), instants(edge_counts(), kind), BY)
+
+
+def test_each_hour_is_the_last_of_the_hours_up_to_it() -> None:
+    rule = QUICK._replace(retire_hours=9)
+    counts = edge_counts()
+    every = RareEdgeKernel(rule, pa.int64(), each_hour=True)
+    check_kernel(every, counts, BY)
+    found = watched(every, counts)
+    assert found.num_rows == counts.num_rows
+    for hour in (30, 90, 199):
+        until = found.filter(pa.compute.field("last_seen") <= hour).to_pylist()
+        last = {(row["source"], row["destination"]): row | {"alerts": []} for row in until}
+        whole = watched(RareEdgeKernel(rule, pa.int64()), counts.filter(pa.compute.field("hour") <= hour))
+        assert list(last.values()) == [row | {"alerts": []} for row in whole.to_pylist()]
+        told = [alert for row in until for alert in row["alerts"]]
+        assert told == [alert for row in whole.to_pylist() for alert in row["alerts"]]
+
+
+def test_an_edge_that_was_away_for_long_starts_anew() -> None:
+    rule = QUICK._replace(retire_hours=100)
+    hours = [0, 5, 30, 130, 231, 300]
+    n = len(hours)
+    counts = pa.table({"source": ["a"] * n, "destination": ["b"] * n, "hour": hours, "connections": [9] * n})
+    (row,) = watched(RareEdgeKernel(rule, pa.int64()), counts).to_pylist()
+    assert (row["first_seen"], row["last_seen"]) == (231, 300), "100 hours are not too long, 101 are"
 
 
 def test_the_laws_of_kernels_hold_where_edges_are_known() -> None:

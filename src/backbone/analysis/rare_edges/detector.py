@@ -17,6 +17,7 @@ from backbone.analysis.rare_edges.known import KnownEdges, known_edges
 from backbone.analysis.rare_edges.rule import Rule
 from backbone.analysis.rare_edges.state import EdgeState
 from backbone.engines.held import fresh
+from backbone.engines.rows import Rows
 
 
 class RareEdgeDetector:
@@ -44,6 +45,9 @@ class RareEdgeDetector:
     slope, intercept : of the multiple of the maximum, per day since the maximum and at once. `fit_decay`
         estimates them from history.
     floor : the smallest multiple; None for none.
+    retire_hours : an edge that is seen again more than this many hours after it was last seen starts anew,
+        its training too; None for never. `update` keeps retired edges in the state: drop those whose
+        `last_seen` is that long ago at will.
     memory_limit, threads : of the engine that sorts the counts, where they are in none.
 
     Examples
@@ -83,6 +87,7 @@ class RareEdgeDetector:
         slope: float = -0.04448,
         intercept: float = 3.6,
         floor: float | None = None,
+        retire_hours: int | None = None,
         *,
         memory_limit: str = "4GB",
         threads: int | None = None,
@@ -91,11 +96,14 @@ class RareEdgeDetector:
             raise ValueError(f"expected training_hours of 1 or more, found {training_hours}")
         if cooldown_hours < 0:
             raise ValueError(f"expected cooldown_hours of 0 or more, found {cooldown_hours}")
+        if retire_hours is not None and retire_hours < 1:
+            raise ValueError(f"expected retire_hours of 1 or more, or None, found {retire_hours}")
         self.training_hours = training_hours
         self.cooldown_hours = cooldown_hours
         self.slope = slope
         self.intercept = intercept
         self.floor = floor
+        self.retire_hours = retire_hours
         self.memory_limit = memory_limit
         self.threads = threads
 
@@ -190,11 +198,47 @@ class RareEdgeDetector:
             self.slope, self.intercept, self.n_maxima_ = fit_decay(given, self.training_hours)
         return self
 
+    def history(self, state: Any, counts: Rows) -> Rows:
+        """As `changes`, but after every hour: a row for each edge and hour, which the engine keeps.
+
+        It is for many hours at once, whose states are to be the same as from one `changes` an hour.
+
+        Parameters
+        ----------
+        counts : rows that an engine holds.
+
+        Returns
+        -------
+        The columns of the state, of which `last_seen` is the row's hour; and those of an alert, without its
+        hour and with `alert_` before their names: null where the hour is none.
+        """
+        with hourly_counts(counts, self.memory_limit, self.threads) as given:
+            staged = self._staged(known_edges(state, given), given, each_hour=True)
+            state_columns = [*EDGE, *EdgeState._fields]
+            alert_columns = [field.name for field in alert_fields(given.seen["hour"]) if field.name != "hour"]
+            listed = ", ".join([*state_columns, *(f"{ALERTS}[1].{n} as alert_{n}" for n in alert_columns)])
+        return Rows(counts.engine, f"select {listed} from {staged}", counts.versions, (staged,))
+
     def _watched(self, known: KnownEdges, counts: HourlyCounts) -> pa.Table:
         """What the kernel makes of the counts: a row for every edge that they hold."""
-        rule = Rule(self.training_hours, self.cooldown_hours, self.slope, self.intercept, self.floor)
+        engine, staged = counts.rows.engine, self._staged(known, counts)
+        try:
+            return engine.stream(f"select * from {staged}").read_all()
+        finally:
+            engine.drop(staged)
+
+    def _staged(self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False) -> str:
+        """Stage what the kernel makes of the counts; the name of the table."""
+        rule = Rule(
+            self.training_hours,
+            self.cooldown_hours,
+            self.slope,
+            self.intercept,
+            self.floor,
+            self.retire_hours,
+        )
         engine, sql, values, edges = counts.rows.engine, counts.sql, counts.values, fresh("known")
-        kernel = RareEdgeKernel(rule, counts.seen["hour"], known.state if len(known) else None)
+        kernel = RareEdgeKernel(rule, counts.seen["hour"], known.state if len(known) else None, each_hour)
         if len(known):
             engine.show(edges, known.keys.append_column(POSITION, [np.arange(len(known))]))
             sql = (
@@ -206,10 +250,9 @@ class RareEdgeDetector:
         staged = fresh("watched")
         try:
             engine.map_groups(staged, sql, EDGE, values, work, order=("hour",))
-            return engine.stream(f"select * from {staged}").read_all()
         finally:
-            engine.drop(staged)
             engine.drop(edges)
+        return staged
 
 
 def _alerts(found: pa.Table, counts: HourlyCounts) -> pa.Table:

@@ -21,7 +21,7 @@ NEW = -1  # the position of an edge that was not known
 
 ALERT = np.dtype(
     [
-        ("edge", np.int64),
+        ("row", np.int64),  # of the result
         ("hour", np.int64),
         ("value", np.int64),
         ("expected", np.float64),
@@ -34,6 +34,7 @@ ALERT = np.dtype(
 FINE, TOO_FEW, TOO_MANY, NOT_WHOLE, NOT_LATER, TWICE = range(6)
 MOST = 1 << 53  # connections in an hour: up to here a double holds every whole number
 NO_FLOOR = -math.inf
+NEVER_RETIRED = 1 << 62
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,6 +44,8 @@ R = TypeVar("R")
 class RareEdgeKernel:
     """One row per edge: its state after the last of its hours, and its alerts as a list.
 
+    With `each_hour`, one row per edge and hour: the state after that hour, and its alert, if it is one.
+
     A group is an edge; its values are `hour` (increasing; as `hour_type` holds it, or a number of hours) and
     `connections`, of which those of one hour are summed. Where edges are known already, `position` is an
     edge's index in `known`, or `NEW`, and hours are after the last one that any of them was seen in.
@@ -51,6 +54,7 @@ class RareEdgeKernel:
     ----------
     hour_type : of the hours in the result.
     known : the state of the edges before; None at the beginning.
+    each_hour : a row for every hour of an edge, not for the last one alone.
 
     Raises
     ------
@@ -62,6 +66,7 @@ class RareEdgeKernel:
     rule: Rule
     hour_type: pa.DataType
     known: EdgeState | None = None
+    each_hour: bool = False
 
     def schema(self, keys: pa.Schema) -> pa.Schema:
         return pa.schema(
@@ -75,31 +80,38 @@ class RareEdgeKernel:
 
     def __call__(self, groups: Groups) -> pa.RecordBatch:
         known = EdgeState.empty(0) if self.known is None else self.known
-        found = EdgeState.empty(len(groups))
+        found = EdgeState.empty(len(groups.values[HOUR]) if self.each_hour else len(groups))
+        group = np.empty(len(found.last_seen), dtype=np.int64)
         position = np.empty(0, dtype=np.int64) if self.known is None else groups.values[POSITION]
-        alerts, trouble, row = _watch(
+        alerts, trouble, row, n_rows = _watch(
             read_only(groups.offsets),
             read_only(groups.values[HOUR]),
             read_only(groups.values[CONNECTIONS]),
             read_only(position),
             EdgeState(*map(read_only, known)),
             found,
+            group,
+            self.each_hour,
             self.rule.training_hours,
             self.rule.cooldown_hours,
             float(self.rule.slope),
             float(self.rule.intercept),
             NO_FLOOR if self.rule.floor is None else float(self.rule.floor),
+            NEVER_RETIRED if self.rule.retire_hours is None else self.rule.retire_hours,
             per_hour(self.hour_type),
             self._covered,
         )
         if trouble != FINE:
             raise ValueError(self._message(trouble, groups, row))
+        group, found = group[:n_rows], EdgeState(*(values[:n_rows] for values in found))
+        keys = groups.keys.take(pa.array(group)) if self.each_hour else groups.keys
+        place = np.full(len(groups), NEW) if self.known is None else position[groups.offsets[:-1]]
         return pa.RecordBatch.from_arrays(
             [
-                *groups.keys.columns,
-                pa.array(np.full(len(groups), NEW) if self.known is None else position[groups.offsets[:-1]]),
+                *keys.columns,
+                pa.array(place[group]),
                 *found.columns(self.hour_type),
-                _lists(alerts, len(groups), self.hour_type),
+                _lists(alerts, n_rows, self.hour_type),
             ],
             schema=self.schema(groups.keys.schema),
         )
@@ -142,8 +154,8 @@ def alert_fields(hour: pa.DataType) -> list[pa.Field]:
     return [pa.field(name, kind) for name, kind in kinds.items()]
 
 
-def _lists(alerts: Values, edges: int, hour: pa.DataType) -> pa.Array:
-    """The alerts of each edge."""
+def _lists(alerts: Values, rows: int, hour: pa.DataType) -> pa.Array:
+    """The alerts of each row of the result."""
     value, expected, since = alerts["value"], alerts["expected"], alerts["since_last_alert"]
     sensible = expected > 0.0
     with np.errstate(over="ignore"):
@@ -158,7 +170,7 @@ def _lists(alerts: Values, edges: int, hour: pa.DataType) -> pa.Array:
         pa.array(alerts["maximum"]),
         hours_of(alerts["maximum_at"], hour),
     ]
-    ends = np.cumsum(np.bincount(alerts["edge"], minlength=edges))
+    ends = np.cumsum(np.bincount(alerts["row"], minlength=rows))
     offsets = np.concatenate([[0], ends]).astype(np.int32)
     told = pa.StructArray.from_arrays(columns, fields=alert_fields(hour))
     return pa.ListArray.from_arrays(pa.array(offsets), told)
@@ -189,30 +201,35 @@ def _watch(
     position: Values,
     known: EdgeState,
     found: EdgeState,
+    group: Values,
+    each_hour: bool,
     training_hours: int,
     cooldown_hours: int,
     slope: float,
     intercept: float,
     floor: float,
+    retire_hours: int,
     per_hour: int,
     covered: int,
-) -> tuple[Values, int, int]:
-    """Fill `found`; the alerts, what is wrong, and in which row."""
+) -> tuple[Values, int, int, int]:
+    """Fill `found` and the edge of each of its rows; the alerts, what is wrong and in which row, and how many
+    rows are filled."""
     alerts = np.empty(64, dtype=ALERT)
     n_alerts = 0
+    out = 0
     decay_1 = _decay(1, slope, intercept, floor)
     for edge in range(len(offsets) - 1):
         row, end = offsets[edge], offsets[edge + 1]
         at = position[row] if len(position) else NEW
         hour = units[row] // per_hour
         if hour <= covered:
-            return alerts[:0], NOT_LATER, row
+            return alerts[:0], NOT_LATER, row, 0
         if at == NEW:
-            first = hour
+            first = last = hour
             maximum, maximum_at, last_alert = 0, first, NEVER
             n, mean, m2, expected = 0, 0.0, 0.0, 0.0
         else:
-            first = known.first_seen[at]
+            first, last = known.first_seen[at], known.last_seen[at]
             maximum, maximum_at, last_alert = known.maximum[at], known.maximum_at[at], known.last_alert[at]
             n, mean, m2 = known.n_hours[at], known.mean[at], known.squared_deviations[at]
             expected = known.expected[at]
@@ -222,17 +239,23 @@ def _watch(
             unit = units[row]
             hour = unit // per_hour
             if hour * per_hour != unit:
-                return alerts[:0], NOT_WHOLE, row
+                return alerts[:0], NOT_WHOLE, row, 0
             count = 0
             while row < end and units[row] == unit:
                 if connections[row] < 1:
-                    return alerts[:0], TOO_FEW, row
+                    return alerts[:0], TOO_FEW, row, 0
                 if connections[row] > MOST - count:
-                    return alerts[:0], TOO_MANY, row
+                    return alerts[:0], TOO_MANY, row, 0
                 if len(position) and position[row] != at:
-                    return alerts[:0], TWICE, row
+                    return alerts[:0], TWICE, row, 0
                 count += connections[row]
                 row += 1
+            if hour - last > retire_hours:
+                first = hour
+                maximum, maximum_at, last_alert = 0, first, NEVER
+                n, mean, m2, expected = 0, 0.0, 0.0, 0.0
+                max_at, rare_at = training_hours, 0
+            last = hour
             x = float(count)
             h = hour - first
 
@@ -245,30 +268,33 @@ def _watch(
                 if count > maximum:
                     maximum, maximum_at = count, hour
                 expected = decay_1 * maximum
-                continue
-
-            sd = math.sqrt(m2 / n)
-            decayed = _decay(h - max_at, slope, intercept, floor) * maximum
-            if x > expected and h - rare_at > cooldown_hours:
-                if n_alerts == len(alerts):
-                    more = np.empty(2 * n_alerts, dtype=ALERT)
-                    more[:n_alerts] = alerts
-                    alerts = more
-                alert = alerts[n_alerts]
-                n_alerts += 1
-                alert.edge, alert.hour, alert.value, alert.expected = edge, hour, count, expected
-                alert.since_first_seen = h
-                alert.since_last_alert = 0 if last_alert == NEVER else h - rare_at
-                alert.maximum, alert.maximum_at = maximum, maximum_at
-                last_alert, rare_at = hour, h
-                n, mean, m2, sd = 0, 0.0, 0.0, 0.0
-            if decayed < decay_1 * x:
-                expected = decay_1 * x + sd
-                maximum, maximum_at, max_at = count, hour, h
             else:
-                expected = decayed + sd
-        found.first_seen[edge], found.last_seen[edge] = first, hour
-        found.maximum[edge], found.maximum_at[edge], found.last_alert[edge] = maximum, maximum_at, last_alert
-        found.expected[edge] = expected
-        found.n_hours[edge], found.mean[edge], found.squared_deviations[edge] = n, mean, m2
-    return alerts[:n_alerts], FINE, 0
+                sd = math.sqrt(m2 / n)
+                decayed = _decay(h - max_at, slope, intercept, floor) * maximum
+                if x > expected and h - rare_at > cooldown_hours:
+                    if n_alerts == len(alerts):
+                        more = np.empty(2 * n_alerts, dtype=ALERT)
+                        more[:n_alerts] = alerts
+                        alerts = more
+                    alert = alerts[n_alerts]
+                    n_alerts += 1
+                    alert.row, alert.hour, alert.value, alert.expected = out, hour, count, expected
+                    alert.since_first_seen = h
+                    alert.since_last_alert = 0 if last_alert == NEVER else h - rare_at
+                    alert.maximum, alert.maximum_at = maximum, maximum_at
+                    last_alert, rare_at = hour, h
+                    n, mean, m2, sd = 0, 0.0, 0.0, 0.0
+                if decayed < decay_1 * x:
+                    expected = decay_1 * x + sd
+                    maximum, maximum_at, max_at = count, hour, h
+                else:
+                    expected = decayed + sd
+
+            if each_hour or row == end:
+                group[out] = edge
+                found.first_seen[out], found.last_seen[out] = first, hour
+                found.maximum[out], found.maximum_at[out] = maximum, maximum_at
+                found.last_alert[out], found.expected[out] = last_alert, expected
+                found.n_hours[out], found.mean[out], found.squared_deviations[out] = n, mean, m2
+                out += 1
+    return alerts[:n_alerts], FINE, 0, out

@@ -118,7 +118,9 @@ def watch(counts: Iterable[tuple[int, int]], rule: Rule) -> tuple[Edge, list[Ale
     edge: Edge | None = None
     alerts = []
     for hour, x in counts:
-        edge = edge or Edge(first_seen=hour, last_seen=hour)
+        retired = rule.retire_hours is not None and edge and hour - edge.last_seen > rule.retire_hours
+        if edge is None or retired:
+            edge = Edge(first_seen=hour, last_seen=hour)
         alert = feed(edge, hour, x, rule)
         if alert is not None:
             alerts.append(alert)

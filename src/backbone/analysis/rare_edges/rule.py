@@ -14,6 +14,8 @@ class Rule(NamedTuple):
     cooldown_hours : an alert comes more than this many hours after the one before it.
     slope, intercept : of the decay, per day and at once: so many times its maximum is expected of an edge.
     floor : the smallest multiple of the maximum that is expected; None for none.
+    retire_hours : an edge that is seen again more than this many hours after it was last seen starts anew, as
+        if it had never been seen; None for never.
 
     Examples
     --------
@@ -28,6 +30,7 @@ class Rule(NamedTuple):
     slope: float = -0.04448
     intercept: float = 3.6
     floor: float | None = None
+    retire_hours: int | None = None
 
     def decay(self, hours: int) -> float:
         """By what the maximum is multiplied, so many hours after it."""

@@ -1,0 +1,1 @@
+"""Connections between programs, hosts or people: edges that suddenly carry far more than expected."""

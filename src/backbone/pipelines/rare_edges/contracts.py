@@ -1,0 +1,22 @@
+"""What is delivered: who connected to what, and when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from backbone.contract import Contract
+
+
+class Connection(Contract):
+    """One or several connections from a source to a destination, named as they are in the log."""
+
+    started_at: Annotated[datetime, Field(description="when the connection began")]
+    source: Annotated[str, Field(min_length=1, description="who connected")]
+    destination: Annotated[str, Field(min_length=1, description="to what")]
+    connections: (
+        Annotated[int, Field(ge=1, description="how many connections the row stands for; 1 unless said")]
+        | None
+    ) = None

@@ -1,0 +1,119 @@
+"""The step `edge_state`: what is known of every edge, window by window.
+
+A window has a row for every edge that had connections in it. The first of a day (UTC) in which any edge had
+some carries all other edges along too. So the rows of one day tell the state as of any of its windows, and
+nobody has to read the days before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from backbone.errors import SettingsError
+from backbone.exploitation.model import StepContext
+
+if TYPE_CHECKING:
+    from backbone.analysis.rare_edges.detector import RareEdgeDetector
+    from backbone.engines.rows import Rows
+
+COUNTS = "select source, destination, window_start as hour, connections from exploitation.edge_hour"
+STATE = (
+    "source", "destination", "first_seen", "last_seen", "maximum", "maximum_at", "last_alert", "expected",
+    "n_hours", "mean", "squared_deviations",
+)  # fmt: skip
+ALERT = (
+    "value", "expected", "ratio", "hours_since_first_seen", "hours_since_last_alert", "previous_maximum",
+    "previous_maximum_at",
+)  # fmt: skip
+
+# The last row of each edge among those of the day before.
+LATEST = """
+select {state} from (
+    select *, row_number() over (partition by source, destination order by window_start desc) as n
+    from ({previous}) as p
+) as l where n = 1
+"""
+
+# A row holds until the next of its edge. Those that hold in the first window of a day, but are not of it, are
+# carried along into it.
+CARRIED = """
+with first_of_day as (
+    select min(last_seen) as begins from ({history}) as h group by cast(last_seen as date)
+    {new_days}
+), lasting as (
+    select {state}, lead(last_seen) over (partition by source, destination order by last_seen) as until
+    from ({all}) as a
+)
+select f.begins as window_start, {state}, 0 as seen, {no_alert}
+from lasting as l join first_of_day as f
+on f.begins > l.last_seen and f.begins < coalesce(l.until, timestamptz '9999-01-01') {known}
+"""
+
+Setting = tuple[str, str, Callable[[Any], bool]]
+SETTINGS: tuple[Setting, ...] = (
+    ("training_hours", "a whole number from 1", lambda hours: isinstance(hours, int) and hours >= 1),
+    ("cooldown_hours", "a whole number from 0", lambda hours: isinstance(hours, int) and hours >= 0),
+    ("slope", "a number", lambda slope: abs(slope) < float("inf")),
+    ("intercept", "a number", lambda intercept: abs(intercept) < float("inf")),
+    ("floor", "a number, or -inf for none", lambda floor: floor < float("inf")),
+    ("retire_days", "a whole number from 0 (0 for never)", lambda days: isinstance(days, int) and days >= 0),
+)
+
+
+def watch_edges(context: StepContext) -> Rows:
+    """The state of every edge after each window that it had connections in, and the alerts."""
+    from backbone.engines.rows import Rows
+
+    retire_days = context.parameters["retire_days"]
+    state, alerts = ", ".join(STATE), ", ".join(f"alert_{name}" for name in ALERT)
+    counts, previous = context.rows(COUNTS), context.previous
+    latest, new_days = None, ""
+    if previous is not None:
+        latest = LATEST.format(state=state, previous=previous.sql)
+        new_days = (
+            f"having cast(min(last_seen) as date) > (select max(window_date) from ({previous.sql}) as p)"
+        )
+    known = None if latest is None else Rows(counts.engine, latest)
+    found = _detector(context.parameters).history(known, counts)
+    history = f"select {state} from ({found.sql}) as h"
+    carried = CARRIED.format(
+        history=history,
+        all=history if latest is None else f"{history} union all {latest}",
+        new_days=new_days,
+        state=state,
+        no_alert=", ".join(f"null as alert_{name}" for name in ALERT),
+        known=f"and f.begins <= l.last_seen + interval '{retire_days} days'" if retire_days else "",
+    )
+    changed = f"select last_seen as window_start, {state}, 1 as seen, {alerts} from ({found.sql}) as h"
+    return Rows(
+        counts.engine, f"{changed} union all select * from ({carried}) as c", counts.versions, found.staged
+    )
+
+
+def _detector(parameters: Mapping[str, Any]) -> RareEdgeDetector:
+    """The detector that the pipeline's settings ask for.
+
+    Raises
+    ------
+    SettingsError
+        When a setting has a value that means nothing.
+    """
+    for name, expected, holds in SETTINGS:
+        if not holds(parameters[name]):
+            raise SettingsError(
+                "backbone.toml, [pipelines.rare_edges]",
+                f"expected {name} to be {expected}, found {parameters[name]!r}",
+                "Nothing of it is published; what was there before stays.",
+                "write such a value and run again",
+            )
+    from backbone.analysis.rare_edges.detector import RareEdgeDetector
+
+    return RareEdgeDetector(
+        parameters["training_hours"],
+        parameters["cooldown_hours"],
+        float(parameters["slope"]),
+        float(parameters["intercept"]),
+        float(parameters["floor"]),
+        24 * parameters["retire_days"] or None,
+    )

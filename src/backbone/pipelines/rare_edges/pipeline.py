@@ -1,0 +1,54 @@
+"""The pipeline: one source, three tables, by the hour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backbone.exploitation.checks import InRange, NotNull
+from backbone.exploitation.model import SqlModel, Step
+from backbone.pipeline import Pipeline, Source
+from backbone.pipelines.rare_edges import contracts, edge_states
+
+EDGE = ["source", "destination"]
+PARAMETERS = {
+    "training_hours": 720,
+    "cooldown_hours": 24,
+    "slope": -0.04448,
+    "intercept": 3.6,
+    "floor": float("-inf"),
+    "retire_days": 0,
+}
+
+CONNECTION = Source("connection", contracts.Connection, event_time="started_at")
+EDGE_HOUR = SqlModel(
+    "edge_hour",
+    "edge_hour.sql",
+    grain=EDGE,
+    together=True,
+    conserves={"connections": "sum(coalesce(connections, 1)) from formatted.connection"},
+)
+EDGE_STATE = Step(
+    "edge_state",
+    edge_states.watch_edges,
+    reads=["exploitation.edge_hour"],
+    grain=EDGE,
+    previous=True,
+    parameters=list(PARAMETERS),
+    conserves={"seen": "count(*) from exploitation.edge_hour"},
+    checks=[NotNull("expected"), InRange("maximum", least=1)],
+)
+RARE_EDGE = SqlModel(
+    "rare_edge",
+    str(Path(__file__).with_name("rare_edge.sql")),
+    grain=EDGE,
+    together=True,
+    conserves={"*": "count(*) from exploitation.edge_state where alert_value is not null"},
+)
+
+pipeline = Pipeline(
+    "rare_edges",
+    every="hour",
+    sources=[CONNECTION],
+    steps=[EDGE_HOUR, EDGE_STATE, RARE_EDGE],
+    parameters=PARAMETERS,
+)

@@ -1,0 +1,1 @@
+"""Pictures and pages, made on request: HTML files that open without a network."""

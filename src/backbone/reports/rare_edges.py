@@ -1,0 +1,150 @@
+"""Pages about rare edges: one edge, or all that have alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from backbone.engines.protocol import Engine
+from backbone.errors import BackboneError
+from backbone.reports.page import page
+
+RARE_EDGE = "exploitation.rare_edge"
+OF_EDGE = "where source = $source and destination = $destination"
+COUNTS = f"""
+select h.window_start, h.connections, s.expected
+from exploitation.edge_hour as h
+join exploitation.edge_state as s using (window_start, source, destination)
+{OF_EDGE} order by h.window_start
+"""
+ALERTS = (
+    f"select window_start, value, expected, ratio, previous_maximum from {RARE_EDGE} {OF_EDGE} order by 1"
+)
+RANKED = f"""
+select source, destination, count(*) as alerts, max(window_start) as latest,
+    arg_max(value, coalesce(ratio, 0)) as value, arg_max(expected, coalesce(ratio, 0)) as expected,
+    max(ratio) as ratio
+from {RARE_EDGE} group by source, destination
+order by ratio desc nulls last, alerts desc, source, destination
+"""
+UTC_SCALE = {"type": "utc"}
+COLOURS = {"counts": "#4c78a8", "expected": "#f58518", "alerts": "#d62728"}
+
+
+def edge_page(engine: Engine, source: str, destination: str) -> str:
+    """The history of one edge as a page: its counts, what was expected, and its alerts.
+
+    Raises
+    ------
+    BackboneError
+        When it has no connections.
+    """
+    edge = {"source": source, "destination": destination}
+    counts = engine.fetch(COUNTS, edge)
+    if not counts:
+        raise BackboneError(
+            f"edge {source} > {destination}",
+            "it has no connections in exploitation.edge_hour",
+            "Nothing was written.",
+            "backbone report rare_edges ranks the edges that have alerts",
+        )
+    alerts = [_utc(row) for row in engine.fetch(ALERTS, edge)]
+    hours = [_utc(row) for row in counts]
+    total = sum(row[1] for row in hours)
+    facts = [
+        f"{total:,} connections in {len(hours):,} hours from {hours[0][0]:%Y-%m-%d %H:%M} to "
+        f"{hours[-1][0]:%Y-%m-%d %H:%M} (UTC); "
+        + ("1 alert." if len(alerts) == 1 else f"{len(alerts):,} alerts."),
+        "The line is what is expected of the next hour: more than that is an alert once the edge has been "
+        "watched for its training, if the last alert is long enough ago.",
+    ]
+    heading = ("hour", "connections", "expected", "ratio", "maximum before")
+    table = (heading, list(reversed(alerts))) if alerts else None
+    return page(f"{source} > {destination}", facts, [_edge_chart(hours, alerts)], table)
+
+
+def ranking_page(engine: Engine, limit: int) -> str:
+    """All alerts, and the edges ranked by how far they exceeded what was expected of them."""
+    ranked = [_utc(row) for row in engine.fetch(RANKED)]
+    total = sum(row[2] for row in ranked)
+    facts = [f"{total:,} alerts of {len(ranked):,} edges, those that most exceeded what was expected first."]
+    if len(ranked) > limit:
+        facts.append(f"The table shows the first {limit:,} edges.")
+    if not ranked:
+        return page("Rare edges", ["There is no alert."])
+    heading = ("source", "destination", "alerts", "latest", "connections", "expected", "ratio")
+    alerts = engine.fetch(
+        f"select window_start, ratio, source, destination, value from {RARE_EDGE} order by 1"
+    )
+    chart = _alert_chart([_utc(row) for row in alerts])
+    return page("Rare edges", facts, [chart], (heading, ranked[:limit]))
+
+
+def _edge_chart(hours: Sequence[tuple[Any, ...]], alerts: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    counted = [
+        {"hour": at, "at": _told(at), "connections": n, "expected": expected} for at, n, expected in hours
+    ]
+    told = [{"hour": at, "at": _told(at), "connections": n, "expected": e} for at, n, e, _, _ in alerts]
+    tooltip = [
+        {"field": "at", "title": "hour (UTC)"},
+        {"field": "connections", "type": "quantitative", "format": ","},
+        {"field": "expected", "type": "quantitative", "format": ",.1f"},
+    ]
+    at = {"field": "hour", "type": "temporal", "scale": UTC_SCALE, "title": None}
+    symlog = {"type": "symlog"}  # a hundredfold hour leaves room for the others, and 0 stays 0
+    n = {"field": "connections", "type": "quantitative", "title": "connections per hour", "scale": symlog}
+    return {
+        "width": "container",
+        "height": 360,
+        "layer": [
+            {
+                "data": {"values": counted},
+                "mark": {"type": "bar", "width": 2, "color": COLOURS["counts"]},
+                "encoding": {"x": at, "y": n, "tooltip": tooltip},
+            },
+            {
+                "data": {"values": counted},
+                "mark": {"type": "line", "interpolate": "step-after", "color": COLOURS["expected"]},
+                "encoding": {"x": at, "y": {"field": "expected", "type": "quantitative"}},
+            },
+            {
+                "data": {"values": told},
+                "mark": {"type": "point", "filled": True, "size": 90, "color": COLOURS["alerts"]},
+                "encoding": {"x": at, "y": n, "tooltip": tooltip},
+                "params": [
+                    {"name": "zoom", "select": {"type": "interval", "encodings": ["x"]}, "bind": "scales"}
+                ],
+            },
+        ],
+    }
+
+
+def _alert_chart(alerts: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    names = ("hour", "ratio", "source", "destination", "connections")
+    rows = [dict(zip(names, row, strict=True)) | {"at": _told(row[0])} for row in alerts]
+    return {
+        "width": "container",
+        "height": 260,
+        "data": {"values": rows},
+        "mark": {"type": "point", "filled": True, "size": 60, "color": COLOURS["alerts"]},
+        "encoding": {
+            "x": {"field": "hour", "type": "temporal", "scale": UTC_SCALE, "title": None},
+            "y": {"field": "ratio", "type": "quantitative", "title": "times what was expected"},
+            "tooltip": [
+                {"field": "source"},
+                {"field": "destination"},
+                {"field": "at", "title": "hour (UTC)"},
+                {"field": "connections", "type": "quantitative", "format": ","},
+                {"field": "ratio", "type": "quantitative", "format": ",.2f"},
+            ],
+        },
+    }
+
+
+def _told(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def _utc(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(value.astimezone(UTC) if isinstance(value, datetime) else value for value in row)

@@ -1,0 +1,316 @@
+"""The pipeline `rare_edges`: what is planted is found, and however it is run the tables are the same."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from backbone.analysis.rare_edges.detector import RareEdgeDetector
+from backbone.dataset import instant_of
+from backbone.errors import WindowRefused
+from backbone.exploitation.build import build
+from backbone.operations.query import open_tables
+from backbone.pipelines import rare_edges
+from backbone.pipelines.rare_edges.sample import Sample, write_sample
+from backbone.runner import RunResult
+from conftest import Trial
+from projects import receipt_of
+
+TABLES = ("edge_hour", "edge_state", "rare_edge")
+QUICK = "training_hours = 20\ncooldown_hours = 3\nslope = -0.8\nintercept = 2.0\n"
+START = datetime(2026, 1, 1, 21, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+HEADER = "started_at,source,destination,connections\n"
+
+
+def project(root: Path, settings: str = "") -> Trial:
+    trial = Trial(root, source="connection")
+    trial.write(
+        root / "backbone.toml",
+        '[project]\npipelines = ["backbone.pipelines.rare_edges"]\n[engine]\nthreads = 2\n'
+        f"[pipelines.rare_edges]\n{settings}\n",
+    )
+    return trial
+
+
+def table(trial: Trial, sql: str) -> pa.Table:
+    found = trial.open()
+    with found.engine("question") as engine:
+        open_tables(found.lake, engine)
+        return engine.stream(sql).read_all()
+
+
+def contents(trial: Trial) -> dict[str, list[tuple[Any, ...]]]:
+    return {name: trial.rows(f"select * from exploitation.{name} order by all") for name in TABLES}
+
+
+def built(result: RunResult, name: str) -> list[int]:
+    """The windows of a table that a run replaced, as hours since `START`."""
+    receipt = receipt_of(result, f"exploitation.{name}")
+    windows = () if receipt is None else receipt.windows
+    return [(instant_of(low) - START) // HOUR for low, _ in windows]
+
+
+@dataclass(frozen=True)
+class Demo:
+    trial: Trial
+    sample: Sample
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    trial = project(tmp_path_factory.mktemp("demo"))
+    sample = write_sample(trial.root)
+    trial.run_well()
+    return Demo(trial, sample)
+
+
+def test_every_connection_is_accounted_for(demo: Demo) -> None:
+    sample = demo.sample
+    assert demo.trial.accounted() == (sample.rows + sample.broken, sample.rows, sample.broken, 0)
+    assert demo.trial.rows("select sum(connections), count(*) from exploitation.edge_hour") == [
+        (sample.connections, sample.edge_hours)
+    ]
+    assert demo.trial.value("select sum(seen) from exploitation.edge_state") == sample.edge_hours
+
+
+def test_what_is_planted_is_found(demo: Demo) -> None:
+    alerts = {row[:3] for row in demo.trial.rows(
+        "select source, destination, window_start from exploitation.rare_edge"
+    )}  # fmt: skip
+    planted = {(p.source, p.destination, p.hour): p for p in demo.sample.planted}
+    missed = [planted[at] for at in planted.keys() - alerts]
+    assert all(p.factor < 4.5 for p in missed), missed
+    assert len(alerts & planted.keys()) / len(planted) >= 0.8, "recall"
+    assert len(alerts & planted.keys()) / len(alerts) >= 0.8, "precision"
+
+
+def test_the_tables_are_those_of_the_detector(demo: Demo) -> None:
+    counts = table(
+        demo.trial,
+        "select source, destination, window_start as hour, connections from exploitation.edge_hour",
+    )
+    state, alerts = RareEdgeDetector(threads=2).update(None, counts)
+    order = [("hour", "ascending"), ("source", "ascending"), ("destination", "ascending")]
+    told = table(demo.trial, "select * from exploitation.rare_edge").drop_columns(["window_date"])
+    told = told.rename_columns(["hour", *told.column_names[1:]]).select(alerts.column_names).sort_by(order)
+    assert told.cast(alerts.schema).equals(alerts)
+    last = state_as_of(demo.trial, START + timedelta(days=400)).select(state.column_names)
+    assert last.cast(state.schema).equals(
+        state.sort_by([(n, "ascending") for n in ("source", "destination")])
+    )
+
+
+def state_as_of(trial: Trial, instant: datetime) -> pa.Table:
+    """The last row of each edge, read from one day alone."""
+    before = f"window_start < timestamptz '{instant.isoformat()}'"
+    found = table(
+        trial,
+        "select * from exploitation.edge_state where "
+        f"window_date = (select max(window_date) from exploitation.edge_state where {before}) and {before} "
+        "qualify row_number() over (partition by source, destination order by window_start desc) = 1",
+    )
+    return found.sort_by([(name, "ascending") for name in ("source", "destination")])
+
+
+@pytest.mark.parametrize("hours", [15 * 24 + 5, 33 * 24])
+def test_the_state_as_of_any_window_can_be_read(demo: Demo, hours: int) -> None:
+    instant = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
+    counts = table(
+        demo.trial,
+        "select source, destination, window_start as hour, connections from exploitation.edge_hour",
+    )
+    before = counts.filter(pc.less(counts["hour"], pa.scalar(instant).cast(counts.schema.field("hour").type)))
+    expected, _ = RareEdgeDetector(threads=2).update(None, before)
+    expected = expected.sort_by([(name, "ascending") for name in ("source", "destination")])
+    found = state_as_of(demo.trial, instant).select(expected.column_names)
+    assert found.cast(expected.schema).equals(expected)
+
+
+def test_running_again_changes_nothing(demo: Demo) -> None:
+    versions, before = demo.trial.versions(), contents(demo.trial)
+    assert demo.trial.run_well().receipts == []
+    assert demo.trial.versions() == versions
+    demo.trial.run_well(force=True)
+    assert contents(demo.trial) == before, "computed anew they are the same, bit for bit"
+
+
+def test_names_of_your_own(tmp_path: Path) -> None:
+    """The pipeline that the README shows names edges by program and service."""
+    readme = (Path(rare_edges.__path__[0]) / "README.md").read_text(encoding="utf-8")
+    code = readme.partition("```python file=named_edges.py\n")[2].partition("```")[0]
+    trial = Trial(tmp_path, source="flow")
+    trial.write(tmp_path / "named_edges.py", code)
+    trial.write(tmp_path / "backbone.toml", '[project]\npipelines = ["named_edges"]\n')
+    trial.drop(
+        "started_at,executable,arguments,host_name,port,protocol\n"
+        "2026-01-01 10:05:00,/usr/sbin/nginx,worker -g,eu-1.snowflakecomputing.com,80,TCP\n"
+        "2026-01-01 10:45:00,/opt/nginx,worker,us.west.snowflakecomputing.com,80,TCP\n"
+        "2026-01-01 10:50:00,curl,,localhost,80,TCP\n"
+    )
+    trial.run_well()
+    assert trial.rows("select source, destination, connections from exploitation.edge_hour order by 1") == [
+        ("curl", "localhost 80 TCP", 1),
+        ("nginx worker", "snowflakecomputing.com 80 TCP", 2),
+    ]
+    assert trial.value("select count(*) from exploitation.edge_state") == 2
+
+
+# --- a small project, whose hours are told apart one by one ---
+
+Count = tuple[int, str, str, int]
+COUNTS: list[Count] = [
+    (hour, source, destination, 5 + (hour * (1 + len(source)) + ord(destination[0])) % 7)
+    for hour in range(60)
+    for source, destination in (("a", "x"), ("a", "y"), ("bb", "x"), ("bb", "z"))
+    if (hour * len(source) + ord(destination[0])) % 3 and hour not in (7, 8, 9, 30, 31, 50)
+]
+COUNTS += [(26, "a", "late", 3), (40, "a", "x", 300), (41, "bb", "z", 90), (48, "bb", "z", 4000)]
+
+
+def deliver(trial: Trial, counts: list[Count], name: str) -> None:
+    rows = "".join(f"{START + hour * HOUR:%Y-%m-%d %H:%M},{s},{d},{n}\n" for hour, s, d, n in counts)
+    trial.drop(HEADER + rows, name)
+
+
+def whole(root: Path, counts: list[Count], settings: str = QUICK) -> Trial:
+    root.mkdir()
+    trial = project(root, settings)
+    deliver(trial, counts, "all.csv")
+    trial.run_well()
+    return trial
+
+
+@pytest.mark.parametrize("settings", [QUICK, QUICK + "retire_days = 1\nfloor = 0.5\n"])
+def test_hour_by_hour_is_the_same_as_one_back_fill(tmp_path: Path, settings: str) -> None:
+    counts = [count for count in COUNTS if count[0] < 48 or count[1] == "bb"]
+    expected = contents(whole(tmp_path / "whole", counts, settings))
+    assert len(expected["rare_edge"]) >= 2
+    trial = project(tmp_path / "hourly", settings)
+    hours = [0, 1, 2, 3, 9, 21, 22, 27, 40, 41, 60]
+    for begin, end in zip(hours, [*hours[1:], 1000], strict=True):
+        deliver(trial, [count for count in counts if begin <= count[0] < end], f"{begin}.csv")
+        result = trial.run_well()
+        assert all(begin <= hour < end for hour in built(result, "edge_state"))
+    assert contents(trial) == expected
+
+
+def test_late_connections_restate_their_window_and_all_later_ones(tmp_path: Path) -> None:
+    late = [(33, "a", "y", 70), (8, "new", "x", 2)]
+    expected = contents(whole(tmp_path / "whole", [*COUNTS, *late]))
+    trial = whole(tmp_path / "late", COUNTS)
+    before = contents(trial)
+    for count, name in zip(late, ("one.csv", "two.csv"), strict=True):
+        deliver(trial, [count], name)
+        result = trial.run_well()
+        assert built(result, "edge_hour") == [count[0]]
+        windows = built(result, "edge_state")
+        assert windows == sorted({hour for hour, *_ in [*COUNTS, count] if hour >= count[0]})
+    assert contents(trial) == expected != before
+    assert trial.run_well().receipts == []
+
+
+def test_a_window_is_refused_when_the_one_before_has_not_run(tmp_path: Path) -> None:
+    trial = project(tmp_path, QUICK)
+    deliver(trial, COUNTS, "all.csv")
+    result = trial.run(start=START + 20 * HOUR, end=START + 25 * HOUR)
+    refused = result.failures["exploitation.edge_state"]
+    assert isinstance(refused, WindowRefused)
+    assert str(refused) == (
+        "exploitation.edge_state, window 2026-01-02T17: it goes on from the windows before it, and "
+        "2026-01-01T21 is stale or has never run. Nothing of it is published; what was there before stays.\n"
+        "Next: backbone run --from 2026-01-01T21, or without a range"
+    )
+    assert result.stopped == {"exploitation.rare_edge": "exploitation.edge_state failed"}
+    trial.run_well(start=START, end=START + 25 * HOUR)
+    trial.run_well(start=START + 25 * HOUR, end=START + 40 * HOUR)
+    trial.run_well()
+    assert contents(trial) == contents(whole(tmp_path / "whole", COUNTS))
+
+
+def test_windows_after_one_that_is_computed_again_are_stale(tmp_path: Path) -> None:
+    trial = whole(tmp_path / "project", COUNTS)
+    expected = contents(trial)
+    only = trial.run_well(start=START + 20 * HOUR, end=START + 21 * HOUR, force=True)
+    assert built(only, "edge_state") == [20]
+    later = trial.run_well()
+    assert built(later, "edge_state") == sorted({hour for hour, *_ in COUNTS if hour > 20})
+    assert contents(trial) == expected
+
+
+def test_empty_windows_count_as_run_and_make_nothing_stale(tmp_path: Path) -> None:
+    trial = whole(tmp_path / "project", COUNTS)
+    expected = contents(trial)
+    result = trial.run_well(start=START, end=START + 70 * HOUR)
+    empty = sorted(set(range(70)) - {hour for hour, *_ in COUNTS})
+    assert built(result, "edge_state") == empty
+    assert contents(trial) == expected
+    assert trial.run_well().receipts == []
+
+
+def test_a_changed_setting_starts_from_the_beginning(tmp_path: Path) -> None:
+    trial = whole(tmp_path / "project", COUNTS)
+    project(trial.root, QUICK.replace("cooldown_hours = 3", "cooldown_hours = 0"))
+    assert "edge_hour" not in {r.dataset.partition(".")[2] for r in trial.run_well().receipts}
+    other = whole(tmp_path / "other", COUNTS, QUICK.replace("cooldown_hours = 3", "cooldown_hours = 0"))
+    assert contents(trial) == contents(other)
+
+
+def test_an_edge_that_was_away_for_long_starts_anew(tmp_path: Path) -> None:
+    counts: list[Count] = [(0, "a", "x", 5), (1, "b", "x", 5), *((h, "b", "x", 5) for h in range(2, 80, 3))]
+    trial = whole(tmp_path / "project", [*counts, (75, "a", "x", 9)], QUICK + "retire_days = 1\n")
+    rows = trial.rows(
+        "select window_start, first_seen, seen from exploitation.edge_state where source = 'a' order by 1"
+    )
+    hours = [((at - START) // HOUR, (first - START) // HOUR, seen) for at, first, seen in rows]
+    assert hours == [(0, 0, 1), (5, 0, 0), (75, 75, 1)], "carried into one day, not into the next"
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("training_hours = 0", "expected training_hours to be a whole number from 1, found 0"),
+        ("retire_days = 1.5", "expected retire_days to be a whole number from 0 (0 for never), found 1.5"),
+        ("floor = nan", "expected floor to be a number, or -inf for none, found nan"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, expected: str) -> None:
+    trial = project(tmp_path, setting)
+    deliver(trial, COUNTS[:3], "some.csv")
+    assert trial.run().failures["exploitation.edge_state"].problem == expected
+
+
+def test_other_windows_than_hours_are_refused(tmp_path: Path) -> None:
+    trial = project(tmp_path, 'every = "day"')
+    deliver(trial, COUNTS[:3], "some.csv")
+    problem = trial.run().failures["exploitation.edge_hour"].problem
+    assert problem.startswith("expected the start of a window")
+
+
+def test_a_run_that_dies_is_completed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each of the three tables: what is published stays, and the rest follows."""
+    expected = contents(whole(tmp_path / "whole", COUNTS))
+    for number, last in enumerate(TABLES):
+        trial = project(tmp_path / f"dies-{number}", QUICK)
+        deliver(trial, COUNTS, "all.csv")
+
+        def dying(*arguments: Any, last: str = last, **options: Any) -> Any:
+            receipt = build(*arguments, **options)
+            if receipt.dataset == f"exploitation.{last}":
+                raise KeyboardInterrupt
+            return receipt
+
+        monkeypatch.setattr("backbone.runner.build", dying)
+        with pytest.raises(KeyboardInterrupt):
+            trial.run()
+        monkeypatch.undo()
+        trial.run_well()
+        assert contents(trial) == expected
+        shutil.rmtree(trial.root)
