@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_every_row_reaches_the_kernel_once_with_its_whole_group(
     assert found["user"].to_pylist() == list(range(len(sizes)))
     assert found["rows"].to_pylist() == sizes
     starts = np.cumsum([0, *sizes])
-    expected = [float(np.arange(a, b).sum()) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    expected = [float(np.arange(a, b).sum()) for a, b in pairwise(starts)]
     assert found["total"].to_pylist() == expected
 
 
