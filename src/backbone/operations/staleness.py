@@ -108,7 +108,7 @@ def stale_windows(
             f"{loaded.dataset}, window {windows[0]}",
             f"it goes on from the windows before it, and {left} is stale or has never run",
             "Nothing of it is published; what was there before stays.",
-            f"backbone run --from {left}, or without a range",
+            f"backbone run --from {left.start:%Y-%m-%dT%H}, or without a range",
         )
     return Stale(tuple(windows), cadence_changed, bool(windows) or cadence_changed)
 

@@ -27,28 +27,37 @@ ALERT = (
     "previous_maximum_at",
 )  # fmt: skip
 
-# The last row of each edge among those of the day before.
+# The last row of each edge.
 LATEST = """
 select {state} from (
     select *, row_number() over (partition by source, destination order by window_start desc) as n
-    from ({previous}) as p
+    from ({rows}) as p
 ) as l where n = 1
 """
+
+# Rows of edges that have connections now: nothing else is needed to go on from.
+OF_ACTIVE = """
+select * from ({rows}) as r where exists (
+    select 1 from exploitation.edge_hour as h where h.source = r.source and h.destination = r.destination
+)
+"""
+
+# Of each new day the first window in which any edge has connections.
+FIRST_OF_DAY = "select min(last_seen) as begins from ({history}) as h group by cast(last_seen as date)"
+NOT_THE_SAME_DAY = " having cast(min(last_seen) as date) > (select max(window_date) from ({rows}) as p)"
 
 # A row holds until the next of its edge. Those that hold in the first window of a day, but are not of it, are
 # carried along into it.
 CARRIED = """
-with first_of_day as (
-    select min(last_seen) as begins from ({history}) as h group by cast(last_seen as date)
-    {new_days}
-), lasting as (
+with lasting as (
     select {state}, lead(last_seen) over (partition by source, destination order by last_seen) as until
-    from ({all}) as a
+    from ({rows}) as a
 )
 select f.begins as window_start, {state}, 0 as seen, {no_alert}
-from lasting as l join first_of_day as f
-on f.begins > l.last_seen and f.begins < coalesce(l.until, timestamptz '9999-01-01') {known}
+from lasting as l join ({first_of_day}) as f
+on f.begins > l.last_seen and f.begins < coalesce(l.until, timestamptz '9999-01-01')
 """
+UNLESS_RETIRED = " and f.begins <= l.last_seen + interval '{days} days'"
 
 Setting = tuple[str, str, Callable[[Any], bool]]
 SETTINGS: tuple[Setting, ...] = (
@@ -65,30 +74,28 @@ def watch_edges(context: StepContext) -> Rows:
     """The state of every edge after each window that it had connections in, and the alerts."""
     from backbone.engines.rows import Rows
 
-    retire_days = context.parameters["retire_days"]
-    state, alerts = ", ".join(STATE), ", ".join(f"alert_{name}" for name in ALERT)
+    detector = _detector(context.parameters)
     counts, previous = context.rows(COUNTS), context.previous
-    latest, new_days = None, ""
+    engine, state = counts.engine, ", ".join(STATE)
+    known = None
     if previous is not None:
-        latest = LATEST.format(state=state, previous=previous.sql)
-        new_days = (
-            f"having cast(min(last_seen) as date) > (select max(window_date) from ({previous.sql}) as p)"
-        )
-    known = None if latest is None else Rows(counts.engine, latest)
-    found = _detector(context.parameters).history(known, counts)
-    history = f"select {state} from ({found.sql}) as h"
-    carried = CARRIED.format(
-        history=history,
-        all=history if latest is None else f"{history} union all {latest}",
-        new_days=new_days,
-        state=state,
-        no_alert=", ".join(f"null as alert_{name}" for name in ALERT),
-        known=f"and f.begins <= l.last_seen + interval '{retire_days} days'" if retire_days else "",
-    )
-    changed = f"select last_seen as window_start, {state}, 1 as seen, {alerts} from ({found.sql}) as h"
-    return Rows(
-        counts.engine, f"{changed} union all select * from ({carried}) as c", counts.versions, found.staged
-    )
+        known = Rows(engine, LATEST.format(state=state, rows=OF_ACTIVE.format(rows=previous.sql)))
+    found = detector.history(known, counts)
+    alerts = ", ".join(f"alert_{name}" for name in ALERT)
+    sql = f"select last_seen as window_start, {state}, 1 as seen, {alerts} from ({found.sql}) as h"
+
+    rows = f"select {state} from ({found.sql}) as h"
+    first_of_day = FIRST_OF_DAY.format(history=rows)
+    if previous is not None:
+        first_of_day += NOT_THE_SAME_DAY.format(rows=previous.sql)
+        rows += f" union all {LATEST.format(state=state, rows=previous.sql)}"
+    if engine.fetch(f"{first_of_day} limit 1"):
+        no_alert = ", ".join(f"null as alert_{name}" for name in ALERT)
+        carried = CARRIED.format(state=state, rows=rows, first_of_day=first_of_day, no_alert=no_alert)
+        if context.parameters["retire_days"]:
+            carried += UNLESS_RETIRED.format(days=context.parameters["retire_days"])
+        sql += f" union all select * from ({carried}) as c"
+    return Rows(engine, sql, counts.versions, found.staged)
 
 
 def _detector(parameters: Mapping[str, Any]) -> RareEdgeDetector:
