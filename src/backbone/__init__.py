@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from backbone.analysis.hourly_components.estimator import HourlyComponents
     from backbone.analysis.per_group.estimator import PerGroup
     from backbone.analysis.rare_edges.detector import RareEdgeDetector
     from backbone.contract import Contract, Key
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AcceptedValues",
     "Contract",
+    "HourlyComponents",
     "InRange",
     "Key",
     "NearRecent",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "backbone.analysis.hourly_components.estimator": ("HourlyComponents",),
     "backbone.analysis.per_group.estimator": ("PerGroup",),
     "backbone.analysis.rare_edges.detector": ("RareEdgeDetector",),
     "backbone.contract": ("Contract", "Key"),

@@ -1,0 +1,113 @@
+"""The principal components of one hour: the directions in which most of its variance lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from backbone.analysis.hourly_components.hour_matrix import (
+    HourMatrix,
+    Integers,
+    active_days,
+    columns,
+    gram,
+    hour_matrix,
+)
+from backbone.analysis.kernels.compiled import Floats
+
+TIE = 1e-9  # of the largest variance; what lies closer together is equal, and what is smaller is nothing
+
+
+@dataclass(frozen=True)
+class Principal:
+    """What is kept of one hour.
+
+    Parameters
+    ----------
+    days : the observations, quiet ones included.
+    users : those that were active in the hour, each a feature.
+    active : the days on which anybody was active; their rows come first, then that of the quiet days.
+    total : the sum of squares of the centred matrix.
+    squares : shape (components,); the part of each component, descending.
+    cluster : shape (components,); the position of the first component that has the same part.
+    patterns : shape (rows, components); orthonormal: how strong a component is on the days of a row.
+    """
+
+    days: int
+    users: int
+    active: Integers
+    total: float
+    squares: Floats
+    cluster: npt.NDArray[np.int64]
+    patterns: Floats
+
+    def matrix(self, code: Integers, day: Integers, events: Floats) -> HourMatrix:
+        """The matrix of some or all of the hour's users, with the rows that the patterns have."""
+        return hour_matrix(code, day, events, self.active, self.days)
+
+    @property
+    def weights(self) -> Floats:
+        """Shape (components, rows): what makes of a user's centred column the entries of the directions."""
+        return np.ascontiguousarray((self.patterns / np.sqrt(self.squares)).T)
+
+
+def principal(
+    code: Integers, day: Integers, events: Floats, calendar: Integers | None, explained: float
+) -> Principal:
+    """The components of one hour, as many as explain the wanted part of its variance.
+
+    Parameters
+    ----------
+    code, day, events : shape (cells,); in the order of the users and days, at least one.
+    calendar : all days of the range; None where only days on which anybody was active count.
+    explained : components of equal variance are kept or dropped whole, so it may be exceeded by a cluster.
+
+    Examples
+    --------
+    >>> code, day = np.array([0, 0, 1], dtype=np.int32), np.array([1, 2, 3], dtype=np.int32)
+    >>> found = principal(code, day, np.array([2.0, 2.0, 9.0]), np.arange(1, 5, dtype=np.int32), 0.9)
+    >>> found.total, found.squares.round(3).tolist(), (found.patterns[:, 0] ** 2).round(3).tolist()
+    (64.75, [62.143], [0.091, 0.091, 0.749, 0.069])
+    """
+    active = active_days(day)
+    days = len(active) if calendar is None else len(calendar)
+    matrix = hour_matrix(code, day, events, active, days)
+    if matrix.users < len(matrix.root):
+        filled = columns(matrix)
+        total = float(np.sum(filled**2))
+        _, singular, rows = np.linalg.svd(filled, full_matrices=False)
+        squares, patterns = singular**2, rows.T
+    else:
+        products = gram(matrix)
+        total = float(np.trace(products))
+        ascending, patterns = np.linalg.eigh(products)
+        squares, patterns = ascending[::-1], patterns[:, ::-1]
+    cluster = _clusters(squares)
+    kept = _kept(squares, cluster, total, explained) if total > 0.0 else 0
+    patterns = patterns[:, :kept] * _signs(patterns[:, :kept], matrix.root)
+    return Principal(days, matrix.users, active, total, squares[:kept], cluster[:kept], patterns)
+
+
+def _clusters(squares: Floats) -> npt.NDArray[np.int64]:
+    """The position of the first member of each component's cluster."""
+    place = np.arange(len(squares))
+    apart = squares[:-1] - squares[1:] > TIE * squares[0]
+    return np.maximum.accumulate(np.where(np.append(True, apart), place, 0))
+
+
+def _kept(squares: Floats, cluster: npt.NDArray[np.int64], total: float, explained: float) -> int:
+    """How many components explain enough; clusters that reach down to nothing are nothing."""
+    ends = np.flatnonzero(np.append(cluster[1:] != cluster[:-1], True))
+    ends = ends[squares[ends] > TIE * squares[0]]
+    enough = np.cumsum(squares)[ends] >= (explained - TIE) * total
+    return int(ends[np.argmax(enough)] if enough.any() else ends[-1]) + 1
+
+
+def _signs(patterns: Floats, root: Floats) -> Floats:
+    """Shape (components,): what makes a component positive on its strongest day, the first of equal ones."""
+    strength = patterns / root[:, None]
+    size = np.abs(strength)
+    strongest = np.argmax(size >= (1.0 - 1e-6) * size.max(axis=0), axis=0)
+    return np.asarray(np.sign(strength[strongest, np.arange(patterns.shape[1])]))

@@ -1,0 +1,104 @@
+"""What the users of an hour have to do with its directions: their entries in them, block by block."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg.cython_blas  # type: ignore[import-untyped, unused-ignore] # noqa: F401
+
+from backbone.analysis.hourly_components.hour_matrix import BLOCK, Integers, Positions, centre, put
+from backbone.analysis.kernels.compiled import Floats, compiled
+
+# Numba's `np.dot` is SciPy's; it is loaded above so that whoever limits the threads of BLAS finds it.
+
+LANES = 16  # components that vector instructions go through at a time
+
+
+class Room(NamedTuple):
+    """Where a block of users is worked on.
+
+    Parameters
+    ----------
+    weights : shape (components, rows): what a user's centred column is multiplied with. No row of it has a
+        mean, so that a column that is not centred gives the same.
+    by_row : shape (rows, components), filled up with zeros to a multiple of `LANES`; the same, turned.
+    block : shape (rows, BLOCK); filled columns.
+    entries : shape (components, BLOCK); the result.
+    user : shape (BLOCK,); whose they are.
+    """
+
+    weights: Floats
+    by_row: Floats
+    block: Floats
+    entries: Floats
+    user: Positions
+
+
+def room(weights: Floats) -> Room:
+    """Room to multiply with weights of shape (components, rows)."""
+    components, rows = weights.shape
+    by_row = np.zeros((rows, components + -components % LANES))
+    by_row[:, :components] = weights.T
+    return Room(
+        weights,
+        by_row,
+        np.zeros((rows, BLOCK)),
+        np.zeros((components, BLOCK)),
+        np.zeros(BLOCK, dtype=np.int64),
+    )
+
+
+@compiled
+def project(
+    starts: Positions,
+    day: Integers,
+    events: Floats,
+    place: Integers,
+    first: int,
+    root: Floats,
+    days: int,
+    weights: Floats,
+    by_row: Floats,
+    block: Floats,
+    entries: Floats,
+    users: Positions,
+    user: int,
+    filled: bool,
+) -> tuple[int, int]:
+    """Work on the next users of a kind, up to a block of them.
+
+    Parameters
+    ----------
+    user : where to begin.
+    filled : whether to take those who were active on more than half of the days, or the others.
+
+    Returns
+    -------
+    Where to go on, and the number of users taken.
+    """
+    lanes = 0
+    if filled:
+        block[:] = 0.0
+    sums = np.zeros(by_row.shape[1])
+    while user < len(starts) - 1 and lanes < BLOCK:
+        start, stop = starts[user], starts[user + 1]
+        if (2 * (stop - start) > days) == filled:
+            users[lanes] = user
+            if filled:
+                put(starts, day, events, place, first, days, user, block, lanes)
+            else:
+                for k in range(len(sums)):
+                    sums[k] = 0.0
+                for i in range(start, stop):
+                    count, row = events[i], place[day[i] - first]
+                    for k in range(len(sums)):
+                        sums[k] += count * by_row[row, k]
+                for k in range(len(entries)):
+                    entries[k, lanes] = sums[k]
+            lanes += 1
+        user += 1
+    if filled and lanes:
+        centre(block, root, days)
+        np.dot(weights, block, entries)
+    return user, lanes

@@ -1,0 +1,158 @@
+"""The tables of a fit, inside the engine; each is made when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import pyarrow as pa
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
+
+from backbone.analysis.groups import Kernel, map_chunks
+from backbone.analysis.hourly_components.components_kernel import ComponentsKernel, restored
+from backbone.analysis.hourly_components.counting import Counts
+from backbone.analysis.hourly_components.drivers_kernel import DriversKernel
+from backbone.analysis.hourly_components.loadings_kernel import LoadingsKernel
+from backbone.analysis.hourly_components.scores_kernel import ScoresKernel
+from backbone.analysis.hourly_components.summary import components_table, hours_table
+from backbone.engines.held import fresh
+from backbone.engines.rows import Rows
+
+ORDER = {
+    "hours": "t.hour",
+    "components": "t.hour, t.rank",
+    "scores": "t.hour, t.code",
+    "outliers": "t.hour, round(t.score, 9) desc, t.code",
+    "outlier_days": "t.hour, t.code, t.position",
+    "counts": "t.hour, t.code, t.day",
+    "loadings": "t.hour, t.code",
+}
+BY_SHARE = "t.hour, round(t.share, 9) desc, t.code"  # outliers, where they are the top ones
+
+
+class Results:
+    """The tables of a fit.
+
+    Parameters
+    ----------
+    explained : as for `principal`.
+    observed : whether only the days with events in an hour are its observations.
+    threshold, top : which scores are outliers; the threshold is not used where `top` is given.
+    versions : those of the tables that the events come from.
+    """
+
+    def __init__(
+        self,
+        counts: Counts,
+        *,
+        explained: float,
+        observed: bool,
+        threshold: float,
+        top: int | None,
+        versions: Mapping[str, int],
+    ) -> None:
+        self._counts, self._engine, self._versions = counts, counts.engine, versions
+        self._threshold, self._top = threshold, top
+        self._calendar = None if observed else counts.days
+        self._staged = {"cells": counts.cells, "users": counts.users}
+        self._tables: dict[str, pa.Table] = {}
+        principal = self._mapped("principal", ComponentsKernel(self._calendar, explained))
+        found = self._engine.stream(f"select * from {principal}").read_all()
+        hours = found.column("hour").to_pylist()
+        self._hours = {hour: restored(found, index) for index, hour in enumerate(hours)}
+
+    def rows(self, name: str) -> Rows:
+        """A table that stays inside the engine, in any order; dropping it drops them all."""
+        if name not in ORDER:
+            raise ValueError(f"expected one of {', '.join(ORDER)}; found {name!r}")
+        sql = self._select(name)
+        return Rows(self._engine, sql, self._versions, tuple(self._staged.values()))
+
+    def table(self, name: str) -> pa.Table:
+        """A table in memory, in order."""
+        if name not in self._tables:
+            order = ORDER[name] if name != "outliers" or self._top is None else BY_SHARE
+            ordered = f"{self._select(name)} order by {order}"
+            self._tables[name] = self._engine.stream(ordered).read_all()
+        return self._tables[name]
+
+    def _select(self, name: str) -> str:
+        if name in ("hours", "components"):
+            return f"select * from {self._once(name, partial(self._take, name))} as t"
+        day = "t.day" if self._counts.weekdays else "cast('1970-01-01' as date) + t.day as day"
+        events = "cast(t.events as bigint) as events" if self._counts.whole else "t.events"
+        if name == "counts":
+            source, columns = self._staged["cells"], f"{day}, {events}"
+        elif name == "scores":
+            source, columns = self._scores(), f"t.days, {events}, t.score, t.relative, t.share, t.component"
+        elif name == "loadings":
+            source, columns = self._mapped("loadings", LoadingsKernel(self._hours)), "t.loadings"
+        elif name == "outlier_days":
+            source, columns = self._drivers(), f"t.position, {day}, {events}, t.part"
+        else:
+            columns = f"t.score, t.relative, t.share, t.component, {day}, {events}, t.usual"
+            source = (
+                f"(select l.*, d.day, d.events, d.usual from {self._outliers()} as l "
+                f"join {self._drivers()} as d on l.hour = d.hour and l.code = d.code where d.position = 1)"
+            )
+        users = self._staged["users"]
+        return (
+            f'select t.hour, u.name as "user", {columns} '
+            f"from {source} as t join {users} as u on t.code = u.code"
+        )
+
+    def _scores(self) -> str:
+        return self._mapped("scores", ScoresKernel(self._hours))
+
+    def _outliers(self) -> str:
+        """The scores that are outliers."""
+        scores = self._scores()
+        if self._top is None:
+            sql = f"select * from {scores} where score > $threshold"
+        else:  # what is equal but for rounding is equal
+            sql = (
+                f"select * from (select *, row_number() over (partition by hour "
+                f"order by round(share, 9) desc, code) as place from {scores} where score > 0) as s "
+                f"where place <= $top"
+            )
+        limits = {"threshold": self._threshold, "top": self._top}
+        columns = "hour, code, score, relative, share, component"
+        return self._once(
+            "outliers",
+            lambda name: self._engine.create(name, f"select {columns} from ({sql}) as s", limits),
+        )
+
+    def _drivers(self) -> str:
+        outliers = self._outliers()
+        sql = (
+            f"select c.* from {self._staged['cells']} as c join {outliers} as o "
+            f"on c.hour = o.hour and c.code = o.code"
+        )
+        return self._mapped("outlier_days", DriversKernel(self._hours, self._calendar), sql)
+
+    def _mapped(self, name: str, kernel: Kernel, cells: str | None = None) -> str:
+        """The staged result of a kernel over the cells of every hour."""
+        sql = cells or f"select * from {self._staged['cells']}"
+        values = {"code": "code", "day": "day", "events": "cast(events as double)"}
+        engine, by, order = self._engine, ["hour"], ["code", "day"]
+        work = partial(map_chunks, kernel, by=by, threads=engine.threads, scratch=engine.scratch)
+
+        def make(staged: str) -> int:
+            # Hours are worked on in parallel already; threads within LAPACK would get into each other's way.
+            with threadpool_limits(1, user_api="blas"):
+                return engine.map_groups(staged, sql, by, values, work, order=order)
+
+        return self._once(name, make)
+
+    def _once(self, name: str, make: Callable[[str], int]) -> str:
+        """The staged table of a name, made unless it is there."""
+        if name not in self._staged:
+            staged = fresh(name)
+            make(staged)
+            self._staged[name] = staged
+        return self._staged[name]
+
+    def _take(self, name: str, staged: str) -> int:
+        quiet = 0 if self._calendar is None else len(self._calendar)
+        table = hours_table(self._hours, quiet) if name == "hours" else components_table(self._hours)
+        return self._engine.take(staged, table)

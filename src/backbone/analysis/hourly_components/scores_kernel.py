@@ -1,0 +1,142 @@
+"""Kernel: how much each user stands out in each hour, a row per hour and user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from backbone.analysis.groups import Groups
+from backbone.analysis.hourly_components.components_kernel import each
+from backbone.analysis.hourly_components.hour_matrix import BLOCK, HourMatrix, Integers, Positions
+from backbone.analysis.hourly_components.principal import TIE, Principal
+from backbone.analysis.hourly_components.projection import project, room
+from backbone.analysis.kernels.compiled import Floats, compiled
+
+
+@dataclass(frozen=True)
+class ScoresKernel:
+    """From the cells of each hour to the scores of its users.
+
+    Parameters
+    ----------
+    hours : the components of every hour.
+    """
+
+    hours: Mapping[int, Principal]
+
+    def schema(self, keys: pa.Schema) -> pa.Schema:
+        return pa.schema(
+            [
+                *keys,
+                pa.field("code", pa.int32()),
+                pa.field("days", pa.int32()),
+                pa.field("events", pa.float64()),
+                pa.field("score", pa.float64()),
+                pa.field("relative", pa.float64()),
+                pa.field("share", pa.float64()),
+                pa.field("component", pa.int32()),
+            ]
+        )
+
+    def __call__(self, groups: Groups) -> pa.RecordBatch:
+        schema = self.schema(groups.keys.schema)
+        batches = []
+        for index, (hour, cells) in enumerate(each(groups)):
+            scores = scored(cells[0], self.hours[hour].matrix(*cells), self.hours[hour])
+            key = groups.keys.take(pa.array(np.full(len(scores.code), index))).columns
+            *columns, component = scores
+            ranked = pa.array(component, mask=component == 0)
+            batches.append(pa.RecordBatch.from_arrays([*key, *map(pa.array, columns), ranked], schema=schema))
+        return pa.concat_batches(batches)
+
+
+class Scores(NamedTuple):
+    """Of each user, shape (users,): what the columns of the kernel's result tell.
+
+    Parameters
+    ----------
+    component : its rank; 0 where nothing of the user's varies.
+    """
+
+    code: Integers
+    days: Integers
+    events: Floats
+    score: Floats
+    relative: Floats
+    share: Floats
+    component: Integers
+
+
+def scored(code: Integers, matrix: HourMatrix, found: Principal) -> Scores:
+    """How much each user of a matrix stands out in its hour."""
+    n, first = matrix.users, matrix.starts[:-1]
+    score, share, component = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.int32)
+    relative = score
+    if len(found.squares):
+        part = found.squares / np.sum(found.squares)
+        _score(*matrix, *room(found.weights), part, found.cluster, score, share, component)
+        size = np.bincount(found.cluster)[component - 1]
+        np.minimum(score, 1.0, out=score)  # but for rounding
+        relative = score * np.sqrt(found.users / size)
+    events = np.add.reduceat(matrix.events, first)
+    days = np.diff(matrix.starts).astype(np.int32)
+    return Scores(code[first], days, events, score, relative, share, component)
+
+
+@compiled
+def _score(
+    starts: Positions,
+    day: Integers,
+    events: Floats,
+    place: Integers,
+    first: int,
+    root: Floats,
+    days: int,
+    weights: Floats,
+    by_row: Floats,
+    block: Floats,
+    entries: Floats,
+    users: Positions,
+    part: Floats,
+    cluster: Positions,
+    score: Floats,
+    share: Floats,
+    component: Integers,
+) -> None:
+    total, largest, rank = np.zeros(BLOCK), np.zeros(BLOCK), np.zeros(BLOCK)
+    for filled in (True, False):
+        user = 0
+        while user < len(score):
+            user, lanes = project(
+                *(starts, day, events, place, first, root, days),
+                *(weights, by_row, block, entries, users),
+                user,
+                filled,
+            )
+            for lane in range(BLOCK):
+                total[lane] = largest[lane] = rank[lane] = 0.0
+            for k in range(len(part)):
+                for lane in range(BLOCK):
+                    entries[k, lane] *= entries[k, lane]
+                    total[lane] += part[k] * entries[k, lane]
+            for k in range(len(part)):
+                if cluster[k] < k:  # the first of a cluster stands for all
+                    for lane in range(BLOCK):
+                        entries[cluster[k], lane] += entries[k, lane]
+            for k in range(len(part)):
+                if cluster[k] == k:
+                    for lane in range(BLOCK):
+                        largest[lane] = max(largest[lane], entries[k, lane])
+            for k in range(len(part) - 1, -1, -1):
+                if cluster[k] == k:
+                    for lane in range(BLOCK):  # of equal ones the first
+                        if entries[k, lane] >= largest[lane] * (1.0 - TIE):
+                            rank[lane] = k + 1.0
+            for lane in range(lanes):
+                score[users[lane]] = np.sqrt(largest[lane])
+                share[users[lane]] = total[lane]
+                component[users[lane]] = rank[lane] if largest[lane] > 0.0 else 0

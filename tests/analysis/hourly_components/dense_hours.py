@@ -1,0 +1,75 @@
+"""The same analysis by scikit-learn on dense matrices: plain, slow, obviously right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from sklearn.decomposition import PCA
+
+Matrix = npt.NDArray[np.float64]
+FIRST = date(2026, 1, 5)  # a Monday
+TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class DenseHour:
+    """What is found in one hour; directions are of shape (components, users)."""
+
+    variances: Matrix
+    ratios: Matrix
+    directions: Matrix
+    clusters: list[list[int]]
+    score: Matrix
+    share: Matrix
+
+
+def dense_hour(matrix: Matrix, explained: float) -> DenseHour:
+    """The components of one days × users matrix."""
+    pca = PCA(svd_solver="full").fit(matrix)
+    variances, ratios = pca.explained_variance_, pca.explained_variance_ratio_
+    clusters: list[list[int]] = []
+    for k, variance in enumerate(variances):
+        if clusters and variances[k - 1] - variance <= TIE * variances[0]:
+            clusters[-1].append(k)
+        else:
+            clusters.append([k])
+    kept: list[list[int]] = []
+    for cluster in clusters:
+        enough = bool(kept) and ratios[: kept[-1][-1] + 1].sum() >= explained - TIE
+        if not enough and variances[cluster[-1]] > TIE * variances[0]:
+            kept.append(cluster)
+    n = kept[-1][-1] + 1
+    directions = pca.components_[:n]
+    lengths = [np.sqrt((directions[cluster] ** 2).sum(axis=0)) for cluster in kept]
+    share = (variances[:n, None] * directions**2).sum(axis=0) / variances[:n].sum()
+    return DenseHour(variances[:n], ratios[:n], directions, kept, np.max(lengths, axis=0), share)
+
+
+def weighted_events(hours: Mapping[int, Matrix]) -> pa.Table:
+    """Events that make these matrices, one for each cell that is not 0; users are called u000, u001, …"""
+    rows: dict[str, list[Any]] = {"user": [], "time": [], "n": []}
+    for hour, matrix in hours.items():
+        for day, user in np.argwhere(matrix != 0):
+            rows["user"].append(f"u{user:03}")
+            rows["time"].append(
+                datetime(FIRST.year, FIRST.month, FIRST.day, hour, tzinfo=UTC) + timedelta(days=int(day))
+            )
+            rows["n"].append(float(matrix[day, user]))
+    kinds = {"user": pa.string(), "time": pa.timestamp("us", "UTC"), "n": pa.float64()}
+    return pa.table({name: pa.array(values, kinds[name]) for name, values in rows.items()})
+
+
+def cells(matrix: Matrix) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Matrix]:
+    """User, day and count of the cells of a days × users matrix that are not 0."""
+    user, day = np.nonzero(matrix.T)
+    return user.astype(np.int32), day.astype(np.int32), matrix.T[user, day].astype(np.float64)
+
+
+def days_of(matrix: Matrix) -> npt.NDArray[np.int32]:
+    return np.arange(len(matrix), dtype=np.int32)

@@ -1,0 +1,203 @@
+"""What is counted, on which day and in which hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from backbone.analysis.hourly_components.counting import Counts, count, counted, timed
+from backbone.engines import own_engine
+from backbone.engines.protocol import Engine
+from backbone.engines.rows import Rows
+
+Cell = tuple[Any, ...]
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with own_engine("1GB", 2) as engine:
+        yield engine
+
+
+def _rows(engine: Engine, data: pa.Table) -> Rows:
+    engine.take("data", data)
+    return Rows(engine, "select * from data")
+
+
+def _cells(counts: Counts) -> list[Cell]:
+    """Hour, user, day, events."""
+    day = "c.day" if counts.weekdays else "cast('1970-01-01' as date) + c.day"
+    return counts.engine.fetch(
+        f"select hour, name, {day}, events from {counts.cells} as c "
+        f"join {counts.users} as u on c.code = u.code"
+    )
+
+
+UTC_US = pa.timestamp("us", "UTC")
+
+
+def _events(*rows: tuple[str | None, str | None], kind: pa.DataType = UTC_US) -> pa.Table:
+    times = [None if time is None else datetime.fromisoformat(time) for _, time in rows]
+    return pa.table({"user": [user for user, _ in rows], "time": pa.array(times, kind)})
+
+
+def _count(
+    engine: Engine, data: pa.Table, zone: str = "UTC", weight: str | None = None, **how: Any
+) -> Counts:
+    settings = {"weekdays": False, "start": None, "end": None} | how
+    return count(timed(_rows(engine, data), "user", "time", weight, zone), **settings)
+
+
+def test_cells_are_in_the_order_of_hours_users_and_days(engine: Engine) -> None:
+    data = _events(
+        ("b", "2026-01-02T10:00"), ("a", "2026-01-03T10:59:59.999999"), ("b", "2026-01-02T10:30"),
+        ("a", "2026-01-02T10:00"), ("b", "2026-01-01T23:00"), ("B", "2026-01-02T09:00"),
+    )  # fmt: skip
+    counts = _count(engine, data)
+    second, third = date(2026, 1, 2), date(2026, 1, 3)
+    assert _cells(counts) == [
+        (9, "B", second, 1),
+        (10, "a", second, 1),
+        (10, "a", third, 1),
+        (10, "b", second, 2),
+        (23, "b", date(2026, 1, 1), 1),
+    ]
+    assert (counts.start, counts.end) == (date(2026, 1, 1), date(2026, 1, 4))
+    assert len(counts.days) == 3
+
+
+def test_an_hour_that_occurs_twice_is_one_and_one_that_never_does_is_empty(engine: Engine) -> None:
+    twice = [
+        ("a", f"2026-10-{day}T{clock}") for day, clock in (("24", "22:30"), ("25", "00:30"), ("25", "01:30"))
+    ]
+    never = [("b", f"2026-03-29T0{hour}:30") for hour in range(3)]
+    counts = _count(engine, _events(*twice, *never), "Europe/Berlin")
+    autumn, spring = date(2026, 10, 25), date(2026, 3, 29)
+    assert _cells(counts) == [
+        (0, "a", autumn, 1),
+        (1, "b", spring, 1),
+        (2, "a", autumn, 2),  # from 02:00 to 03:00 in summer time, then in winter time
+        (3, "b", spring, 1),  # nothing from 02:00 to 03:00
+        (4, "b", spring, 1),
+    ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Etc/UTC", "GMT"])
+def test_utc_before_1970_and_without_a_zone(engine: Engine, zone: str) -> None:
+    data = _events(("a", "1969-12-31T23:30"), ("a", "1969-12-01T00:00"), kind=pa.timestamp("ns"))
+    assert _cells(_count(engine, data, zone)) == [
+        (0, "a", date(1969, 12, 1), 1),
+        (23, "a", date(1969, 12, 31), 1),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["s", "ms", "us", "ns"])
+def test_instants_of_every_precision(engine: Engine, kind: str) -> None:
+    data = _events(("a", "2026-07-01T22:30"), kind=pa.timestamp(kind))
+    assert _cells(_count(engine, data, "Asia/Kolkata")) == [(4, "a", date(2026, 7, 2), 1)]
+
+
+def test_rows_without_user_time_or_weight_are_left_out_and_told(engine: Engine) -> None:
+    data = _events(
+        ("a", "2026-01-01T00:00"), (None, "2026-01-09T00:00"), ("c", None), ("a", "2026-01-02T00:00")
+    )
+    counts = _count(engine, data)
+    assert counts.left_out == 2
+    assert counts.end == date(2026, 1, 3), "a row that is left out does not widen the range"
+    weighted = data.append_column("w", pa.array([2.5, 1.0, 1.0, float("nan")]))
+    counts = _count(engine, weighted, weight="w")
+    assert counts.left_out == 3
+    assert _cells(counts) == [(0, "a", date(2026, 1, 1), 2.5)]
+
+
+def test_infinite_times_are_left_out(engine: Engine) -> None:
+    engine.create("odd", "select 'a' as user, cast('infinity' as timestamptz) as time")
+    counts = count(
+        timed(Rows(engine, "select * from odd"), "user", "time", None, "Europe/Berlin"),
+        weekdays=False, start=None, end=None,
+    )  # fmt: skip
+    assert (counts.left_out, _cells(counts), counts.start) == (1, [], None)
+
+
+@pytest.mark.parametrize(
+    ("weights", "total"),
+    [
+        (pa.array([1, 2, 4], pa.int32()), 7.0),
+        (pa.array([Decimal("0.10"), Decimal("0.20"), Decimal("0.40")]), 0.7),
+        (pa.array([0.0, 0.0, 0.0]), 0.0),
+    ],
+)
+def test_weights_are_added_up(engine: Engine, weights: pa.Array, total: float) -> None:
+    data = _events(*[("a", "2026-01-01T05:00")] * 3).append_column("w", weights)
+    counts = _count(engine, data, weight="w")
+    assert _cells(counts) == [(5, "a", date(2026, 1, 1), pytest.approx(total))]
+    assert counts.whole == pa.types.is_integer(weights.type)
+
+
+def test_a_sum_of_fractions_does_not_depend_on_the_order(engine: Engine) -> None:
+    weights = [1e16, 0.1, 0.2, 0.3, 1.0, -0.0, 7e-3] * 100
+    found = set()
+    for order in (weights, weights[::-1], sorted(weights, key=str)):
+        data = _events(*[("a", "2026-01-01T05:00")] * 700).append_column("w", pa.array(order))
+        found.add(_cells(_count(engine, data, weight="w"))[0][3])
+    assert len(found) == 1
+
+
+def test_only_days_of_the_range_count(engine: Engine) -> None:
+    data = _events(*[("a", f"2026-01-{day:02}T23:30") for day in range(1, 11)])
+    counts = _count(engine, data, "Europe/Berlin", start=date(2026, 1, 4), end=date(2026, 1, 7))
+    assert [cell[2].day for cell in _cells(counts)] == [4, 5, 6], "of the clock in Berlin"
+    assert len(counts.days) == 3
+    counts = _count(engine, data, start=date(2025, 12, 30))
+    assert (len(counts.days), counts.end) == (12, date(2026, 1, 11))
+
+
+def test_weekdays_are_added_up(engine: Engine) -> None:
+    monday = datetime(2026, 1, 5, 8, tzinfo=UTC)
+    times = [(monday + timedelta(days=day)).isoformat() for day in (0, 6, 7, 13, 14)]
+    data = _events(*[("a", time) for time in times])
+    counts = _count(engine, data, weekdays=True)
+    assert _cells(counts) == [(8, "a", 1, 3), (8, "a", 7, 2)]
+    assert counts.days.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    weekend = _count(engine, data, weekdays=True, start=date(2026, 1, 9), end=date(2026, 1, 13))
+    assert weekend.days.tolist() == [1, 5, 6, 7]
+
+
+def test_counts_that_are_there_already(engine: Engine) -> None:
+    day = date(2026, 1, 5)
+    data = pa.table(
+        {"who": [2, 1, 2, 1, None], "on": [day] * 5, "hour": [3, 3, 3, 4, 5], "n": [1, 5, 2, None, 1]}
+    )
+    amounts = counted(_rows(engine, data), "who", "on", "hour", "n")
+    counts = count(amounts, weekdays=False, start=None, end=None)
+    assert _cells(counts) == [(3, 1, day, 5), (3, 2, day, 3)]
+    assert counts.left_out == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hour": [24]}, "expected hours from 0 to 23, found those from 24 to 24"),
+        ({"hour": [1.5]}, "expected hours from 0 to 23 in 'hour', found DOUBLE"),
+        ({"n": [-1]}, "expected amounts of 0 or more, found -1"),
+        ({"n": ["x"]}, "expected numbers in 'n', found VARCHAR"),
+        ({"on": ["2026-01-05"]}, "expected dates in 'on', found VARCHAR; cast it to a date"),
+    ],
+)
+def test_strange_counts_are_refused(engine: Engine, change: dict[str, list[Any]], message: str) -> None:
+    data = pa.table({"who": ["a"], "on": [date(2026, 1, 5)], "hour": [3], "n": [1]} | change)
+    with pytest.raises(ValueError, match=message):
+        count(counted(_rows(engine, data), "who", "on", "hour", "n"), weekdays=False, start=None, end=None)
+
+
+def test_strange_events_are_refused(engine: Engine) -> None:
+    rows = _rows(engine, pa.table({"user": ["a"], "time": ["now"]}))
+    with pytest.raises(ValueError, match="expected instants in 'time', found VARCHAR"):
+        timed(rows, "user", "time", None, "UTC")
+    with pytest.raises(ValueError, match=r"expected the columns user, at; found user, time without \['at'\]"):
+        timed(rows, "user", "at", None, "UTC")
