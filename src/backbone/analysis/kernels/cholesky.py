@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
-from backbone.analysis.kernels.compiled import Floats, compiled, matrix, vector
+from backbone.analysis.kernels.compiled import Floats, compiled
+from backbone.analysis.kernels.memory import integers, matrix, vector
 
 CLEAR = 1e-6  # of its own square: what is left of a column beside the others, if it surely is none of them
 ALIASED = 1e-12  # the same, if it counts as their sum
@@ -17,12 +16,12 @@ VANISHED = 1e-14  # the same, where a column that was none has become one to wit
 
 
 class Factor(NamedTuple):
-    """Addresses of L for the columns `order[:rank]` of a matrix, which is L Lᵀ there.
+    """Addresses of L and D for the columns `order[:rank]` of a matrix, which is L D Lᵀ there.
 
     Parameters
     ----------
     size : p, the number of columns.
-    lower : shape (p, p), in the order of `order`.
+    lower : shape (p, p), in the order of `order`; 1 / D on the diagonal, L · D below.
     order : shape (p,), integers; the columns, those that are aliases of others last.
     rest, solution, null : shape (p,), (p,), (p, p); room.
     """
@@ -37,31 +36,37 @@ class Factor(NamedTuple):
 
 @compiled
 def decompose(symmetric: int, rank: int, factor: Factor, least: float) -> bool:
-    """Factor the first `rank` columns in their order; False where less than `least` is left of one."""
+    """Factor the first `rank` columns in their order.
+
+    Where less than `least` is left of a column, it is taken to be that much, and the result is False: what
+    `solve` finds then is no solution, but a direction in which a convex function still falls.
+    """
     p = factor.size
     values, lower = matrix(symmetric, p, p), matrix(factor.lower, p, p)
-    order = vector(factor.order, p).view(np.int64)
+    order = integers(factor.order, p)
+    clear = True
     for k in range(rank):
         for j in range(k, rank):
             a, b = order[j], order[k]
             s = values[max(a, b), min(a, b)]
             for m in range(k):
-                s -= lower[j, m] * lower[k, m]
+                s -= lower[j, m] * lower[k, m] * lower[m, m]
             if j > k:
-                lower[j, k] = s / lower[k, k]
+                lower[j, k] = s
             elif s > least * values[a, a]:
-                lower[k, k] = np.sqrt(s)
+                lower[k, k] = 1.0 / s
             else:
-                return False
-    return True
+                lower[k, k] = 1.0 / (least * values[a, a]) if values[a, a] > 0.0 else 0.0
+                clear = False
+    return clear
 
 
 @compiled
-def choose(symmetric: int, factor: Factor) -> int:
-    """Order the columns, the one with most of its own left first; returns how many are no alias."""
+def choose(symmetric: int, factor: Factor, least: float) -> int:
+    """Order the columns, the one with most of its own left first; returns how many have more than `least`."""
     p = factor.size
     values, lower = matrix(symmetric, p, p), matrix(factor.lower, p, p)
-    order, rest = vector(factor.order, p).view(np.int64), vector(factor.rest, p)
+    order, rest = integers(factor.order, p), vector(factor.rest, p)
     for j in range(p):
         order[j] = j
         rest[j] = values[j, j]
@@ -74,20 +79,20 @@ def choose(symmetric: int, factor: Factor) -> int:
             left = rest[j] / own if own > 0.0 else 0.0
             if left > share:
                 best, share = j, left
-        if not share > ALIASED:
+        if not share > least:
             return k
         order[k], order[best] = order[best], order[k]
         rest[k], rest[best] = rest[best], rest[k]
         for m in range(k):
             lower[k, m], lower[best, m] = lower[best, m], lower[k, m]
-        lower[k, k] = np.sqrt(rest[k])
+        lower[k, k] = 1.0 / rest[k]
         for j in range(k + 1, p):
             a, b = order[j], order[k]
             s = values[max(a, b), min(a, b)]
             for m in range(k):
-                s -= lower[j, m] * lower[k, m]
-            lower[j, k] = s / lower[k, k]
-            rest[j] -= lower[j, k] * lower[j, k]
+                s -= lower[j, m] * lower[k, m] * lower[m, m]
+            lower[j, k] = s
+            rest[j] -= s * s * lower[k, k]
     return p
 
 
@@ -95,19 +100,19 @@ def choose(symmetric: int, factor: Factor) -> int:
 def solve(right: int, rank: int, factor: Factor, result: int) -> None:
     """Find the `result` for which symmetric · result = right; it is 0 for columns that are aliases."""
     p = factor.size
-    lower, order = matrix(factor.lower, p, p), vector(factor.order, p).view(np.int64)
+    lower, order = matrix(factor.lower, p, p), integers(factor.order, p)
     solution = vector(factor.solution, p)
     known, found = vector(right, p), vector(result, p)
     for k in range(rank):
         s = known[order[k]]
         for m in range(k):
             s -= lower[k, m] * solution[m]
-        solution[k] = s / lower[k, k]
+        solution[k] = s * lower[k, k]
     for k in range(rank - 1, -1, -1):
-        s = solution[k]
+        s = 0.0
         for m in range(k + 1, rank):
-            s -= lower[m, k] * solution[m]
-        solution[k] = s / lower[k, k]
+            s += lower[m, k] * solution[m]
+        solution[k] -= s * lower[k, k]
     for k in range(p):
         found[order[k]] = solution[k] if k < rank else 0.0
 
@@ -122,7 +127,7 @@ def shorten(symmetric: int, rank: int, factor: Factor, units: int, b: int) -> No
     """
     p = factor.size
     values, null = matrix(symmetric, p, p), matrix(factor.null, p, p)
-    order = vector(factor.order, p).view(np.int64)
+    order = integers(factor.order, p)
     found = 0
     for k in range(rank, p):
         alias = order[k]

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from backbone.analysis.groups import Groups
 from backbone.analysis.kernels.cholesky import Factor
-from backbone.analysis.kernels.compiled import Floats, address
-from backbone.analysis.kernels.newton import COEFFICIENTS, Group, Problem, fit_groups
+from backbone.analysis.kernels.compiled import Floats
+from backbone.analysis.kernels.memory import Held
+from backbone.analysis.kernels.models import COEFFICIENTS, Problem, fit_groups
+from backbone.analysis.kernels.newton import Walk
+from backbone.analysis.kernels.penalty import Penalty, Pull
 from backbone.analysis.kernels.prior import Prior
 from backbone.analysis.kernels.rows import Block, Frame, room_of
 
@@ -20,7 +22,7 @@ ClassWeight = Literal["balanced"] | tuple[float, float] | None
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """What is minimised for every group; `newton.Problem` says what each of these means."""
+    """What is minimised for every group; `models.Problem` and `penalty.Pull` say what each of these means."""
 
     classes: bool
     penalty: float
@@ -46,24 +48,19 @@ class Objective:
                 f"expected min_rows and max_iterations from 1, found {self.min_rows}, {self.max_iterations}"
             )
 
-
-class _Room:
-    """Arrays that are held as long as their addresses are in use."""
-
-    def __init__(self) -> None:
-        self._held: list[npt.NDArray[np.generic]] = []
-
-    def of(self, values: Floats) -> int:
-        self._held.append(values)
-        return address(values)
-
-    def empty(self, *shape: int) -> int:
-        return self.of(np.zeros(shape))
-
-
-def column(groups: Groups, name: str) -> Floats:
-    """A value column as the compiled functions read it; not copied where it is one already."""
-    return np.ascontiguousarray(groups.values[name], dtype=np.float64)
+    def problem(self) -> Problem:
+        negative, positive = self.class_weight if isinstance(self.class_weight, tuple) else (1.0, 1.0)
+        return Problem(
+            self.classes,
+            self.fit_intercept,
+            self.center and self.prior is None,
+            self.scale and self.prior is None,
+            self.class_weight == "balanced",
+            float(negative),
+            float(positive),
+            self.min_rows,
+            self.max_iterations,
+        )
 
 
 def fit(
@@ -73,56 +70,45 @@ def fit(
 
     Returns
     -------
-    shape (newton.COEFFICIENTS + 3 · features, groups), in the units of the data; `newton` names the rows.
+    shape (models.COEFFICIENTS + 3 · features, groups), in the units of the data; `models` names the rows.
     """
     d = len(features)
     p = d + 1 if objective.fit_intercept else d
-    room = _Room()
-    names = [*features, target, *([weight] if weight is not None else [])]
-    columns = np.zeros(d + 2, dtype=np.int64)
-    columns[: len(names)] = [room.of(column(groups, name)) for name in names]
+    room = Held()
+    columns = [room.numbers(groups.values[name]) for name in (*features, target)]
+    columns.append(0 if weight is None else room.numbers(groups.values[weight]))
     rows, stride = room_of(d, int(np.diff(groups.offsets).max(initial=1)))
-    block = Block(
-        int(columns.ctypes.data),
-        d,
-        rows,
-        stride,
-        room.empty(d + 1, stride),
-        *(room.empty(stride) for _ in range(4)),
-    )
+    x, y, w, slope, curve = room.empty(d + 1, stride), *(room.empty(stride) for _ in range(4))
+    block = Block(room.integers(np.array(columns)), d, rows, stride, x, y, w, slope, curve)
     frame = Frame(*(room.empty(d) for _ in range(5)))
-    b, trial, step, gradient, ridge, anchor, tie, units = (room.empty(d + 1) for _ in range(8))
-    group = Group(b, trial, step, gradient, room.empty(d + 1, d + 1), ridge, anchor, tie, units)
+    penalty = Penalty(*(room.empty(d + 1) for _ in range(4)))
+    b, trial, step, reach, gradient = (room.empty(d + 1) for _ in range(5))
+    walk = Walk(b, trial, step, reach, gradient, room.empty(p, p))
     order, rest, solution = (room.empty(p) for _ in range(3))
     factor = Factor(p, room.empty(p, p), order, rest, solution, room.empty(p, p))
     result = np.zeros((COEFFICIENTS + 3 * d, len(groups)))
-    fit_groups(groups.offsets, _problem(objective, d, room), block, frame, group, factor, address(result))
+    fit_groups(
+        room.integers(groups.offsets),
+        len(groups),
+        objective.problem(),
+        _pull(objective, d, room),
+        block,
+        frame,
+        penalty,
+        walk,
+        factor,
+        room.of(result),
+    )
     return result
 
 
-def _problem(objective: Objective, d: int, room: _Room) -> Problem:
-    balanced = objective.class_weight == "balanced"
-    negative, positive = objective.class_weight if isinstance(objective.class_weight, tuple) else (1.0, 1.0)
+def _pull(objective: Objective, d: int, room: Held) -> Pull:
     prior = objective.prior
-    model, center, scale = np.zeros(d + 1), np.zeros(d), np.ones(d)
-    if prior is not None:
-        model = prior.standardised()
-        _, center, scale = prior.arrays()
-        if len(model) != d + 1:
-            raise ValueError(f"expected a prior of {d} features, found one of {len(model) - 1}")
-    return Problem(
-        objective.classes,
-        objective.fit_intercept,
-        objective.center and prior is None,
-        objective.scale and prior is None,
-        float(objective.penalty),
-        balanced,
-        float(negative),
-        float(positive),
-        0.0 if prior is None else float(prior.strength),
-        room.of(model),
-        room.of(center),
-        room.of(scale),
-        objective.min_rows,
-        objective.max_iterations,
-    )
+    if prior is None:
+        nothing = room.empty(d + 1)
+        return Pull(float(objective.penalty), 0.0, nothing, nothing, nothing)
+    model = prior.standardised()
+    if len(model) != d + 1:
+        raise ValueError(f"expected a prior of {d} features, found one of {len(model) - 1}")
+    _, center, scale = prior.arrays()
+    return Pull(0.0, float(prior.strength), room.of(model), room.of(center), room.of(scale))

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from backbone.analysis.groups import Groups, Offsets
+from backbone.analysis.groups import Groups
 from backbone.analysis.kernels.class_rate import ClassRateKernel
-from backbone.analysis.kernels.compiled import Floats, address, compiled, exp, vector
-from backbone.analysis.kernels.fitting import column
+from backbone.analysis.kernels.compiled import Floats, compiled
+from backbone.analysis.kernels.exponential import exp
 from backbone.analysis.kernels.least_squares import LeastSquaresKernel
 from backbone.analysis.kernels.linear_form import linear_scores
 from backbone.analysis.kernels.logistic import LogisticKernel
+from backbone.analysis.kernels.memory import Held, integers, octets, vector
 
 LinearKernel = LogisticKernel | LeastSquaresKernel | ClassRateKernel
 
@@ -62,14 +63,14 @@ def fold_of(groups: Groups, columns: Sequence[str], k: int) -> npt.NDArray[np.in
     hashes = np.full(len(groups), _FNV_START, dtype=np.uint64)
     for values in groups.keys.columns:
         text = values.cast(pa.large_string())
-        ends = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
-        data = np.frombuffer(text.buffers()[2] or b"\0", dtype=np.uint8)
-        _hash_keys(ends, data, text.is_null().to_numpy(zero_copy_only=False), hashes)
-    held = [column(groups, name) for name in columns]
-    addresses = np.array([address(values) for values in held], dtype=np.int64)
+        nulls = text.is_null().to_numpy(zero_copy_only=False)
+        _, ends, data = text.buffers()
+        _hash_keys(ends.address + 8 * text.offset, 0 if data is None else data.address, nulls, hashes)
+    held = Held()
+    addresses = np.array([held.numbers(groups.values[name]) for name in columns], dtype=np.int64)
     folds = np.empty(int(groups.offsets[-1]), dtype=np.int8)
-    largest = int(np.diff(groups.offsets).max(initial=1))
-    _hash_rows(groups.offsets, hashes, int(addresses.ctypes.data), len(held), largest, k, folds)
+    offsets, largest = held.integers(groups.offsets), int(np.diff(groups.offsets).max(initial=1))
+    _hash_rows(offsets, hashes, held.of(addresses), len(addresses), largest, k, folds)
     return folds
 
 
@@ -81,26 +82,24 @@ def _mixed(h: np.uint64) -> np.uint64:
 
 
 @compiled
-def _hash_keys(
-    ends: npt.NDArray[np.int64],
-    data: npt.NDArray[np.uint8],
-    nulls: npt.NDArray[np.bool_],
-    hashes: npt.NDArray[np.uint64],
-) -> None:
-    """Take one column of the keys into the hashes of the groups."""
-    for g in range(len(hashes)):
+def _hash_keys(ends: int, data: int, nulls: npt.NDArray[np.bool_], hashes: npt.NDArray[np.uint64]) -> None:
+    """Take one column of the keys, as texts, into the hashes of the groups."""
+    groups = len(hashes)
+    stops = integers(ends, groups + 1)
+    text = octets(data, stops[groups])
+    for g in range(groups):
         h = hashes[g]
         if nulls[g]:
             h = (h ^ _NULL) * _FNV_PRIME
         else:
-            for i in range(ends[g], ends[g + 1]):
-                h = (h ^ np.uint64(data[i])) * _FNV_PRIME
+            for i in range(stops[g], stops[g + 1]):
+                h = (h ^ np.uint64(text[i])) * _FNV_PRIME
         hashes[g] = _mixed(h + _STEP)  # so that ("a", "bc") is not ("ab", "c")
 
 
 @compiled
 def _hash_rows(
-    offsets: Offsets,
+    offsets: int,
     keys: npt.NDArray[np.uint64],
     columns: int,
     d: int,
@@ -108,27 +107,22 @@ def _hash_rows(
     k: int,
     folds: npt.NDArray[np.int8],
 ) -> None:
-    addresses = vector(columns, d).view(np.int64)
+    groups = len(keys)
+    ends, addresses = integers(offsets, groups + 1), integers(columns, d)
     size = 16
     while size < largest + largest // 2:
         size *= 2
     seen, count = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int32)
-    for g in range(len(keys)):
-        start, stop = offsets[g], offsets[g + 1]
-        room = 16
+    for g in range(groups):
+        start, stop = ends[g], ends[g + 1]
+        room = 16  # for the hashes of this group
         while room < (stop - start) + (stop - start) // 2:
             room *= 2
         count[:room] = 0
         for i in range(start, stop):
             h = keys[g]
             for j in range(d):
-                value = vector(addresses[j], offsets[len(keys)])[i : i + 1]
-                bits = value.view(np.uint64)[0]
-                if value[0] == 0.0:
-                    bits = np.uint64(0)
-                elif value[0] != value[0]:
-                    bits = _MISSING
-                h = _mixed((h ^ bits) + _STEP)
+                h = _mixed((h ^ _bits(addresses[j], i)) + _STEP)
             place = np.int64(h & np.uint64(room - 1))
             while count[place] > 0 and seen[place] != h:
                 place = (place + 1) & (room - 1)
@@ -136,6 +130,16 @@ def _hash_rows(
             h = _mixed(h + _STEP * np.uint64(count[place] + 1))
             count[place] += 1
             folds[i] = np.int8(((h >> np.uint64(32)) * np.uint64(k)) >> np.uint64(32))
+
+
+@compiled
+def _bits(column: int, i: int) -> np.uint64:
+    value = vector(column, i + 1)[i]
+    if value == 0.0:
+        return np.uint64(0)
+    if value != value:
+        return _MISSING
+    return np.uint64(integers(column, i + 1)[i])
 
 
 @dataclass(frozen=True)
@@ -184,8 +188,10 @@ class OutOfFoldKernel:
         first = self.kernels[0]
         weighted = [] if first.weight is None else [first.weight]
         names = (*first.features, first.target, *weighted)
-        target = column(groups, first.target)
-        weight = column(groups, first.weight) if first.weight is not None else np.ones(len(target))
+        target = np.asarray(groups.values[first.target], dtype=np.float64)
+        weight = np.ones(len(target))
+        if first.weight is not None:
+            weight = np.asarray(groups.values[first.weight], dtype=np.float64)
         folds = fold_of(groups, names, self.k)
         prediction = np.full(len(target), np.nan)
         for fold, kernel in enumerate(self.kernels):

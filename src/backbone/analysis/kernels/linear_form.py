@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from backbone.analysis.groups import Groups, Offsets
-from backbone.analysis.kernels.compiled import Floats, address, compiled, matrix, vector
-from backbone.analysis.kernels.fitting import column
-from backbone.analysis.kernels.newton import (
+from backbone.analysis.groups import Groups
+from backbone.analysis.kernels.compiled import Floats, compiled
+from backbone.analysis.kernels.memory import Held, integers, matrix, vector
+from backbone.analysis.kernels.models import (
     COEFFICIENTS,
     INTERCEPT,
     ITERATIONS,
@@ -21,7 +21,12 @@ from backbone.analysis.kernels.newton import (
     STATUS,
 )
 
-STATUSES = ("fitted", "single_class", "too_few_rows", "not_converged")  # in the order of newton's numbers
+STATUSES = (
+    "fitted",
+    "single_class",
+    "too_few_rows",
+    "not_converged",
+)  # in the order of their numbers in `newton`
 
 
 def model_schema(
@@ -111,24 +116,31 @@ def linear_scores(groups: Groups, result: pa.RecordBatch, features: Sequence[str
     [2.5, nan, -3.0]
     """
     names = ["intercept", *(f"coef_{name}" for name in features)]
-    models = np.array(
-        [result.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False) for name in names]
-    ).reshape(len(names), len(groups))
-    columns = [column(groups, name) for name in features]
-    addresses = np.array([address(values) for values in columns], dtype=np.int64)
+    models = np.empty((len(names), len(groups)))
+    for row, name in zip(models, names, strict=True):
+        row[:] = result.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    held = Held()
+    columns = np.array([held.numbers(groups.values[name]) for name in features], dtype=np.int64)
     scores = np.empty(int(groups.offsets[-1]))
-    _score(groups.offsets, int(addresses.ctypes.data), len(columns), address(models), scores)
+    _score(
+        held.integers(groups.offsets),
+        len(groups),
+        held.of(columns),
+        len(columns),
+        held.of(models),
+        held.of(scores),
+    )
     return scores
 
 
 @compiled
-def _score(offsets: Offsets, columns: int, d: int, models: int, scores: Floats) -> None:
-    groups = len(offsets) - 1
-    addresses, model = vector(columns, d).view(np.int64), matrix(models, d + 1, groups)
+def _score(offsets: int, groups: int, columns: int, d: int, models: int, scores: int) -> None:
+    ends, addresses = integers(offsets, groups + 1), integers(columns, d)
+    model, score = matrix(models, d + 1, groups), vector(scores, ends[groups])
     for g in range(groups):
-        for i in range(offsets[g], offsets[g + 1]):
-            scores[i] = model[0, g]
+        for i in range(ends[g], ends[g + 1]):
+            score[i] = model[0, g]
         for j in range(d):
-            values, coefficient = vector(addresses[j], offsets[groups]), model[j + 1, g]
-            for i in range(offsets[g], offsets[g + 1]):
-                scores[i] += coefficient * values[i] + 0.0 * values[i]
+            values, coefficient = vector(addresses[j], ends[groups]), model[j + 1, g]
+            for i in range(ends[g], ends[g + 1]):
+                score[i] += coefficient * values[i] + 0.0 * values[i]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from backbone.analysis.groups import Groups, Offsets
-from backbone.analysis.kernels.compiled import Floats, address, compiled, matrix, vector
-from backbone.analysis.kernels.fitting import column
+from backbone.analysis.groups import Groups
+from backbone.analysis.kernels.compiled import Floats, compiled
+from backbone.analysis.kernels.memory import Held, integers, matrix, vector
 from backbone.analysis.kernels.sorting import order_of
 
 _EPSILON = float(np.finfo(np.float64).eps)  # scikit-learn keeps this distance from 0 and 1 in a log loss
@@ -100,13 +100,13 @@ def _judged(
     *,
     classes: bool,
 ) -> pa.RecordBatch:
-    columns = [column(groups, name) for name in names if name is not None]
-    target, predicted, *weights = (address(values) for values in columns)
+    held = Held()
+    target, predicted, weight = (0 if name is None else held.numbers(groups.values[name]) for name in names)
     schema = kernel.schema(groups.keys.schema)
     wanted = list(schema)[len(groups.keys.schema) :]
     result = np.full((len(wanted), len(groups)), np.nan)
     judge = _judge_classes if classes else _judge_numbers
-    judge(groups.offsets, target, predicted, weights[0] if weights else 0, address(result))
+    judge(held.integers(groups.offsets), len(groups), target, predicted, weight, held.of(result))
     found = [
         pa.array(values.astype(np.int64)) if field.type == pa.int64() else pa.array(values, from_pandas=True)
         for field, values in zip(wanted, result, strict=True)
@@ -115,11 +115,12 @@ def _judged(
 
 
 @compiled
-def _judge_classes(offsets: Offsets, target: int, probability: int, weight: int, results: int) -> None:
-    groups = len(offsets) - 1
-    result = matrix(results, 5, groups)
+def _judge_classes(
+    offsets: int, groups: int, target: int, probability: int, weight: int, results: int
+) -> None:
+    ends, result = integers(offsets, groups + 1), matrix(results, 5, groups)
     for g in range(groups):
-        start, n = offsets[g], offsets[g + 1] - offsets[g]
+        start, n = ends[g], ends[g + 1] - ends[g]
         y, p = vector(target + 8 * start, n), vector(probability + 8 * start, n)
         w = vector(weight + 8 * start, n)
         rows, positives, total, right, loss = 0, 0, 0.0, 0.0, 0.0
@@ -187,11 +188,12 @@ def _auc(y: Floats, p: Floats, w: Floats, weighted: bool) -> float:
 
 
 @compiled
-def _judge_numbers(offsets: Offsets, target: int, prediction: int, weight: int, results: int) -> None:
-    groups = len(offsets) - 1
-    result = matrix(results, 3, groups)
+def _judge_numbers(
+    offsets: int, groups: int, target: int, prediction: int, weight: int, results: int
+) -> None:
+    ends, result = integers(offsets, groups + 1), matrix(results, 3, groups)
     for g in range(groups):
-        start, n = offsets[g], offsets[g + 1] - offsets[g]
+        start, n = ends[g], ends[g + 1] - ends[g]
         y, p = vector(target + 8 * start, n), vector(prediction + 8 * start, n)
         w = vector(weight + 8 * start, n)
         rows, total, above, squares, origin = 0, 0.0, 0.0, 0.0, 0.0

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backbone.analysis.kernels.compiled import LANES, compiled, inlined, matrix, vector
+from backbone.analysis.kernels.compiled import compiled, inlined
+from backbone.analysis.kernels.lanes import LANES
+from backbone.analysis.kernels.memory import integers, matrix, vector
 
 BLOCK = 4096  # rows
 
@@ -57,6 +59,15 @@ class Frame(NamedTuple):
     scale: int
 
 
+class Scaling(NamedTuple):
+    """How a group's rows enter its problem: (target - shift) / spread, or the weights of their classes."""
+
+    shift: float
+    spread: float
+    negative: float
+    positive: float
+
+
 class Totals(NamedTuple):
     """What a group's usable rows add up to.
 
@@ -94,7 +105,7 @@ def whole(n: int) -> int:
 def load(block: Block, start: int, stop: int) -> int:
     """Copy the usable rows from `start` to before `stop`; returns how many there are."""
     d = block.d
-    columns = vector(block.columns, d + 2).view(np.int64)
+    columns = integers(block.columns, d + 2)
     x = matrix(block.x, d + 1, block.stride)
     y, w = vector(block.y, block.stride), vector(block.w, block.stride)
     n = stop - start
@@ -225,7 +236,9 @@ def measure(
                 deviation[j] += b
     for j in range(d):
         spread = np.sqrt(per_unit[j] / weight)
-        per_unit[j] = 1.0 / spread if 1e-150 < spread < 1e150 else 0.0
+        per_unit[j] = 0.0
+        if spread != 0.0:  # NaN where squares overflow, which the model will be found to be then
+            per_unit[j] = 1.0 / spread if 1e-150 < spread < 1e150 else np.nan
         variance = deviation[j] / used
         rounding = used * mean[j] * np.finfo(np.float64).eps
         constant = variance <= used * np.finfo(np.float64).eps * variance + rounding * rounding
@@ -233,18 +246,9 @@ def measure(
     return Totals(used, positive, weight, positive_weight, target_mean, target_squares / weight)
 
 
-@inlined
-def standardise(
-    block: Block,
-    frame: Frame,
-    n: int,
-    shift: float,
-    per_unit: float,
-    classes: bool,
-    negative: float,
-    positive: float,
-) -> None:
-    """Bring loaded rows into the group's coordinates, the target too.
+@compiled
+def standardise(block: Block, frame: Frame, n: int, classes: bool, scaling: Scaling) -> None:
+    """Bring loaded rows into the group's coordinates, the target too. A row without weight becomes 0.
 
     Where the target is a class, a row of a negative gets the other sign, so that its score is the margin by
     which it lies on its side; weights become those of the class.
@@ -254,20 +258,17 @@ def standardise(
     y, w = vector(block.y, block.stride), vector(block.w, block.stride)
     centre, units = vector(frame.centre, d), vector(frame.per_unit, d)
     if classes:
-        both, side = 0.5 * (positive + negative), 0.5 * (positive - negative)
+        both = 0.5 * (scaling.positive + scaling.negative)
+        side = 0.5 * (scaling.positive - scaling.negative)
         for i in range(n):
-            y[i] = 2.0 * (y[i] > 0.5) - 1.0
+            y[i] = (2.0 * (y[i] > 0.5) - 1.0) * (w[i] > 0.0)
             w[i] *= both + side * y[i]
             x[d, i] = y[i]
-        for j in range(d):
-            origin, unit = centre[j], units[j]
-            for i in range(n):
-                x[j, i] = (x[j, i] - origin) * unit * y[i]
     else:
         for i in range(n):
-            y[i] = (y[i] - shift) * per_unit
-            x[d, i] = 1.0
-        for j in range(d):
-            origin, unit = centre[j], units[j]
-            for i in range(n):
-                x[j, i] = (x[j, i] - origin) * unit
+            y[i] = (y[i] - scaling.shift) / scaling.spread
+            x[d, i] = 1.0 * (w[i] > 0.0)
+    for j in range(d):
+        origin, unit = centre[j], units[j]
+        for i in range(n):
+            x[j, i] = (x[j, i] - origin) * unit * x[d, i]
