@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backbone.analysis.kernels import compiled
+from backbone.analysis.kernels import compiled, exponential
 from backbone.analysis.kernels.compiled import Floats
-from backbone.analysis.kernels import exponential
 from backbone.analysis.kernels.exponential import exp, softplus
 
 
