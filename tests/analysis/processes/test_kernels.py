@@ -244,7 +244,7 @@ LABELS = ("no", "yes")
         ),
         (
             lambda: OutOfFoldEstimatorKernel(GaussianNB(), ["a"], "y", "fold", classes=[1, 2, 3]),
-            "expected two classes, found 3",
+            "is there for two classes, found 3",
         ),
         (
             lambda: OutOfFoldEstimatorKernel(LinearSVC(), ["a"], "y", "fold", classes=LABELS),
