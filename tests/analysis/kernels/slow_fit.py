@@ -95,7 +95,7 @@ def optimum(
         return weight @ loss + (pull * (b - anchor) ** 2).sum() / 2
 
     b = anchor.copy()
-    for _ in range(60):
+    for _ in range(60 if classes else 3):
         score = z @ b
         if classes:
             wrong = np.exp(-np.logaddexp(0, sign * score))
@@ -104,8 +104,8 @@ def optimum(
             slope, curve = weight * (score - y), weight
         gradient = z.T @ slope + pull * (b - anchor)
         step = -solved((z * curve[:, None]).T @ z + np.diag(pull), gradient)
-        length = 1.0
-        while objective(b + length * step) > objective(b) * (1 + 1e-17) and length > 1e-9:
+        length, here = 1.0, objective(b)
+        while classes and objective(b + length * step) > here * (1 + 1e-17) and length > 1e-9:
             length /= 2
         b = b + length * step
         if np.abs(step).max(initial=0) <= 1e-13 * np.abs(b).max(initial=0):

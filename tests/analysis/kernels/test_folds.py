@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from backbone.analysis.kernels.folds import LinearKernel, OutOfFoldKernel, fold_
 from backbone.analysis.kernels.least_squares import LeastSquaresKernel
 from backbone.analysis.kernels.logistic import LogisticKernel
 from backbone.analysis.kernels.prior import Prior
+from backbone.testing import check_kernel
 
 COLUMNS = ("x0", "x1", "y", "w")
 
@@ -180,15 +182,40 @@ def test_a_row_with_a_missing_value_has_no_prediction() -> None:
         assert set(np.flatnonzero(np.isnan(prediction)).tolist()) == missing
 
 
-def test_the_laws_of_kernels_that_give_one_row_per_group() -> None:
-    """Rows instead of groups come out, so the law on the order of groups is tested above."""
-    rows = table(30)
+def test_the_laws_of_kernels() -> None:
+    for name in ("logistic", "least squares"):
+        check_kernel(OutOfFoldKernel((KERNELS[name],) * 4, 4), table(30), by=["key"])
+
+
+def test_a_plain_version_gives_the_same_folds() -> None:
+    everything = 2**64 - 1
+
+    def mixed(h: int) -> int:
+        h = ((h ^ (h >> 30)) * 0xBF58476D1CE4E5B9) & everything
+        h = ((h ^ (h >> 27)) * 0x94D049BB133111EB) & everything
+        return h ^ (h >> 31)
+
+    step = 0x9E3779B97F4A7C15
+    rows = table(12)
     groups = groups_of(rows)
-    kernel = OutOfFoldKernel((KERNELS["logistic"],) * 4, 4)
-    whole = pa.Table.from_batches([kernel(groups)])
-    assert whole.schema.equals(kernel.schema(groups.keys.schema))
-    small = chunks(rows.combine_chunks().to_batches(max_chunksize=3), ["key"], chunk_bytes=64)
-    assert pa.Table.from_batches([kernel(part) for part in small]).equals(whole)
-    before = {name: values.copy() for name, values in groups.values.items()}
-    kernel(groups)
-    assert all((before[name] == groups.values[name]).all() for name in before)
+    expected = []
+    for g in range(len(groups)):
+        key = 0xCBF29CE484222325
+        for octet in str(groups.keys.column("key")[g]).encode():
+            key = ((key ^ octet) * 0x100000001B3) & everything
+        key = mixed((key + step) & everything)
+        seen: Counter[int] = Counter()
+        for i in range(groups.offsets[g], groups.offsets[g + 1]):
+            h = key
+            for name in COLUMNS:
+                value = groups.values[name][i]
+                bits = int(np.array(value).view(np.uint64)) if value != 0 else 0
+                h = mixed(((h ^ bits) + step) & everything)
+            seen[h] += 1
+            expected.append(((mixed((h + step * seen[h]) & everything) >> 32) * 7) >> 32)
+    assert fold_of(groups, COLUMNS, 7).tolist() == expected
+
+
+def test_no_groups_have_no_folds() -> None:
+    keys = pa.record_batch({"key": pa.array([], pa.string())})
+    assert fold_of(Groups(keys, np.zeros(1, np.int64), {"x": np.zeros(0)}), ["x"], 3).tolist() == []

@@ -350,6 +350,27 @@ def test_an_outlier_does_not_throw_the_steps_off(flip: bool) -> None:
     assert_close(model, *optimum(x, y), 1e-8)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("penalty", [1e-6, 1.0, 1000.0])
+def test_heavy_tails_and_weights_of_all_sizes(seed: int, penalty: float) -> None:
+    """Steps that end where the loss is flat for nearly all rows."""
+    rng = np.random.default_rng(seed)
+    x = np.exp(rng.normal(0, 3, (40, 3)))
+    x[:, 2] = rng.normal(1e5, 1e4, 40)
+    y = rng.integers(0, 2, 40).astype(np.float64)
+    w = 10 ** rng.uniform(-3, 3, 40)
+    (model,) = models_of(kernel(3, "w", penalty=penalty), [(x, y, w)])
+    assert_close(model, *optimum(x, y, w, penalty=penalty), 1e-7)
+
+
+def test_that_there_is_no_finite_optimum_shows_behind_a_light_row() -> None:
+    x = np.array([[0.0], [0], [0], [0], [1]])
+    y = np.array([0.0, 1, 0, 1, 1])
+    for light in (1e-3, 1e-6, 1e-9):
+        (model,) = models_of(kernel(1, "w", penalty=0.0), [(x, y, np.array([300.0, 300, 200, 900, light]))])
+        assert model["status"] == "not_converged"
+
+
 def test_the_laws_of_kernels() -> None:
     rng = np.random.default_rng(2)
     groups = [(*drawn(seed, rows=int(rng.integers(2, 40))), 1.0) for seed in range(30)]
@@ -367,6 +388,8 @@ def test_the_laws_of_kernels() -> None:
 
 
 def test_settings_out_of_their_range_are_refused() -> None:
-    for wrong in ({"penalty": -1.0}, {"penalty": np.inf}, {"class_weight": (0.0, 1.0)}, {"min_rows": 0}):
+    out: Any = ({"penalty": -1.0}, {"penalty": np.inf}, {"min_rows": 0}, {"max_iterations": 0})
+    weights: Any = ({"class_weight": wrong} for wrong in ((0.0, 1.0), "uniform", (1.0, 1.0, 1.0)))
+    for wrong in (*out, *weights):
         with pytest.raises(ValueError, match="expected"):
             kernel(1, **wrong)

@@ -10,9 +10,9 @@ import numpy as np
 from backbone.analysis.groups import Groups
 from backbone.analysis.kernels.cholesky import Factor
 from backbone.analysis.kernels.compiled import Floats
+from backbone.analysis.kernels.group import Walk
 from backbone.analysis.kernels.memory import Held
 from backbone.analysis.kernels.models import COEFFICIENTS, Problem, fit_groups
-from backbone.analysis.kernels.newton import Walk
 from backbone.analysis.kernels.penalty import Penalty, Pull
 from backbone.analysis.kernels.prior import Prior
 from backbone.analysis.kernels.rows import Block, Frame, room_of
@@ -37,8 +37,11 @@ class Objective:
     def __post_init__(self) -> None:
         if not 0.0 <= self.penalty < np.inf:
             raise ValueError(f"expected a penalty that is finite and not negative, found {self.penalty}")
-        if isinstance(self.class_weight, tuple) and not all(0.0 < w < np.inf for w in self.class_weight):
-            raise ValueError(f"expected weights of the classes above 0, found {self.class_weight}")
+        weights = (1.0, 1.0) if self.class_weight in (None, "balanced") else self.class_weight
+        if not isinstance(weights, tuple) or len(weights) != 2 or not all(0.0 < w < np.inf for w in weights):
+            raise ValueError(
+                f"expected no class_weight, 'balanced' or two numbers above 0, found {self.class_weight!r}"
+            )
         if self.prior is not None and not self.fit_intercept:
             raise ValueError(
                 "a prior is one for the intercept as well; fit_intercept=False leaves it nothing to pull"

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from backbone.analysis.groups import Groups
-from backbone.analysis.kernels.compiled import Floats, compiled
+from backbone.analysis.kernels.compiled import Floats, compiled, inlined
 from backbone.analysis.kernels.memory import Held, integers, matrix, vector
 from backbone.analysis.kernels.sorting import order_of
 
@@ -114,6 +114,11 @@ def _judged(
     return pa.RecordBatch.from_arrays([*groups.keys.columns, *found], schema=schema)
 
 
+@inlined
+def _usable(target: float, predicted: float, weight: float) -> bool:
+    return target * 0.0 + predicted * 0.0 + weight * 0.0 == 0.0
+
+
 @compiled
 def _judge_classes(
     offsets: int, groups: int, target: int, probability: int, weight: int, results: int
@@ -127,7 +132,7 @@ def _judge_classes(
         in_order, before = True, -np.inf
         for i in range(n):
             wi = w[i] if weight != 0 else 1.0
-            if y[i] * 0.0 + p[i] * 0.0 + wi * 0.0 != 0.0:
+            if not _usable(y[i], p[i], wi):
                 continue
             hit = y[i] > 0.5
             rows += 1
@@ -149,7 +154,7 @@ def _judge_classes(
                 k = 0
                 for i in range(n):
                     wi = w[i] if weight != 0 else 1.0
-                    if y[i] * 0.0 + p[i] * 0.0 + wi * 0.0 == 0.0:
+                    if _usable(y[i], p[i], wi):
                         used[k], key[k] = i, p[i]
                         k += 1
                 order = order_of(key)
@@ -170,7 +175,7 @@ def _auc(y: Floats, p: Floats, w: Floats, weighted: bool) -> float:
     tied_negatives, tied_positives, tie = 0.0, 0.0, -np.inf
     for i in range(len(y)):
         wi = w[i] if weighted else 1.0
-        if y[i] * 0.0 + p[i] * 0.0 + wi * 0.0 != 0.0:
+        if not _usable(y[i], p[i], wi):
             continue
         if p[i] != tie:
             pairs += tied_positives * (negatives + 0.5 * tied_negatives)
@@ -199,7 +204,7 @@ def _judge_numbers(
         rows, total, above, squares, origin = 0, 0.0, 0.0, 0.0, 0.0
         for i in range(n):
             wi = w[i] if weight != 0 else 1.0
-            if y[i] * 0.0 + p[i] * 0.0 + wi * 0.0 != 0.0:
+            if not _usable(y[i], p[i], wi):
                 continue
             if rows == 0:
                 origin = y[i]
@@ -213,7 +218,7 @@ def _judge_numbers(
             mean, spread = origin + above / total, 0.0
             for i in range(n):
                 wi = w[i] if weight != 0 else 1.0
-                if y[i] * 0.0 + p[i] * 0.0 + wi * 0.0 == 0.0:
+                if _usable(y[i], p[i], wi):
                     spread += wi * (y[i] - mean) * (y[i] - mean)
             if rows > 1 and spread > 0.0:
                 result[2, g] = 1.0 - squares / spread

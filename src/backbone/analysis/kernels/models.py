@@ -8,15 +8,9 @@ import numpy as np
 
 from backbone.analysis.kernels.cholesky import Factor
 from backbone.analysis.kernels.compiled import compiled
+from backbone.analysis.kernels.group import Group, Walk, prepare, total_loss
 from backbone.analysis.kernels.memory import integers, matrix, vector
-from backbone.analysis.kernels.newton import (
-    NOT_CONVERGED,
-    SINGLE_CLASS,
-    TOO_FEW_ROWS,
-    Task,
-    Walk,
-    minimise,
-)
+from backbone.analysis.kernels.newton import NOT_CONVERGED, SINGLE_CLASS, TOO_FEW_ROWS, descend
 from backbone.analysis.kernels.penalty import Penalty, Pull, express
 from backbone.analysis.kernels.rows import Block, Frame, Scaling, Totals, measure
 
@@ -94,7 +88,7 @@ def fit_groups(
         express(pull, d, frame, scaling.shift, scaling.spread, penalty, walk.b)
         if problem.classes and problem.intercept and not prior:
             b[d] = np.log(scaling.positive * hits / (scaling.negative * (weight - hits)))
-        task = Task(
+        group = Group(
             problem.classes,
             pull.penalty > 0.0 or prior,
             prior,
@@ -108,7 +102,9 @@ def fit_groups(
             walk,
             factor,
         )
-        status, iterations, loss = minimise(task, problem.most)
+        prepare(group)
+        status, iterations = descend(group, problem.most)
+        loss = total_loss(group)
         intercept = scaling.shift + (scaling.spread * b[d] if problem.intercept else 0.0)
         check = loss
         for j in range(d):
