@@ -20,8 +20,14 @@ demo: install
 	@rm -rf demo
 	$(RUN)/backbone demo demo
 
+# The tests of analysis take about as long as all others, so the two go side by side.
+ANALYSIS = tests/analysis src/backbone/analysis
 test: lint
-	$(RUN)/python -m pytest
+	@log=$$(mktemp); \
+	$(RUN)/python -m pytest $(ANALYSIS) > $$log 2>&1 & analysis=$$!; \
+	$(RUN)/python -m pytest $(ANALYSIS:%=--ignore=%); rest=$$?; \
+	wait $$analysis; analysed=$$?; cat $$log; rm -f $$log; \
+	exit $$((rest | analysed))
 
 lint: install
 	$(RUN)/ruff format --check .
