@@ -274,9 +274,11 @@ def report(
     with told():
         if pipeline != "rare_edges":
             _wrong(f"expected a pipeline that has a report (rare_edges), found {pipeline!r}")
-        project = _open(context.obj["root"])
+        from backbone.reports.rare_edges import report_rare_edges
+
         file = output or Path(f"{pipeline}.html")
-        file.write_text(_rare_edges_page(project, edge, limit), encoding="utf-8")
+        text = report_rare_edges(_open(context.obj["root"]), _reader(), edge, limit)
+        file.write_text(text, encoding="utf-8")
         _say(f"Wrote {file}.")
 
 
@@ -362,18 +364,6 @@ def _show_query(
     with project.engine(_reader()) as engine:
         open_tables(project.lake, engine, as_of)
         print_rows(engine, sql, form.value, limit, parameters, console)
-
-
-def _rare_edges_page(project: Project, edge: tuple[str, str] | None, limit: int) -> str:
-    from backbone.errors import SettingsError
-    from backbone.operations.query import open_tables
-    from backbone.reports.rare_edges import RARE_EDGE, edge_page, ranking_page
-
-    if not project.lake.exists(RARE_EDGE):
-        raise SettingsError(RARE_EDGE, "there is no such table yet", "Nothing was written.", "backbone run")
-    with project.engine(_reader()) as engine:
-        open_tables(project.lake, engine)
-        return edge_page(engine, *edge) if edge else ranking_page(engine, limit)
 
 
 def _is_empty(project: Project, sql: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from backbone.contract import Contract
 from backbone.exploitation.model import Model
+
+Limits = Mapping[str, tuple[str, Callable[[Any], bool]]]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Pipeline:
         for tables without windows. A table none of whose inputs has windows has none either.
     sources, steps : in any order; what reads what decides what runs first.
     parameters : names and default values, which `[pipelines.NAME]` may set.
+    limits : of a parameter what it has to be, in words and as a function of the value, such as
+        `{"folds": ("a whole number from 2", lambda folds: folds >= 2)}`; told when the project is opened.
     """
 
     name: str
@@ -48,3 +52,4 @@ class Pipeline:
     steps: Sequence[Model]
     every: str | None = "day"
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=dict)

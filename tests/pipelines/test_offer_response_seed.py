@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from offers_project import SEED_OFFERS, contents, deliver_seed, project, set_up
 from sklearn.linear_model import LogisticRegression
 
+from backbone.errors import SettingsError
 from conftest import Trial
 
 
@@ -151,9 +151,7 @@ def test_without_a_penalty_what_has_no_optimum_is_said(tmp_path: Path) -> None:
 )
 def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, settings: str, problem: str) -> None:
     trial = deliver_seed(project(tmp_path, settings))
-    failed = trial.run().failures
-    assert failed
-    for error in failed.values():
-        assert re.search(problem, str(error))
-        assert "[pipelines.offer_response]" in str(error)
-    assert not set(failed) & set(trial.versions()), "nothing of what failed is published"
+    with pytest.raises(SettingsError, match=problem) as refused:
+        trial.run()
+    assert refused.value.where == "backbone.toml, [pipelines.offer_response]"
+    assert not (trial.root / "exploitation").exists(), "nothing is published"

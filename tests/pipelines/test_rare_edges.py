@@ -14,7 +14,7 @@ import pytest
 
 from backbone.analysis.rare_edges.detector import RareEdgeDetector
 from backbone.dataset import instant_of
-from backbone.errors import WindowRefused
+from backbone.errors import SettingsError, WindowRefused
 from backbone.exploitation.build import build
 from backbone.operations.query import open_tables
 from backbone.pipelines import rare_edges
@@ -284,7 +284,10 @@ def test_an_edge_that_was_away_for_long_starts_anew(tmp_path: Path) -> None:
 def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, expected: str) -> None:
     trial = project(tmp_path, setting)
     deliver(trial, COUNTS[:3], "some.csv")
-    assert trial.run().failures["exploitation.edge_state"].problem == expected
+    with pytest.raises(SettingsError) as refused:
+        trial.run()
+    assert refused.value.problem == expected
+    assert refused.value.where == "backbone.toml, [pipelines.rare_edges]"
 
 
 def test_other_windows_than_hours_are_refused(tmp_path: Path) -> None:

@@ -72,6 +72,11 @@ class Kernel(Protocol):
         """The result rows of these groups, in the order of the groups."""
 
 
+def whole(groups: Groups) -> Iterable[Groups]:
+    """A chunk as it is."""
+    return (groups,)
+
+
 def map_chunks(
     kernel: Kernel,
     batches: Iterable[pa.RecordBatch],
@@ -81,6 +86,7 @@ def map_chunks(
     scratch: Path | None = None,
     chunk_bytes: int = CHUNK_BYTES,
     large: Callable[[int], None] = lambda rows: None,
+    parts: Callable[[Groups], Iterable[Groups]] = whole,
 ) -> Iterator[pa.RecordBatch]:
     """Run a kernel over rows that arrive in the order of their groups; results keep that order.
 
@@ -92,6 +98,7 @@ def map_chunks(
     threads : how many chunks are worked on at a time; a kernel must let go of the interpreter's lock
         (Numba's `nogil`) to gain by it.
     scratch, chunk_bytes, large : as for `chunks`.
+    parts : cuts a chunk into what the kernel is called with, where results are larger than their rows.
     """
     batches = iter(batches)
     first = next(batches)
@@ -102,9 +109,10 @@ def map_chunks(
         pending: deque[Future[pa.RecordBatch]] = deque()
         try:
             for groups in chunks(batches, by, scratch=scratch, chunk_bytes=chunk_bytes, large=large):
-                pending.append(pool.submit(kernel, groups))
-                if len(pending) > threads:
-                    yield pending.popleft().result()
+                for part in parts(groups):
+                    pending.append(pool.submit(kernel, part))
+                    if len(pending) > threads:
+                        yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
 import shutil
@@ -16,51 +15,20 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from backbone.contract import quote_identifier, quote_literal
+from backbone.engines.duckdb_raw import raw_rows
+from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
 from backbone.engines.order import OutOfOrder, in_order
-from backbone.engines.protocol import DOCUMENT, TEXT, MalformedFile, Parameters, RawFile
-from backbone.errors import EngineFailed, PipelineError
+from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
+from backbone.errors import EngineFailed
 from backbone.lake.publish import Staged
 from backbone.lake.table import PARTITION, TableVersion
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_RECORD_BYTES = 2_000_000  # of CSV, as in formatted/grammar.py
 GROUPED_ROWS = 1_000_000  # in a batch of sorted rows; smaller ones cost a fifth more
-MAX_LINE_BYTES = 16_000_000  # of JSON lines
 # Large dictionaries cost a third of the time of writing and save nothing beside the delta encodings of v2.
 WRITE_OPTIONS = "format parquet, compression snappy, parquet_version v2, dictionary_size_limit 1000"
-
-DUCKDB_TYPES = {
-    "string": "VARCHAR",
-    "long": "BIGINT",
-    "integer": "INTEGER",
-    "short": "SMALLINT",
-    "byte": "TINYINT",
-    "double": "DOUBLE",
-    "float": "FLOAT",
-    "boolean": "BOOLEAN",
-    "binary": "BLOB",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "timestamp_ntz": "TIMESTAMP",
-}
-
-# What a Delta table can't hold, and what is stored instead. A sum of BIGINTs is a HUGEINT in DuckDB; one
-# that exceeds 64 bits fails loudly when it is cast.
-STORED_TYPES = {
-    "HUGEINT": "BIGINT",
-    "UHUGEINT": "DECIMAL(38,0)",
-    "UTINYINT": "SMALLINT",
-    "USMALLINT": "INTEGER",
-    "UINTEGER": "BIGINT",
-    "UBIGINT": "DECIMAL(20,0)",
-    "UUID": "VARCHAR",
-    "JSON": "VARCHAR",
-    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
-    '"NULL"': "VARCHAR",
-}
-UNSTORABLE = re.compile(r"^(TIME|TIMETZ|TIME WITH TIME ZONE|INTERVAL|BIT|UNION.*|VARINT|BIGNUM)$")
 
 
 class DuckdbEngine:
@@ -88,7 +56,7 @@ class DuckdbEngine:
         self._names = itertools.count()
 
     def read(self, table: TableVersion) -> None:
-        columns = [(column, _duckdb_type(kind)) for column, kind in table.columns]
+        columns = [(column, duckdb_type(kind)) for column, kind in table.columns]
         if table.files:
             listed = ", ".join(quote_identifier(column) for column, _ in columns)
             source = f"select {listed} from {_scan(table)}"
@@ -145,7 +113,7 @@ class DuckdbEngine:
         with _malformed():
             loaded = self._run(
                 f"create or replace table {quote_identifier(rows)} as "
-                f"select {select} from (select {values} from {_raw(file)} as raw) as v"
+                f"select {select} from (select {values} from {raw_rows(file)} as raw) as v"
             ).fetchall()[0][0]
         self._run(
             f"create or replace view {quote_identifier(name)} as "
@@ -352,20 +320,10 @@ class DuckdbEngine:
         if files:
             written = pq.read_schema(files[0])
             assert [n for n, _ in described if n != PARTITION] == written.names
-        return Staged(files, rows, pa.schema([_delta_field(field) for field in schema]), partitioned)
+        return Staged(files, rows, pa.schema([delta_field(field) for field in schema]), partitioned)
 
     def storable(self, columns: Sequence[tuple[str, str]], where: str) -> list[tuple[str, str]]:
-        stored = []
-        for name, kind in columns:
-            if UNSTORABLE.match(kind):
-                raise PipelineError(
-                    where,
-                    f"column {name!r} has the type {kind}, which a table can't store",
-                    "Nothing was changed.",
-                    f"cast {name} to a number, text, date or timestamptz",
-                )
-            stored.append((name, "VARCHAR" if kind.startswith("ENUM") else STORED_TYPES.get(kind, kind)))
-        return stored
+        return [(name, stored_type(name, kind, where)) for name, kind in columns]
 
     def close(self) -> None:
         self._connection.close()
@@ -417,92 +375,3 @@ def _malformed() -> Iterator[None]:
         yield
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         raise MalformedFile(str(error)) from error
-
-
-def _raw(file: RawFile) -> str:
-    """The FROM item that reads a raw file, one row per record, every column as it is written."""
-    path = quote_literal(str(file.path))
-    if file.format == "parquet":
-        return f"(select *, to_json(p) as {TEXT} from read_parquet({path}, hive_partitioning = false) as p)"
-    if file.format == "jsonl":
-        # One column and no quoting: each line is a record; a document is parsed once for all fields.
-        lines = (
-            f"read_csv({path}, columns = {{'l': 'VARCHAR'}}, auto_detect = false, header = false, "
-            f"delim = '\x1f', quote = '', escape = '', max_line_size = {MAX_LINE_BYTES}, nullstr = '\x1e')"
-        )
-        read = "".join(
-            f", json_extract_string({DOCUMENT}, {quote_literal(_pointer(name))}) as s{i}"
-            for i, name in enumerate(file.columns)
-        )
-        fields = "".join(
-            f", {_exact_number(name, f's{i}')} as {quote_identifier(name)}"
-            for i, name in enumerate(file.columns)
-        )
-        document = f"case when json_valid(l) and json_type(l) = 'OBJECT' then l end as {DOCUMENT}"
-        records = f"(select {document} from {lines} where l <> '')"
-        values = f"(select {DOCUMENT}{read} from {records})"
-        return f"(select cast(null as varchar) as {TEXT}, {DOCUMENT}{fields} from {values})"
-    names = [f"c{index}" for index in range(len(file.columns))]
-    types = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
-    options = [
-        f"columns = {{{types}}}",
-        "auto_detect = false",
-        "header = false",
-        f"skip = {file.skip}",
-        f"delim = {quote_literal(file.delimiter)}",
-        f"quote = {quote_literal(file.quote or '')}",
-        f"escape = {quote_literal(file.escape or '')}",
-        "nullstr = ''",
-        "allow_quoted_nulls = false",
-        "null_padding = false",
-        f"new_line = {quote_literal(file.newline)}",
-        f"max_line_size = {MAX_RECORD_BYTES}",
-    ]
-    renamed = ", ".join(
-        f"{name} as {quote_identifier(column)}" for name, column in zip(names, file.columns, strict=True)
-    )
-    return f"(select {renamed}, cast(null as varchar) as {TEXT} from read_csv({path}, {', '.join(options)}))"
-
-
-def _exact_number(name: str, value: str) -> str:
-    """A field as it is written, where the JSON reader has rounded it to a double.
-
-    Its text is looked for behind the field's name, and taken if it is the same number to that precision.
-    """
-    key = re.sub(r"([\\.^$*+?()\[\]{}|])", r"\\\1", json.dumps(name, ensure_ascii=False))
-    number = r"(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
-    behind = quote_literal(key + r"\s*:\s*" + number)
-    written = f"regexp_extract({DOCUMENT}, {behind}, 1)"
-    return (
-        f"case when strlen({value}) >= 16 and regexp_full_match({value}, '-?[0-9.]+([eE][+-]?[0-9]+)?') "
-        f"and try_cast({written} as double) = try_cast({value} as double) then {written} else {value} end"
-    )
-
-
-def _pointer(name: str) -> str:
-    """A JSON pointer to a field of the top object."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")
-
-
-def _duckdb_type(delta_type: str) -> str:
-    if delta_type.startswith("decimal("):
-        return delta_type.upper()
-    if delta_type.startswith("array<"):
-        return f"{_duckdb_type(delta_type[6:-1])}[]"
-    if delta_type.startswith("map<"):
-        key, _, value = delta_type[4:-1].partition(",")
-        return f"MAP({_duckdb_type(key)}, {_duckdb_type(value)})"
-    if delta_type.startswith("struct<"):
-        parts = re.split(r",(?![^<(]*[>)])", delta_type[7:-1])
-        pairs = (part.partition(":") for part in parts)
-        return "STRUCT(" + ", ".join(f"{quote_identifier(n)} {_duckdb_type(k)}" for n, _, k in pairs) + ")"
-    return DUCKDB_TYPES[delta_type]
-
-
-def _delta_field(field: pa.Field) -> pa.Field:
-    """Arrow's field as a Delta table stores it: instants in microseconds and UTC."""
-    import pyarrow as pa
-
-    if pa.types.is_timestamp(field.type):
-        return pa.field(field.name, pa.timestamp("us", "UTC"))
-    return field

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backbone.engines.protocol import Engine
 from backbone.errors import BackboneError
+from backbone.operations.query import open_tables
 from backbone.reports.page import page
+
+if TYPE_CHECKING:
+    from backbone.runner import Project
 
 RARE_EDGE = "exploitation.rare_edge"
 OF_EDGE = "where source = $source and destination = $destination"
@@ -30,6 +34,26 @@ order by ratio desc nulls last, alerts desc, source, destination
 """
 UTC_SCALE = {"type": "utc"}
 COLOURS = {"counts": "#4c78a8", "expected": "#f58518", "alerts": "#d62728"}
+
+
+def report_rare_edges(project: Project, reader: str, edge: tuple[str, str] | None, limit: int) -> str:
+    """The page of one edge, by its two ends, or the ranking of those that have alerts.
+
+    Parameters
+    ----------
+    reader : the name of this reader's engine.
+    limit : edges in the ranking.
+
+    Raises
+    ------
+    BackboneError
+        When the tables are not there yet, or the edge has no connections.
+    """
+    if not project.lake.exists(RARE_EDGE):
+        raise BackboneError(RARE_EDGE, "there is no such table yet", "Nothing was written.", "backbone run")
+    with project.engine(reader) as engine:
+        open_tables(project.lake, engine)
+        return edge_page(engine, *edge) if edge else ranking_page(engine, limit)
 
 
 def edge_page(engine: Engine, source: str, destination: str) -> str:

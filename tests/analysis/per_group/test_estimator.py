@@ -333,7 +333,10 @@ def test_three_classes_and_forests_go_through_processes() -> None:
         assert models.classes_ == ("few", "many", "some")
         assert models.predict_proba(table).shape == (table.num_rows, 3)
         assert models.score(table) > 0.9
-        assert set(models[1].predict([[1, 1], [9, 1]])) <= {"few", "many", "some"}
+        own = table.filter(pa.array(table["userid"].to_numpy() == 1))
+        x = np.column_stack([own[name].to_numpy() for name in FEATURES]).astype(float)
+        assert models[1].predict(x).tolist() == models.predict(own).tolist()
+        assert set(models[1].classes_) <= set(models.classes_)
         with pytest.raises(ValueError, match="no formula"):
             models.to_sql()
 

@@ -21,11 +21,11 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
 import backbone.analysis.processes.workers
-from backbone.analysis.groups import Groups, Kernel, chunks
+from backbone.analysis.groups import Groups, Kernel, chunks, map_chunks
 from backbone.analysis.processes.group_fit import GroupFit, smoothed_rates
 from backbone.analysis.processes.kernels import EstimatorKernel, OutOfFoldEstimatorKernel
 from backbone.analysis.processes.worker import work_of
-from backbone.analysis.processes.workers import PART_GROUPS, PART_ROWS, parts
+from backbone.analysis.processes.workers import PART_GROUPS, PART_ROWS, small_parts
 from backbone.analysis.stored_estimator import COMPILED_TYPES, load_estimator
 from backbone.testing import check_kernel
 
@@ -115,7 +115,9 @@ def test_regressors_obey_the_laws(estimator: Any) -> None:
 def test_no_key_is_one_group() -> None:
     rows = people(None).select(["a", "b", "y"])
     kernel = EstimatorKernel(DecisionTreeRegressor(), ["a", "b"], "y")
-    (fitted,) = pa.Table.from_batches(kernel.map_chunks(rows.to_batches(), [])).to_pylist()
+    (fitted,) = pa.Table.from_batches(
+        map_chunks(kernel, rows.to_batches(), [], parts=small_parts)
+    ).to_pylist()
     assert (fitted["status"], fitted["n_rows"]) == ("fitted", rows.num_rows)
 
 
@@ -321,7 +323,7 @@ def test_parts_are_the_same_groups() -> None:
     offsets = np.concatenate([[0], sizes.cumsum()])
     keys = pa.RecordBatch.from_pydict({"user": np.arange(len(sizes))})
     groups = Groups(keys, offsets, {"a": np.arange(offsets[-1])})
-    found = list(parts(groups))
+    found = list(small_parts(groups))
     assert [len(part) for part in found] == [PART_GROUPS, 5, 1, 2, 1]
     assert [user for part in found for user in part.keys.column("user").to_pylist()] == list(
         range(len(sizes))

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from backbone.analysis.groups import Groups, chunks
+from backbone.analysis.groups import Groups, chunks, map_chunks
 from backbone.analysis.processes.estimator import repeatable
 from backbone.analysis.processes.group_fit import GroupFit, Settings
 from backbone.analysis.processes.kernels import EstimatorKernel
-from backbone.analysis.processes.workers import PART_GROUPS
+from backbone.analysis.processes.workers import PART_GROUPS, small_parts
 from backbone.analysis.stored_estimator import load_estimator
 from backbone.errors import StepFailed
 
@@ -105,7 +105,9 @@ def test_workers_give_what_one_process_gives() -> None:
     rows = pa.table({"user": np.repeat(np.arange(groups), size), "x": x, "y": y})
     estimator = RandomForestClassifier(n_estimators=2)
     with EstimatorKernel(estimator, ["x"], "y", classes=("no", "yes"), workers=2) as kernel:
-        found = pa.Table.from_batches(kernel.map_chunks(rows.to_batches(max_chunksize=1000), ["user"]))
+        found = pa.Table.from_batches(
+            map_chunks(kernel, rows.to_batches(max_chunksize=1000), ["user"], threads=2, parts=small_parts)
+        )
         processes = [kernel._idle.get() for _ in range(2)]
         for process in processes:
             kernel._idle.put(process)

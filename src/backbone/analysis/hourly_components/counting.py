@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from backbone.analysis.groups import map_chunks
 from backbone.analysis.hourly_components.count_kernel import CountKernel
+from backbone.analysis.map_groups import map_groups
 from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.held import fresh
 from backbone.engines.protocol import Engine
@@ -178,12 +177,9 @@ def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | N
         f"where {complete}{bounds}) as c order by hour, {', '.join(order)}"
     )
     values = {"code": "code", "day": "day"} | ({"amount": "cast(amount as double)"} if weighted else {})
-    cells = fresh("cells")
-    work = partial(
-        map_chunks, CountKernel(weighted), by=["hour"], threads=engine.threads, scratch=engine.scratch
-    )
-    engine.map_groups(
-        cells, sql, ["hour"], values, work, order=order, parameters={"start": start, "end": end}
+    bounds_of_days = {"start": start, "end": end}
+    cells = map_groups(
+        engine, sql, ["hour"], values, CountKernel(weighted), order=order, parameters=bounds_of_days
     )
     after_last = None if last is None else last + timedelta(days=1)
     whole = amounts.kind is None or WHOLE.match(amounts.kind) is not None

@@ -108,7 +108,7 @@ def drivers(
             continue
         weights = found.weights[found.cluster == scores.component[user] - 1]
         block = np.zeros((len(matrix.root), 1))
-        put(*matrix[:5], matrix.days, user, block, 0)
+        put(matrix, user, block, 0)
         centre(block, matrix.root, matrix.days)
         column = block[:, 0]
         part = (column * (column @ weights.T @ weights) / (score * matrix.root) ** 2)[row]

@@ -108,34 +108,24 @@ def columns(matrix: HourMatrix) -> Floats:
     rows = len(matrix.root)
     filled = np.zeros((rows, matrix.users))
     for user in range(matrix.users):
-        put(*matrix[:5], matrix.days, user, filled, user)
+        put(matrix, user, filled, user)
     centre(filled, matrix.root, matrix.days)
     return np.asarray(filled.T)
 
 
 @compiled
-def put(
-    starts: Positions,
-    day: Integers,
-    events: Floats,
-    place: Integers,
-    first: int,
-    days: int,
-    user: int,
-    block: Floats,
-    lane: int,
-) -> None:
+def put(matrix: HourMatrix, user: int, block: Floats, lane: int) -> None:
     """Put a user's counts into a column of zeros; none where every day has the same count.
 
     So what does not vary is exactly 0 after it has been centred, whatever the rounding.
     """
-    start, stop = starts[user], starts[user + 1]
+    events, start, stop = matrix.events, matrix.starts[user], matrix.starts[user + 1]
     same = start + 1
     while same < stop and events[same] == events[start]:
         same += 1
-    if same < stop or stop - start < days:
+    if same < stop or stop - start < matrix.days:
         for i in range(start, stop):
-            block[place[day[i] - first], lane] = events[i]
+            block[matrix.place[matrix.day[i] - matrix.first], lane] = events[i]
 
 
 @compiled
@@ -157,37 +147,30 @@ def gram(matrix: HourMatrix) -> Floats:
 
     Its memory does not grow with the users, and the order of its sums is theirs.
     """
-    sparse, filled = _grams(*matrix)
+    sparse, filled = _grams(matrix)
     mean = sparse @ matrix.root / matrix.days
     outer = np.outer(mean - 0.5 * (matrix.root @ mean / matrix.days) * matrix.root, matrix.root)
     return np.asarray(sparse - outer - outer.T + filled)
 
 
 @compiled
-def _grams(
-    starts: Positions,
-    day: Integers,
-    events: Floats,
-    place: Integers,
-    first: int,
-    root: Floats,
-    days: int,
-) -> tuple[Floats, Floats]:
+def _grams(matrix: HourMatrix) -> tuple[Floats, Floats]:
     """The products of rows as they are, of the less active users, and of centred rows, of the others."""
-    rows = len(root)
+    starts, day, events, place = matrix.starts, matrix.day, matrix.events, matrix.place
+    rows, first = len(matrix.root), matrix.first
     sparse, filled = np.zeros((rows, rows)), np.zeros((rows, rows))
     block, lanes = np.zeros((rows, BLOCK)), 0
     for user in range(len(starts) - 1):
         start, stop = starts[user], starts[user + 1]
         if FILLED * (stop - start) > rows:
-            put(starts, day, events, place, first, days, user, block, lanes)
+            put(matrix, user, block, lanes)
             lanes += 1
         else:
             for i in range(start, stop):
                 for j in range(start, i + 1):
                     sparse[place[day[i] - first], place[day[j] - first]] += events[i] * events[j]
         if lanes == BLOCK or (lanes and user == len(starts) - 2):
-            centre(block, root, days)
+            centre(block, matrix.root, matrix.days)
             for i in range(rows):
                 for j in range(i + 1):
                     product = 0.0

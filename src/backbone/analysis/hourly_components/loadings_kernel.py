@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from backbone.analysis.groups import Groups
 from backbone.analysis.hourly_components.components_kernel import each
-from backbone.analysis.hourly_components.hour_matrix import HourMatrix, Integers, Positions
+from backbone.analysis.hourly_components.hour_matrix import HourMatrix
 from backbone.analysis.hourly_components.principal import Principal
-from backbone.analysis.hourly_components.projection import project, room
+from backbone.analysis.hourly_components.projection import Room, project, room
 from backbone.analysis.kernels.compiled import Floats, compiled
 
 
@@ -47,35 +47,16 @@ def loadings(matrix: HourMatrix, found: Principal) -> Floats:
     """Shape (users, components): the entries of the directions."""
     result = np.zeros((matrix.users, len(found.squares)))
     if len(found.squares):
-        _load(*matrix, *room(found.weights), result)
+        _load(matrix, room(found.weights), result)
     return result
 
 
 @compiled
-def _load(
-    starts: Positions,
-    day: Integers,
-    events: Floats,
-    place: Integers,
-    first: int,
-    root: Floats,
-    days: int,
-    weights: Floats,
-    by_row: Floats,
-    block: Floats,
-    entries: Floats,
-    users: Positions,
-    result: Floats,
-) -> None:
+def _load(matrix: HourMatrix, space: Room, result: Floats) -> None:
     for filled in (True, False):
         user = 0
         while user < len(result):
-            user, lanes = project(
-                *(starts, day, events, place, first, root, days),
-                *(weights, by_row, block, entries, users),
-                user,
-                filled,
-            )
+            user, lanes = project(matrix, space, user, filled)
             for lane in range(lanes):
                 for k in range(result.shape[1]):
-                    result[users[lane], k] = entries[k, lane]
+                    result[space.user[lane], k] = space.entries[k, lane]

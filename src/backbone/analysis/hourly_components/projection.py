@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg.cython_blas  # type: ignore[import-untyped, unused-ignore] # noqa: F401
 
-from backbone.analysis.hourly_components.hour_matrix import BLOCK, Integers, Positions, centre, put
+from backbone.analysis.hourly_components.hour_matrix import BLOCK, HourMatrix, Positions, centre, put
 from backbone.analysis.kernels.compiled import Floats, compiled
 
 # Numba's `np.dot` is SciPy's; it is loaded above so that whoever limits the threads of BLAS finds it.
@@ -50,26 +50,12 @@ def room(weights: Floats) -> Room:
 
 
 @compiled
-def project(
-    starts: Positions,
-    day: Integers,
-    events: Floats,
-    place: Integers,
-    first: int,
-    root: Floats,
-    days: int,
-    weights: Floats,
-    by_row: Floats,
-    block: Floats,
-    entries: Floats,
-    users: Positions,
-    user: int,
-    filled: bool,
-) -> tuple[int, int]:
+def project(matrix: HourMatrix, space: Room, user: int, filled: bool) -> tuple[int, int]:
     """Work on the next users of a kind, up to a block of them.
 
     Parameters
     ----------
+    space : `entries` and `user` are filled.
     user : where to begin.
     filled : whether to take those who were active on more than half of the days, or the others.
 
@@ -77,16 +63,18 @@ def project(
     -------
     Where to go on, and the number of users taken.
     """
+    starts, day, events, place = matrix.starts, matrix.day, matrix.events, matrix.place
+    by_row, block, entries, first = space.by_row, space.block, space.entries, matrix.first
     lanes = 0
     if filled:
         block[:] = 0.0
     sums = np.zeros(by_row.shape[1])
     while user < len(starts) - 1 and lanes < BLOCK:
         start, stop = starts[user], starts[user + 1]
-        if (2 * (stop - start) > days) == filled:
-            users[lanes] = user
+        if (2 * (stop - start) > matrix.days) == filled:
+            space.user[lanes] = user
             if filled:
-                put(starts, day, events, place, first, days, user, block, lanes)
+                put(matrix, user, block, lanes)
             else:
                 for k in range(len(sums)):
                     sums[k] = 0.0
@@ -99,6 +87,6 @@ def project(
             lanes += 1
         user += 1
     if filled and lanes:
-        centre(block, root, days)
-        np.dot(weights, block, entries)
+        centre(block, matrix.root, matrix.days)
+        np.dot(space.weights, block, entries)
     return user, lanes

@@ -8,13 +8,14 @@ from functools import partial
 import pyarrow as pa
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
-from backbone.analysis.groups import Kernel, map_chunks
+from backbone.analysis.groups import Kernel
 from backbone.analysis.hourly_components.components_kernel import ComponentsKernel, restored
 from backbone.analysis.hourly_components.counting import Counts
 from backbone.analysis.hourly_components.drivers_kernel import DriversKernel
 from backbone.analysis.hourly_components.loadings_kernel import LoadingsKernel
 from backbone.analysis.hourly_components.scores_kernel import ScoresKernel
 from backbone.analysis.hourly_components.summary import components_table, hours_table
+from backbone.analysis.map_groups import map_groups
 from backbone.engines.held import fresh
 from backbone.engines.rows import Rows
 
@@ -134,15 +135,13 @@ class Results:
         """The staged result of a kernel over the cells of every hour."""
         sql = cells or f"select * from {self._staged['cells']}"
         values = {"code": "code", "day": "day", "events": "cast(events as double)"}
-        engine, by, order = self._engine, ["hour"], ["code", "day"]
-        work = partial(map_chunks, kernel, by=by, threads=engine.threads, scratch=engine.scratch)
-
-        def make(staged: str) -> int:
+        if name not in self._staged:
             # Hours are worked on in parallel already; threads within LAPACK would get into each other's way.
             with threadpool_limits(1, user_api="blas"):
-                return engine.map_groups(staged, sql, by, values, work, order=order)
-
-        return self._once(name, make)
+                self._staged[name] = map_groups(
+                    self._engine, sql, ["hour"], values, kernel, order=["code", "day"]
+                )
+        return self._staged[name]
 
     def _once(self, name: str, make: Callable[[str], int]) -> str:
         """The staged table of a name, made unless it is there."""

@@ -13,7 +13,7 @@ from backbone.analysis.groups import Groups
 from backbone.analysis.hourly_components.components_kernel import each
 from backbone.analysis.hourly_components.hour_matrix import BLOCK, HourMatrix, Integers, Positions
 from backbone.analysis.hourly_components.principal import TIE, Principal
-from backbone.analysis.hourly_components.projection import project, room
+from backbone.analysis.hourly_components.projection import Room, project, room
 from backbone.analysis.kernels.compiled import Floats, compiled
 
 
@@ -78,7 +78,7 @@ def scored(code: Integers, matrix: HourMatrix, found: Principal) -> Scores:
     relative = score
     if len(found.squares):
         part = found.squares / np.sum(found.squares)
-        _score(*matrix, *room(found.weights), part, found.cluster, score, share, component)
+        _score(matrix, room(found.weights), part, found.cluster, score, share, component)
         size = np.bincount(found.cluster)[component - 1]
         np.minimum(score, 1.0, out=score)  # but for rounding
         relative = score * np.sqrt(found.users / size)
@@ -89,34 +89,20 @@ def scored(code: Integers, matrix: HourMatrix, found: Principal) -> Scores:
 
 @compiled
 def _score(
-    starts: Positions,
-    day: Integers,
-    events: Floats,
-    place: Integers,
-    first: int,
-    root: Floats,
-    days: int,
-    weights: Floats,
-    by_row: Floats,
-    block: Floats,
-    entries: Floats,
-    users: Positions,
+    matrix: HourMatrix,
+    space: Room,
     part: Floats,
     cluster: Positions,
     score: Floats,
     share: Floats,
     component: Integers,
 ) -> None:
+    entries, users = space.entries, space.user
     total, largest, rank = np.zeros(BLOCK), np.zeros(BLOCK), np.zeros(BLOCK)
     for filled in (True, False):
         user = 0
         while user < len(score):
-            user, lanes = project(
-                *(starts, day, events, place, first, root, days),
-                *(weights, by_row, block, entries, users),
-                user,
-                filled,
-            )
+            user, lanes = project(matrix, space, user, filled)
             for lane in range(BLOCK):
                 total[lane] = largest[lane] = rank[lane] = 0.0
             for k in range(len(part)):

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from backbone.analysis.groups import Groups
 from backbone.analysis.kernels.cholesky import Factor
 from backbone.analysis.kernels.compiled import Floats
 from backbone.analysis.kernels.group import Walk
+from backbone.analysis.kernels.linear_form import model_batch, model_schema
 from backbone.analysis.kernels.memory import Held
 from backbone.analysis.kernels.models import COEFFICIENTS, Problem, fit_groups
 from backbone.analysis.kernels.penalty import Penalty, Pull
@@ -51,6 +53,11 @@ class Objective:
                 f"expected min_rows and max_iterations from 1, found {self.min_rows}, {self.max_iterations}"
             )
 
+    def schema(self, keys: pa.Schema, features: tuple[str, ...]) -> pa.Schema:
+        """The columns of the models; a prior takes the place of a scaler."""
+        problem = self.problem()
+        return model_schema(keys, features, classes=self.classes, center=problem.center, scale=problem.scale)
+
     def problem(self) -> Problem:
         negative, positive = self.class_weight if isinstance(self.class_weight, tuple) else (1.0, 1.0)
         return Problem(
@@ -64,6 +71,14 @@ class Objective:
             self.min_rows,
             self.max_iterations,
         )
+
+
+def models_of(
+    groups: Groups, features: tuple[str, ...], target: str, weight: str | None, objective: Objective
+) -> pa.RecordBatch:
+    """The model of each group as a row; `Objective.schema` tells the columns."""
+    fits = fit(groups, features, target, weight, objective)
+    return model_batch(groups, fits, objective.schema(groups.keys.schema, features))
 
 
 def fit(

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from backbone.analysis.groups import Groups
-from backbone.analysis.kernels.fitting import Objective, fit
-from backbone.analysis.kernels.linear_form import model_batch, model_schema
+from backbone.analysis.kernels.fitting import Objective, models_of
 from backbone.analysis.kernels.prior import Prior
 
 REFINEMENTS = 20  # the first step solves, the second refines; more only where columns are all but aliases
@@ -73,14 +72,10 @@ class LeastSquaresKernel:
         self._objective()
 
     def schema(self, keys: pa.Schema) -> pa.Schema:
-        scaled = self.prior is None
-        return model_schema(
-            keys, self.features, classes=False, center=self.center and scaled, scale=self.scale and scaled
-        )
+        return self._objective().schema(keys, self.features)
 
     def __call__(self, groups: Groups) -> pa.RecordBatch:
-        fits = fit(groups, self.features, self.target, self.weight, self._objective())
-        return model_batch(groups, fits, self.schema(groups.keys.schema))
+        return models_of(groups, self.features, self.target, self.weight, self._objective())
 
     def _objective(self) -> Objective:
         return Objective(

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 
 from backbone.analysis.per_group.kernel_path import KernelPath
 from backbone.analysis.per_group.process_path import ProcessPath
-from backbone.analysis.per_group.quality import MOST_FOLDS, CrossValidation, judged
+from backbone.analysis.per_group.quality import MOST_FOLDS, CrossValidation
 from backbone.analysis.per_group.recipe import Recipe, recipe_of
 from backbone.analysis.per_group.scoring import Formula, model_of
-from backbone.analysis.per_group.training import TARGET, WEIGHT, Training, described, keys_sql
-from backbone.contract import quote_identifier, quote_literal
+from backbone.analysis.per_group.training import TARGET, WEIGHT, Training, described, read_rows
 from backbone.engines.held import held
 from backbone.engines.rows import Rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from backbone.analysis.kernels.prior import Prior
 
 
 class PerGroup(BaseEstimator):  # type: ignore[misc]
@@ -58,6 +55,15 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         unless given.
     min_rows : groups with fewer usable rows are not fitted.
     memory_limit, threads : of the engine that sorts the rows, where the data is in none.
+
+    Attributes
+    ----------
+    path : "kernel" or "processes".
+    classes_ : the labels of the target in order; None for a regression.
+    strengths_ : each strength that was tried and the loss on left-out rows (nats, or the target's unit
+        squared); None where none was chosen.
+    rows_without_key_ : how many rows belong to no group.
+    by_, features_, target_, weight_ : the columns of the fit.
 
     Examples
     --------
@@ -123,16 +129,17 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         ValueError
             When a column is missing or of the wrong kind, or a weight is negative.
         """
-        keys = (by,) if isinstance(by, str) else tuple(by)
-        columns = [*keys, *features, target, *([weight] if weight is not None else [])]
-        with held(data, columns, self.memory_limit, self.threads) as rows:
-            training = self._training(rows, keys, features, target, weight)
+        with self._training(data, by, features, target, weight) as training:
             way = self._path(training)
-            staged = way.fit(training)
-            facts = _facts(training, way.prior)
-            models = Rows(rows.engine, training.shown(staged, facts), rows.versions, (staged,))
+            staged, rows = way.fit(training), training.rows
+            models = Rows(rows.engine, training.models(staged, way.prior), rows.versions, (staged,))
             table = None if isinstance(data, Rows) else models.table()  # before the engine is gone
-        self.by_, self.features_, self.target_, self.weight_ = keys, tuple(features), target, weight
+        self.by_, self.features_, self.target_, self.weight_ = (
+            training.names,
+            training.features,
+            target,
+            weight,
+        )
         self.classes_, self.rows_without_key_ = training.classes, training.rows_without_key
         self.path, self.strengths_ = way.name, way.strengths
         self._way, self._flags = way, training.flags
@@ -277,12 +284,9 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         """
         if not 2 <= k <= MOST_FOLDS:
             raise ValueError(f"expected k of 2 to {MOST_FOLDS} folds, found {k}")
-        keys = (by,) if isinstance(by, str) else tuple(by)
-        columns = [*keys, *features, target, *([weight] if weight is not None else [])]
-        with held(data, columns, self.memory_limit, self.threads) as rows:
-            training = self._training(rows, keys, features, target, weight)
+        with self._training(data, by, features, target, weight) as training:
             predictions = self._path(training).out_of_fold(training, k)
-            found = judged(training, predictions, k, classifies=training.classes is not None)
+            found = CrossValidation(training, predictions, k, classifies=training.classes is not None)
             if not isinstance(data, Rows):
                 found.read()  # before the engine is gone
         return found
@@ -336,18 +340,19 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         if not hasattr(self, "_way"):
             raise NotFittedError("these models are not fitted yet; call fit() first")
 
+    @contextmanager
     def _training(
-        self, rows: Rows, by: Sequence[str], features: Sequence[str], target: str, weight: str | None
-    ) -> Training:
-        from sklearn.base import is_classifier, is_regressor
-
+        self, data: Any, by: str | Sequence[str], features: Sequence[str], target: str, weight: str | None
+    ) -> Iterator[Training]:
+        """The rows to learn from, as an engine holds them."""
         if isinstance(features, str):
             raise ValueError(f"expected a list of features, found the text {features!r}")
         if not is_classifier(self.estimator) and not is_regressor(self.estimator):
             raise ValueError(f"expected a classifier or a regressor, found {self.estimator!r}")
-        return described(
-            rows, by, features, target, weight, classes=self.classes, classifies=is_classifier(self.estimator)
-        )
+        keys, classifies = (by,) if isinstance(by, str) else tuple(by), is_classifier(self.estimator)
+        columns = [*keys, *features, target, *([weight] if weight is not None else [])]
+        with held(data, columns, self.memory_limit, self.threads) as rows:
+            yield described(rows, keys, features, target, weight, classes=self.classes, classifies=classifies)
 
     def _path(self, training: Training) -> KernelPath | ProcessPath:
         """The kernels where there is one for the estimator and these classes, and scikit-learn otherwise."""
@@ -362,22 +367,10 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
     def _read(self, data: Any, *, judged: bool = False) -> pa.Table:
         """The key and the features of rows to score as kernels see them; to judge, target and weight too."""
         self._refuse_unfitted()
-        weight = self.weight_ if judged else None
-        columns = [*self.by_, *self.features_, *([self.target_] if judged else [])]
-        columns += [weight] if weight is not None else []
+        target, weight = (self.target_, self.weight_) if judged else (None, None)
+        columns = [*self.by_, *self.features_, *(name for name in (target, weight) if name is not None)]
         with held(data, columns, self.memory_limit, self.threads) as rows:
-            types = dict(rows.engine.columns(rows.sql))
-            if unknown := [name for name in columns if name not in types]:
-                raise ValueError(
-                    f"expected the columns {', '.join(columns)}; {', '.join(unknown)} is missing"
-                )
-            given = Training(rows, self.by_, self.features_, self.target_, weight, self.classes_)
-            values = {name: sql for name, sql in given.values.items() if judged or name != TARGET}
-            named = (f"{sql} as {quote_identifier(name)}" for name, sql in values.items())
-            listed = ", ".join([*keys_sql(self.by_, types), *named])
-            sql = f"select {listed} from ({rows.sql}) as t"
-            read = rows.engine.stream(sql, given.parameters).read_all().combine_chunks()
-            return read.rename_columns(dict(zip(given.by, self.by_, strict=True)))
+            return read_rows(rows, self.by_, self.features_, target, weight, self.classes_)
 
     def _probabilities(self, rows: pa.Table) -> npt.NDArray[np.float64]:
         return self._way.probabilities(self.table, model_of(self.table, rows, self.by_), rows)
@@ -393,14 +386,3 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
             f"{int(unscored.sum())} of {len(unscored)} rows can't be scored: a feature is missing, or "
             f"the group has no model (first: {first}). Leave them out, or use predict_proba()"
         )
-
-
-def _facts(training: Training, prior: Prior | None) -> list[str]:
-    """What models were made of, as columns: the classes, the pull, the inputs' versions."""
-    facts = [] if prior is None else [f"cast({prior.strength!r} as double) as strength"]
-    if training.classes is not None:
-        labels = json.dumps(list(training.classes), default=str, ensure_ascii=False)
-        facts.append(f"{quote_literal(labels)} as classes")
-    versions = ", ".join(f"{name}@{version}" for name, version in sorted(training.rows.versions.items()))
-    facts.append(f"{quote_literal(versions) if versions else 'cast(null as varchar)'} as inputs")
-    return facts

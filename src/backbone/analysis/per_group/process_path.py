@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from backbone.analysis.per_group.quality import folded
-from backbone.analysis.per_group.training import FOLD, TARGET, WEIGHT, Training
+from backbone.analysis.per_group.training import FOLD, TARGET, Training
 from backbone.analysis.processes.group_fit import smoothed_rates
 from backbone.analysis.processes.kernels import EstimatorKernel, OutOfFoldEstimatorKernel
+from backbone.analysis.processes.workers import small_parts
 from backbone.analysis.stored_estimator import COMPILED_TYPES, load_estimator
 
 if TYPE_CHECKING:
@@ -34,34 +34,16 @@ class ProcessPath:
 
     def fit(self, training: Training) -> str:
         """Fit every group; returns the staged table of models."""
-        weight = WEIGHT if training.weight is not None else None
-        with EstimatorKernel(
-            self.model,
-            self.features,
-            TARGET,
-            weight,
-            classes=self.classes,
-            min_rows=self.min_rows,
-            workers=training.rows.engine.threads,
-        ) as kernel:
-            return _staged(training, kernel)
+        with EstimatorKernel(self.model, self.features, TARGET, **self._settings(training)) as kernel:
+            return training.map_groups(kernel, parts=small_parts)
 
     def out_of_fold(self, training: Training, k: int) -> str:
         """Predict every row by a model that never saw the row's fold; returns the staged predictions."""
-        parts = folded(training, k)
-        weight = WEIGHT if training.weight is not None else None
-        with OutOfFoldEstimatorKernel(
-            self.model,
-            self.features,
-            TARGET,
-            FOLD,
-            weight,
-            classes=self.classes,
-            min_rows=self.min_rows,
-            workers=training.rows.engine.threads,
-        ) as kernel:
-            predictions = _staged(parts, kernel)
-        parts.rows.drop()
+        folds = folded(training, k)
+        settings = self._settings(training)
+        with OutOfFoldEstimatorKernel(self.model, self.features, TARGET, FOLD, **settings) as kernel:
+            predictions = folds.map_groups(kernel, parts=small_parts)
+        folds.rows.drop()
         return predictions
 
     def values(
@@ -96,6 +78,14 @@ class ProcessPath:
         """The scikit-learn estimator of a group; None where it has none."""
         return None if row["model"] is None else load_estimator(row["model"], trusted=COMPILED_TYPES)
 
+    def _settings(self, training: Training) -> dict[str, Any]:
+        return {
+            "weight": training.weight,
+            "classes": self.classes,
+            "min_rows": self.min_rows,
+            "workers": training.rows.engine.threads,
+        }
+
     def _by_model(
         self, models: pa.Table, place: npt.NDArray[np.int64], rows: pa.Table
     ) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
@@ -106,9 +96,3 @@ class ProcessPath:
         for asked in np.split(order, np.flatnonzero(np.diff(place[order])) + 1):
             if len(asked) and place[asked[0]] >= 0:
                 yield models.slice(int(place[asked[0]]), 1).to_pylist()[0], asked, inputs[asked]
-
-
-def _staged(training: Training, kernel: EstimatorKernel | OutOfFoldEstimatorKernel) -> str:
-    return training.stage(
-        partial(kernel.map_chunks, by=training.by, **training.room(training.by)), training.by
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from backbone.analysis.groups import Groups, Kernel
+from backbone.analysis.groups import Groups
+from backbone.analysis.map_groups import map_groups
 from backbone.analysis.per_group.training import FOLD, TARGET, WEIGHT, Training
 from backbone.contract import quote_identifier
-from backbone.engines.held import fresh
 from backbone.engines.rows import Rows
 
 MOST_FOLDS = 127
@@ -25,25 +25,38 @@ class CrossValidation:
 
     Parameters
     ----------
-    rows, overall_rows : `table` and `overall`, inside the engine.
+    training : the rows that were predicted.
+    predictions : the staged table with a prediction for each.
     k : the number of folds.
+    classifies : whether they are probabilities of a class.
+
+    Attributes
+    ----------
+    table, overall : what was found; `rows` and `overall_rows` are the same inside the engine. Each is
+        computed when it is first asked for.
     """
 
-    def __init__(self, rows: Rows, overall_rows: Rows, k: int) -> None:
-        self.rows = rows
-        self.overall_rows = overall_rows
+    def __init__(self, training: Training, predictions: str, k: int, *, classifies: bool) -> None:
         self.k = k
+        self._training, self._predictions, self._classifies = training, predictions, classifies
 
-    def read(self) -> None:
-        """Read both, after which the engine is not needed."""
-        _ = self.table, self.overall
+    @cached_property
+    def rows(self) -> Rows:
+        """`table`, inside the engine."""
+        return self._judged(self._training.by, ())
+
+    @cached_property
+    def overall_rows(self) -> Rows:
+        """`overall`, inside the engine."""
+        return self._judged((), ("prediction",))
 
     @cached_property
     def table(self) -> pa.Table:
         """One row per group.
 
-        Of a classifier: `n_rows` (those scored), `n_positive`, `accuracy`, `log_loss` (nats), `auc` (null
-        where only one class occurs); of a regression: `n_rows`, `mean_squared_error`, `r2`.
+        Of a classifier: `n_rows` (those scored), `n_positive`, `accuracy` (0 to 1), `log_loss` (nats), `auc`
+        (0 to 1; null where only one class occurs); of a regression: `n_rows`, `mean_squared_error` (the
+        target's unit, squared), `r2`.
         """
         return self.rows.table()
 
@@ -53,10 +66,21 @@ class CrossValidation:
         found: list[dict[str, Any]] = self.overall_rows.table().to_pylist()
         return found[0] if found else {}
 
-    def drop(self) -> None:
-        """Let the engine forget the rows."""
-        self.rows.drop()
-        self.overall_rows.drop()
+    def read(self) -> None:
+        """Read both, after which the engine is not needed."""
+        _ = self.table, self.overall
+
+    def _judged(self, by: Sequence[str], order: Sequence[str]) -> Rows:
+        """Judge the predictions, all of a group together."""
+        from backbone.analysis.kernels.metrics import ClassifierMetricsKernel, RegressionMetricsKernel
+
+        kind = ClassifierMetricsKernel if self._classifies else RegressionMetricsKernel
+        engine, versions = self._training.rows.engine, self._training.rows.versions
+        listed = ", ".join([*map(quote_identifier, by), *PREDICTIONS])
+        sql = f"select {listed} from {self._predictions}"
+        values = {name: name for name in PREDICTIONS}
+        staged = map_groups(engine, sql, by, values, kind(*PREDICTIONS), order=order)
+        return Rows(engine, self._training.shown(staged), versions, (staged, self._predictions))
 
 
 def folded(training: Training, k: int) -> Training:
@@ -92,21 +116,3 @@ class FoldedRows:
         values = [pa.array(groups.values[name]) for name in self.columns]
         fold = pa.array(fold_of(groups, self.columns, self.k))
         return pa.RecordBatch.from_arrays([*keys, *values, fold], schema=self.schema(groups.keys.schema))
-
-
-def judged(training: Training, predictions: str, k: int, *, classifies: bool) -> CrossValidation:
-    """Judge staged predictions, per group and over all rows."""
-    from backbone.analysis.kernels.metrics import ClassifierMetricsKernel, RegressionMetricsKernel
-
-    kind: Callable[..., Kernel] = ClassifierMetricsKernel if classifies else RegressionMetricsKernel
-    engine = training.rows.engine
-    values = {name: name for name in PREDICTIONS}
-    found = []
-    for by, order in ((training.by, ()), ((), ("prediction",))):
-        staged = fresh("quality")
-        listed = ", ".join([*map(quote_identifier, by), *PREDICTIONS])
-        work = training.work(kind(*PREDICTIONS), by)
-        engine.map_groups(staged, f"select {listed} from {predictions}", by, values, work, order=order)
-        found.append(Rows(engine, training.shown(staged), training.rows.versions, (staged,)))
-    engine.drop(predictions)
-    return CrossValidation(found[0], found[1], k)

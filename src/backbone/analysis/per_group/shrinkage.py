@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from backbone.analysis.per_group.quality import folded, judged
+from backbone.analysis.per_group.quality import CrossValidation, folded
 from backbone.analysis.per_group.recipe import LinearKernel, Recipe
 from backbone.analysis.per_group.training import FOLD, Training
 
@@ -77,9 +77,9 @@ class Shrinkage:
         losses = []
         for strength in STRENGTHS:
             predictions = parts.map_groups(OutOfFoldKernel(self.kernels(parts, strength, priors), k))
-            found = judged(parts, predictions, k, classifies=self.classes is not None)
+            found = CrossValidation(parts, predictions, k, classifies=self.classes is not None)
             losses.append(found.overall.get(measure))
-            found.drop()
+            found.overall_rows.drop()
         parts.rows.drop()
         return pa.table({"strength": STRENGTHS, measure: pa.array(losses, pa.float64())})
 

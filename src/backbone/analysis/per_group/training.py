@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from backbone.analysis.groups import Kernel, map_chunks
-from backbone.contract import quote_identifier
-from backbone.engines.held import fresh
+from backbone.analysis.groups import Groups, Kernel, whole
+from backbone.analysis.map_groups import map_groups
+from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.rows import Rows
+
+if TYPE_CHECKING:
+    from backbone.analysis.kernels.prior import Prior
 
 # What kernels call the columns; the features keep their names.
 KEY, LABEL, TARGET, WEIGHT, FOLD = "_key_", "_label", "_target", "_weight", "_fold"
@@ -27,7 +30,6 @@ RESULTS = (  # columns of a table of models, which no key may be called
     *("intercept", "iterations", "log_loss", "mean_squared_error", "model", "score", "error", "strength"),
     *("accuracy", "auc", "r2"),  # and of one of their quality
 )
-Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 @dataclass(frozen=True)
@@ -79,27 +81,29 @@ class Training:
     def parameters(self) -> dict[str, Any]:
         return {f"class_{i}": label for i, label in enumerate(self.classes or ())}
 
-    def map_groups(self, kernel: Kernel, by: Sequence[str] | None = None) -> str:
+    def map_groups(
+        self,
+        kernel: Kernel,
+        by: Sequence[str] | None = None,
+        parts: Callable[[Groups], Iterable[Groups]] = whole,
+    ) -> str:
         """Run a kernel over the groups, or over all rows as one; returns the staged result."""
         used = self.by if by is None else tuple(by)
-        return self.stage(self.work(kernel, used), used)
-
-    def work(self, kernel: Kernel, by: Sequence[str]) -> Work:
-        """What the engine is to do with the rows that it hands over group by group."""
-        return partial(map_chunks, kernel, by=by, threads=self.rows.engine.threads, **self.room(by))
-
-    def room(self, by: Sequence[str]) -> dict[str, Any]:
-        """Where a group goes that is larger than a chunk, and who is told of it; all rows are always many."""
-        return {"scratch": self.rows.engine.scratch} | ({"large": _told} if by else {})
-
-    def stage(self, work: Work, by: Sequence[str]) -> str:
-        """Stage what is made of the rows, group by group; returns the name of the staged table."""
-        staged = fresh("groups")
-        parts = [*by, *self.features, self.target, *([self.weight] if self.weight else []), *self.others]
-        listed = ", ".join(map(quote_identifier, dict.fromkeys(parts)))
+        columns = [*used, *self.features, self.target, *([self.weight] if self.weight else []), *self.others]
+        listed = ", ".join(map(quote_identifier, dict.fromkeys(columns)))
         sql = f"select {listed} from ({self.rows.sql}) as t"
-        self.rows.engine.map_groups(staged, sql, by, self.values, work, parameters=self.parameters)
-        return staged
+        engine = self.rows.engine
+        return map_groups(engine, sql, used, self.values, kernel, parameters=self.parameters, parts=parts)
+
+    def models(self, staged: str, prior: Prior | None) -> str:
+        """A query of staged models, with what they were made of: the classes, the pull, the inputs."""
+        facts = [] if prior is None else [f"cast({prior.strength!r} as double) as strength"]
+        if self.classes is not None:
+            labels = json.dumps(list(self.classes), default=str, ensure_ascii=False)
+            facts.append(f"{quote_literal(labels)} as classes")
+        versions = ", ".join(f"{name}@{version}" for name, version in sorted(self.rows.versions.items()))
+        facts.append(f"{quote_literal(versions) if versions else 'cast(null as varchar)'} as inputs")
+        return self.shown(staged, facts)
 
     def shown(self, staged: str, facts: Sequence[str] = ()) -> str:
         """A query of staged results, keys called as the user calls them, with further columns."""
@@ -180,6 +184,33 @@ def described(
     )
 
 
+def read_rows(
+    rows: Rows,
+    by: tuple[str, ...],
+    features: tuple[str, ...],
+    target: str | None,
+    weight: str | None,
+    classes: tuple[Any, ...] | None,
+) -> pa.Table:
+    """Rows to score, in their order: the key as it is called, and doubles as kernels see them.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing.
+    """
+    types = dict(rows.engine.columns(rows.sql))
+    columns = [*by, *features, *(name for name in (target, weight) if name is not None)]
+    if unknown := [name for name in columns if name not in types]:
+        raise ValueError(f"expected the columns {', '.join(columns)}; {', '.join(unknown)} is missing")
+    given = Training(rows, by, features, target or LABEL, weight, classes)
+    values = {name: sql for name, sql in given.values.items() if target is not None or name != TARGET}
+    named = (f"{sql} as {quote_identifier(name)}" for name, sql in values.items())
+    sql = f"select {', '.join([*keys_sql(by, types), *named])} from ({rows.sql}) as t"
+    read = rows.engine.stream(sql, given.parameters).read_all().combine_chunks()
+    return read.rename_columns(dict(zip(given.by, by, strict=True)))
+
+
 def keys_sql(by: Sequence[str], types: Mapping[str, str]) -> list[str]:
     """The columns of a key as kernels call them; -0.0 becomes 0.0, which it equals."""
     return [
@@ -227,11 +258,3 @@ _MISSING = "cast('nan' as double)"
 
 def _double(name: str) -> str:
     return f"coalesce(cast({quote_identifier(name)} as double), {_MISSING})"
-
-
-def _told(rows: int) -> None:
-    import logging
-
-    logging.getLogger("backbone").warning(
-        "a group of %s rows is larger than a chunk: it is worked on from disk, by one core", f"{rows:,}"
-    )

@@ -25,7 +25,8 @@ class EstimatorKernel(EstimatorWorkers):
     """Fit a copy of an estimator to each group.
 
     The work is done by processes, which are started when they are needed and ended by `close`, or at the end
-    of a `with` block. A call is answered by one of them; `kernel.map_chunks` keeps all of them busy.
+    of a `with` block. A call is answered by one of them; `map_chunks` with as many threads, and
+    `parts=small_parts`, keeps all of them busy.
 
     A row with a feature, target or weight that is not finite is left out of its group's fit and counted in
     `n_missing`; one of weight 0 is left out, uncounted. The result has a row per group: the keys, `status`

@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import queue
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
-from backbone.analysis.groups import Groups, chunks
+from backbone.analysis.groups import Groups
 from backbone.analysis.processes.group_fit import Settings
 from backbone.analysis.processes.worker import ESTIMATOR, SETTINGS
 from backbone.analysis.processes.worker_process import WorkerProcess
@@ -57,38 +53,6 @@ class EstimatorWorkers(ABC):
 
     @abstractmethod
     def __call__(self, groups: Groups) -> pa.RecordBatch: ...
-
-    def map_chunks(
-        self,
-        batches: Iterable[pa.RecordBatch],
-        by: Sequence[str],
-        *,
-        scratch: Path | None = None,
-        large: Callable[[int], None] = lambda rows: None,
-    ) -> Iterator[pa.RecordBatch]:
-        """Run this kernel over rows that arrive in the order of their groups, in all of its processes.
-
-        As `backbone.analysis.groups.map_chunks`, with chunks so small that their models fit in memory and
-        every process has work.
-        """
-        batches = iter(batches)
-        first = next(batches)
-        yield pa.RecordBatch.from_pylist(
-            [], self.schema(pa.schema([first.schema.field(name) for name in by]))
-        )
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="estimator") as pool:
-            pending: deque[Future[pa.RecordBatch]] = deque()
-            try:
-                for groups in chunks(chain([first], batches), by, scratch=scratch, large=large):
-                    for part in parts(groups):
-                        pending.append(pool.submit(self, part))
-                        if len(pending) > self.workers:
-                            yield pending.popleft().result()
-                while pending:
-                    yield pending.popleft().result()
-            finally:
-                for waiting in pending:
-                    waiting.cancel()
 
     def ask(self, groups: Groups) -> pa.RecordBatch:
         """What one worker says of these groups; waits for one that is idle. Several threads may ask.
@@ -133,8 +97,8 @@ class EstimatorWorkers(ABC):
         self.close()
 
 
-def parts(groups: Groups) -> Iterator[Groups]:
-    """The same groups, a few at a time."""
+def small_parts(groups: Groups) -> Iterator[Groups]:
+    """The same groups, a few at a time: for `map_chunks`, so that models fit in memory and all have work."""
     offsets, first = groups.offsets, 0
     while first < len(groups):
         full = int(np.searchsorted(offsets, offsets[first] + PART_ROWS, side="right")) - 1

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backbone.analysis.groups import map_chunks
+from backbone.analysis.map_groups import map_groups
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts, hourly_counts
 from backbone.analysis.rare_edges.decay import fit_decay
 from backbone.analysis.rare_edges.kernel import ALERTS, NEW, POSITION, RareEdgeKernel, alert_fields
@@ -246,13 +245,10 @@ class RareEdgeDetector:
                 f"left join {edges} as k on k.source = c.source and k.destination = c.destination"
             )
             values = values | {POSITION: POSITION}
-        work = partial(map_chunks, kernel, by=EDGE, threads=engine.threads, scratch=engine.scratch)
-        staged = fresh("watched")
         try:
-            engine.map_groups(staged, sql, EDGE, values, work, order=("hour",))
+            return map_groups(engine, sql, EDGE, values, kernel, order=("hour",))
         finally:
             engine.drop(edges)
-        return staged
 
 
 def _alerts(found: pa.Table, counts: HourlyCounts) -> pa.Table:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from backbone.errors import SettingsError
 from backbone.exploitation.model import StepContext
 
 if TYPE_CHECKING:
@@ -22,14 +21,6 @@ COLUMNS: dict[str, Any] = {
 }
 STATUSES = ("fitted", "single_class", "too_few_rows", "not_converged")
 
-Setting = tuple[str, str, Callable[[Any], bool]]
-SETTINGS: tuple[Setting, ...] = (
-    ("c", "a number above 0 (inf for no penalty)", lambda c: c > 0),
-    ("prior", '"none" or "global"', lambda prior: prior in ("none", "global")),
-    ("min_rows", "a whole number from 1", lambda rows: isinstance(rows, int) and rows >= 1),
-    ("folds", "a whole number from 2 to 127", lambda folds: isinstance(folds, int) and 2 <= folds <= 127),
-)
-
 
 def fit_offer_models(context: StepContext) -> Rows:
     """One row per user with the coefficients of the user's model, and a status."""
@@ -39,9 +30,7 @@ def fit_offer_models(context: StepContext) -> Rows:
 def judge_offer_models(context: StepContext) -> Rows:
     """One row per user: how well such models foretell the offers that they were not fitted on."""
     models, folds = _models(context.parameters), context.parameters["folds"]
-    found = models.cross_validate(context.rows(OFFERS), **COLUMNS, k=folds)
-    found.overall_rows.drop()
-    return found.rows
+    return models.cross_validate(context.rows(OFFERS), **COLUMNS, k=folds).rows
 
 
 def compare_with_class_rate(context: StepContext) -> pa.Table:
@@ -62,27 +51,13 @@ def compare_with_class_rate(context: StepContext) -> pa.Table:
     for approach, models in approaches.items():
         quality = models.cross_validate(context.rows(OFFERS), **COLUMNS, k=context.parameters["folds"])
         overall = quality.overall_rows.table()
-        quality.drop()
+        quality.overall_rows.drop()
         found.append(overall.add_column(0, "approach", pa.array([approach] * overall.num_rows, pa.string())))
     return pa.concat_tables(found)
 
 
 def _models(parameters: Mapping[str, Any]) -> PerGroup:
-    """The models that the pipeline's settings ask for.
-
-    Raises
-    ------
-    SettingsError
-        When a setting has a value that means nothing.
-    """
-    for name, expected, holds in SETTINGS:
-        if name in parameters and not holds(parameters[name]):
-            raise SettingsError(
-                "backbone.toml, [pipelines.offer_response]",
-                f"expected {name} to be {expected}, found {parameters[name]!r}",
-                "Nothing of it is published; what was there before stays.",
-                "write such a value and run again",
-            )
+    """The models that the pipeline's settings ask for."""
     from sklearn.linear_model import LogisticRegression
 
     from backbone.analysis.per_group.estimator import PerGroup

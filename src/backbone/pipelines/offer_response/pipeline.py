@@ -61,4 +61,10 @@ pipeline = Pipeline(
         ),
     ],
     parameters={"c": 1.0, "prior": "none", "min_rows": 1, "folds": 5},
+    limits={
+        "c": ("a number above 0 (inf for no penalty)", lambda c: c > 0),
+        "prior": ('"none" or "global"', lambda prior: prior in ("none", "global")),
+        "min_rows": ("a whole number from 1", lambda rows: isinstance(rows, int) and rows >= 1),
+        "folds": ("a whole number from 2 to 127", lambda n: isinstance(n, int) and 2 <= n <= 127),
+    },
 )

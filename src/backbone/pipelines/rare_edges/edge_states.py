@@ -7,10 +7,9 @@ nobody has to read the days before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from backbone.errors import SettingsError
 from backbone.exploitation.model import StepContext
 
 if TYPE_CHECKING:
@@ -59,16 +58,6 @@ on f.begins > l.last_seen and f.begins < coalesce(l.until, timestamptz '9999-01-
 """
 UNLESS_RETIRED = " and f.begins <= l.last_seen + interval '{days} days'"
 
-Setting = tuple[str, str, Callable[[Any], bool]]
-SETTINGS: tuple[Setting, ...] = (
-    ("training_hours", "a whole number from 1", lambda hours: isinstance(hours, int) and hours >= 1),
-    ("cooldown_hours", "a whole number from 0", lambda hours: isinstance(hours, int) and hours >= 0),
-    ("slope", "a number", lambda slope: abs(slope) < float("inf")),
-    ("intercept", "a number", lambda intercept: abs(intercept) < float("inf")),
-    ("floor", "a number, or -inf for none", lambda floor: floor < float("inf")),
-    ("retire_days", "a whole number from 0 (0 for never)", lambda days: isinstance(days, int) and days >= 0),
-)
-
 
 def watch_edges(context: StepContext) -> Rows:
     """The state of every edge after each window that it had connections in, and the alerts."""
@@ -99,21 +88,7 @@ def watch_edges(context: StepContext) -> Rows:
 
 
 def _detector(parameters: Mapping[str, Any]) -> RareEdgeDetector:
-    """The detector that the pipeline's settings ask for.
-
-    Raises
-    ------
-    SettingsError
-        When a setting has a value that means nothing.
-    """
-    for name, expected, holds in SETTINGS:
-        if not holds(parameters[name]):
-            raise SettingsError(
-                "backbone.toml, [pipelines.rare_edges]",
-                f"expected {name} to be {expected}, found {parameters[name]!r}",
-                "Nothing of it is published; what was there before stays.",
-                "write such a value and run again",
-            )
+    """The detector that the pipeline's settings ask for."""
     from backbone.analysis.rare_edges.detector import RareEdgeDetector
 
     return RareEdgeDetector(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from backbone.exploitation.checks import InRange, NotNull
 from backbone.exploitation.model import SqlModel, Step
-from backbone.pipeline import Pipeline, Source
+from backbone.pipeline import Limits, Pipeline, Source
 from backbone.pipelines.rare_edges import contracts, edge_states
 
 EDGE = ["source", "destination"]
@@ -17,6 +18,17 @@ PARAMETERS = {
     "intercept": 3.6,
     "floor": float("-inf"),
     "retire_days": 0,
+}
+LIMITS: Limits = {
+    "training_hours": ("a whole number from 1", lambda hours: isinstance(hours, int) and hours >= 1),
+    "cooldown_hours": ("a whole number from 0", lambda hours: isinstance(hours, int) and hours >= 0),
+    "slope": ("a number", math.isfinite),
+    "intercept": ("a number", math.isfinite),
+    "floor": ("a number, or -inf for none", lambda floor: floor < math.inf),
+    "retire_days": (
+        "a whole number from 0 (0 for never)",
+        lambda days: isinstance(days, int) and days >= 0,
+    ),
 }
 
 CONNECTION = Source("connection", contracts.Connection, event_time="started_at")
@@ -51,4 +63,5 @@ pipeline = Pipeline(
     sources=[CONNECTION],
     steps=[EDGE_HOUR, EDGE_STATE, RARE_EDGE],
     parameters=PARAMETERS,
+    limits=LIMITS,
 )

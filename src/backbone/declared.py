@@ -1,0 +1,137 @@
+"""Hold what pipelines declare, and what the settings say of them, to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from backbone.contract import columns
+from backbone.dataset import CADENCES, DATASET_NAME
+from backbone.errors import ContractError, PipelineError, SettingsError
+from backbone.exploitation.model import LoadedModel
+from backbone.pipeline import Pipeline, Source
+from backbone.settings import Settings
+
+
+def check_names(settings: Settings, pipelines: Sequence[Pipeline]) -> None:
+    tables: dict[str, str] = {}
+    contracts: dict[str, Source] = {}
+    for pipeline in pipelines:
+        if pipeline.every is not None and pipeline.every not in CADENCES:
+            raise PipelineError(
+                f"pipeline {pipeline.name}",
+                f"expected every to be one of {', '.join(CADENCES)}, found {pipeline.every!r}",
+            )
+        for name in [*(s.name for s in pipeline.sources), *(m.name for m in pipeline.steps)]:
+            if not DATASET_NAME.fullmatch(name):
+                raise PipelineError(
+                    f"pipeline {pipeline.name}",
+                    f"expected a table's name of lower case letters, digits and _, found {name!r}",
+                    "Nothing was run.",
+                    "rename it",
+                )
+        for source in pipeline.sources:
+            other = contracts.setdefault(source.name, source)
+            if (other.contract, other.event_time) != (source.contract, source.event_time):
+                raise PipelineError(
+                    f"source {source.name}",
+                    "two pipelines declare it with different contracts",
+                    "Nothing was run.",
+                    "let both import one",
+                )
+            _check_event_time(source)
+        for model in pipeline.steps:
+            if model.dataset in tables:
+                raise PipelineError(
+                    model.dataset,
+                    f"both {tables[model.dataset]} and {pipeline.name} compute it",
+                    "Nothing was run.",
+                    "rename one",
+                )
+            tables[model.dataset] = pipeline.name
+    known = {p.name for p in pipelines}
+    for name in settings.pipelines:
+        if name not in known:
+            raise SettingsError(
+                f"backbone.toml, [pipelines.{name}]",
+                f"the project runs no pipeline of this name; it runs {', '.join(sorted(known)) or 'none'}",
+                "",
+                "name its module under [project] pipelines, or remove the section",
+            )
+    for name, section in settings.sources.items():
+        if name not in contracts:
+            raise SettingsError(
+                f"backbone.toml, [sources.{name}]",
+                f"no pipeline has a source of this name; there are {', '.join(sorted(contracts)) or 'none'}",
+                "",
+                "rename or remove the section",
+            )
+        fields = {c.name for c in columns(contracts[name].contract)}
+        for wrong in sorted(set(section.columns) - fields):
+            raise SettingsError(
+                f"backbone.toml, [sources.{name}] columns",
+                f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
+                "",
+                'write columns = { field = "name in the file" }',
+            )
+
+
+def _check_event_time(source: Source) -> None:
+    if source.event_time is None:
+        return
+    found = next((c for c in columns(source.contract) if c.name == source.event_time), None)
+    if found is None or found.sql_type != "TIMESTAMPTZ" or found.nullable:
+        raise ContractError(
+            f"source {source.name}",
+            f"expected event_time {source.event_time!r} to be a datetime field that is never null",
+            "Nothing was run.",
+            f"mend {source.contract.__name__}",
+        )
+
+
+def settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str | None, dict[str, Any]]:
+    section = dict(settings.pipelines.get(pipeline.name, {}))
+    every = section.pop("every", pipeline.every)
+    where = f"backbone.toml, [pipelines.{pipeline.name}]"
+    if every is not None and every not in CADENCES:
+        raise SettingsError(
+            where,
+            f"expected every to be one of {', '.join(CADENCES)}, found {every!r}",
+            "",
+            "write one of them",
+        )
+    for name, value in section.items():
+        if name not in pipeline.parameters:
+            raise SettingsError(
+                where,
+                f"the pipeline has no parameter {name!r}; it has {', '.join(pipeline.parameters) or 'none'}",
+                "",
+                "rename or remove it",
+            )
+        default = pipeline.parameters[name]
+        number = isinstance(default, int | float) and isinstance(value, int | float)
+        if not isinstance(value, type(default)) and not number:
+            raise SettingsError(
+                where, f"expected {name} like {default!r}, found {value!r}", "", "write one of the same kind"
+            )
+        expected, holds = pipeline.limits.get(name, ("", lambda value: True))
+        if not holds(value):
+            raise SettingsError(where, f"expected {name} to be {expected}, found {value!r}", "", "write one")
+    return every, {**pipeline.parameters, **section}
+
+
+def check_cadences(models: Sequence[LoadedModel]) -> None:
+    """A model's windows hold whole windows of what it reads by window: days of hours, not the reverse."""
+    holds = {"hour": {"hour"}, "day": {"hour", "day"}, "week": {"hour", "day", "week"}}
+    holds["month"] = {"hour", "day", "month"}
+    every = {m.dataset: m.every for m in models}
+    for model in models:
+        for name in model.inputs:
+            read = every.get(name)
+            if model.every and read and name not in model.model.whole and read not in holds[model.every]:
+                raise PipelineError(
+                    model.dataset,
+                    f"its windows are {model.every}s, and {name}, which it reads by window, has {read}s",
+                    "Nothing was run.",
+                    f"give both pipelines one cadence, or read it whole: whole=[{name!r}]",
+                )
