@@ -20,14 +20,14 @@ demo: install
 	@rm -rf demo
 	$(RUN)/backbone demo demo
 
-# The tests of analysis take about as long as all others, so the two go side by side.
-ANALYSIS = tests/analysis src/backbone/analysis
+# Two halves that take about as long as each other, side by side.
+HALF = tests/analysis src/backbone/analysis tests/pipelines tests/operations tests/promises
 test: lint
 	@log=$$(mktemp); \
-	$(RUN)/python -m pytest $(ANALYSIS) > $$log 2>&1 & analysis=$$!; \
-	$(RUN)/python -m pytest $(ANALYSIS:%=--ignore=%); rest=$$?; \
-	wait $$analysis; analysed=$$?; cat $$log; rm -f $$log; \
-	exit $$((rest | analysed))
+	$(RUN)/python -m pytest $(HALF) > $$log 2>&1 & half=$$!; \
+	$(RUN)/python -m pytest $(HALF:%=--ignore=%); rest=$$?; \
+	wait $$half; halved=$$?; cat $$log; rm -f $$log; \
+	exit $$((rest | halved))
 
 lint: install
 	$(RUN)/ruff format --check .

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backbone.engines.protocol import Engine
-from backbone.errors import BackboneError
+from backbone.errors import BackboneError, SettingsError
 from backbone.operations.query import open_tables
 from backbone.reports.page import page
 
@@ -46,11 +46,13 @@ def report_rare_edges(project: Project, reader: str, edge: tuple[str, str] | Non
 
     Raises
     ------
+    SettingsError
+        When the tables are not there yet.
     BackboneError
-        When the tables are not there yet, or the edge has no connections.
+        When the edge has no connections.
     """
     if not project.lake.exists(RARE_EDGE):
-        raise BackboneError(RARE_EDGE, "there is no such table yet", "Nothing was written.", "backbone run")
+        raise SettingsError(RARE_EDGE, "there is no such table yet", "Nothing was written.", "backbone run")
     with project.engine(reader) as engine:
         open_tables(project.lake, engine)
         return edge_page(engine, *edge) if edge else ranking_page(engine, limit)
