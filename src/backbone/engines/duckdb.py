@@ -224,8 +224,9 @@ class DuckdbEngine:
                 *(f"{quote_identifier(c)} as {p}" for c, p in zip(order, positions, strict=True)),
             ]
         )
-        others = [column for column, _ in self.columns(sql, parameters) if column not in sorting]
-        ordered = f"select * from ({sql}) as r order by {', '.join(map(quote_identifier, sorting + others))}"
+        ties = _ties([(c, kind) for c, kind in self.columns(sql, parameters) if c not in sorting])
+        keys = [*map(quote_identifier, sorting), *ties]
+        ordered = f"select * from ({sql}) as r order by {', '.join(keys)}"
         for rows in (sql, ordered):
             batches = self._batches(f"select {listed} from ({rows}) as r", parameters)
             try:
@@ -343,6 +344,17 @@ class DuckdbEngine:
 
 def _all_cores(_: int) -> range:
     return range(os.cpu_count() or 1)
+
+
+def _ties(columns: Sequence[tuple[str, str]]) -> list[str]:
+    """What else to sort by, so that the order of rows is the same each time.
+
+    DuckDB shortens integers to what they hold. Keys over 32 bytes cost five times as much, and doubles are
+    soon that long: a hash of them does as well, since rows of equal hashes are the same rows.
+    """
+    names = [quote_identifier(name) for name, _ in columns]
+    whole = all(re.fullmatch(r"U?(TINY|SMALL|BIG)?INT(EGER)?", kind) for _, kind in columns)
+    return names if whole else [f"hash({', '.join(names)})"]
 
 
 def _without(batches: Iterator[pa.RecordBatch], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -96,7 +96,7 @@ def _commit(
     transaction: str,
     remove: Iterable[str] | None,
 ) -> int:
-    from deltalake import CommitProperties, DeltaTable, Schema
+    from deltalake import CommitProperties, Schema
     from deltalake.transaction import Transaction, create_table_with_add_actions
 
     place = lake.path(dataset)
@@ -113,7 +113,7 @@ def _commit(
         if remove is not None:
             raise ValueError(f"{dataset}: a table whose partitioning changes is replaced as a whole")
         _rewrite(table, staged, partition_by, properties)
-        return DeltaTable(str(place)).version()
+        return lake.version(dataset)
 
     place.mkdir(parents=True, exist_ok=True)
     adds = [_add(place, path, staged.schema) for path in staged.files]
@@ -135,7 +135,7 @@ def _commit(
         table.create_write_transaction(
             list(adds), "overwrite", schema, partition_by, commit_properties=properties
         )
-    return DeltaTable(str(place)).version()
+    return lake.version(dataset)
 
 
 def _add(place: Path, file: Path, schema: pa.Schema) -> AddAction:

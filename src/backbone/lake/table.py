@@ -43,7 +43,7 @@ class Lake:
 
     def __init__(self, project: Path) -> None:
         self.project = project
-        self._opened: dict[str, tuple[str, DeltaTable]] = {}  # with the newest commit when it was opened
+        self._opened: dict[str, DeltaTable] = {}
 
     def path(self, dataset: str) -> Path:
         zone, _, table = dataset.partition(".")
@@ -54,16 +54,17 @@ class Lake:
         return _newest_commit(self.path(dataset) / "_delta_log") is not None
 
     def open(self, dataset: str, version: int | None = None) -> DeltaTable:
-        """A version of a table; the present one, which is read again only when there is a newer commit."""
+        """A version of a table; the present one, of which only the commits not seen yet are read."""
         from deltalake import DeltaTable
 
         if version is not None:
             return DeltaTable(str(self.path(dataset)), version=version)
         newest = _newest_commit(self.path(dataset) / "_delta_log")
-        known, table = self._opened.get(dataset, (None, None))
-        if table is None or known != newest or f"{table.version():020}.json" != newest:
-            table = DeltaTable(str(self.path(dataset)))
-            self._opened[dataset] = (f"{table.version():020}.json", table)
+        table = self._opened.get(dataset)
+        if table is None or newest is None or newest < _commit_of(table):
+            table = self._opened[dataset] = DeltaTable(str(self.path(dataset)))
+        elif newest > _commit_of(table):
+            table.update_incremental()
         return table
 
     def version(self, dataset: str) -> int:
@@ -130,6 +131,11 @@ def _newest_commit(log: Path) -> str | None:
             return max((entry.name for entry in entries if COMMIT.fullmatch(entry.name)), default=None)
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _commit_of(table: DeltaTable) -> str:
+    """The name of the commit that made the version a table was opened at."""
+    return f"{table.version():020}.json"
 
 
 def _version_of(dataset: str, table: DeltaTable) -> TableVersion:

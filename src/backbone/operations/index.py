@@ -21,7 +21,7 @@ from backbone.dataset import BatchCount, Receipt, instant_of
 from backbone.engines.protocol import Engine
 from backbone.formatted.duplicates import REVIVED, TRIM
 from backbone.formatted.source import Known
-from backbone.lake.publish import publish
+from backbone.lake.publish import Staged, publish
 from backbone.lake.table import Lake
 
 if TYPE_CHECKING:
@@ -57,12 +57,9 @@ class Index:
     def __init__(self, lake: Lake, engine: Engine, scratch: Path) -> None:
         self._lake, self._engine, self._scratch = lake, engine, scratch
         self._changes: dict[str, list[Change]] = {}
-        self._read()
-
-    def _read(self) -> None:
         for table in TABLES:
-            if self._lake.exists(f"operations.{table}"):
-                self._engine.read(self._lake.read(f"operations.{table}"))
+            if lake.exists(f"operations.{table}"):
+                engine.read(lake.read(f"operations.{table}"))
 
     def update(self) -> int:
         """Index the commits that are not indexed yet; returns how many there were."""
@@ -89,17 +86,18 @@ class Index:
                 self.append(table, rows[table])
         if commits:
             self._changes.clear()
-            self._read()
         return commits
 
     def append(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Append rows to one of the operations tables."""
         import pyarrow as pa
+        import pyarrow.parquet as pq
 
         dataset = f"operations.{table}"
-        self._engine.take("stage_operations", pa.Table.from_pylist(rows, _schema(table)))
-        staged = self._engine.write("select * from stage_operations", self._scratch)
-        self._engine.drop("stage_operations")
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        file = self._scratch / f"{table}-{self._lake.version(dataset) + 1}.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, _schema(table)), file)
+        staged = Staged((file,), len(rows), _schema(table))
         receipt = Receipt(run_id="", stage="index", dataset=dataset, fingerprint="", rows_written=len(rows))
         publish(
             self._lake,
