@@ -63,18 +63,22 @@ def settle_duplicates(
     listed = ", ".join(quote_identifier(f) for f in fields)
     by = ", ".join(quote_identifier(k) for k in keys)
     same_key = " and ".join(f"a.{quote_identifier(k)} = b.{quote_identifier(k)}" for k in keys)
+    formatted, duplicate = f"formatted.{source}", f"duplicate.{source}"
+    have_formatted = lake.exists(formatted) and not afresh
+    have_duplicates = lake.exists(duplicate) and not afresh
+    row = f"{listed}, _batch, _row"
+    different = engine.create("stage_keys", f"select distinct {by} from {candidates}")
+    alone = not have_formatted and not have_duplicates
+    if alone and engine.fetch(f"select count(*) from {candidates}")[0][0] == different:
+        return _all_win(engine, candidates, row)
+    if have_formatted:
+        engine.insert("stage_keys", f"select distinct {by} from {formatted} a where {out}")
     engine.take(
         "stage_order",
         pa.table(
             {"_batch": pa.array(order.keys(), pa.string()), "_arrival": pa.array(order.values(), pa.int64())}
         ),
     )
-    formatted, duplicate = f"formatted.{source}", f"duplicate.{source}"
-    have_formatted = lake.exists(formatted) and not afresh
-    have_duplicates = lake.exists(duplicate) and not afresh
-    engine.create("stage_keys", f"select distinct {by} from {candidates}")
-    if have_formatted:
-        engine.insert("stage_keys", f"select distinct {by} from {formatted} a where {out}")
     parts = [f"select {listed}, _batch, _row, 'new' as _origin from {candidates}"]
     if have_formatted:
         parts.append(
@@ -99,7 +103,6 @@ def settle_duplicates(
         "from stage_all a join stage_order using (_batch) "
         f"where exists (select 1 from stage_repeated b where {same_key})",
     )
-    row = f"{listed}, _batch, _row"
     settled = Settled()
     engine.create(
         settled.winners,
@@ -119,6 +122,16 @@ def settle_duplicates(
     )
     for name in ("stage_keys", "stage_all", "stage_repeated", "stage_ranked", "stage_order"):
         engine.drop(name)
+    return settled
+
+
+def _all_win(engine: Engine, candidates: str, row: str) -> Settled:
+    """The outcome where nothing is there yet and no key comes twice: large first loads are not copied."""
+    settled = Settled(winners=candidates)
+    for table in (settled.lost, settled.losers):
+        engine.create(table, f"select {row} from {candidates} where false")
+    engine.create(settled.revived, f"select _batch, _row from {candidates} where false")
+    engine.drop("stage_keys")
     return settled
 
 
