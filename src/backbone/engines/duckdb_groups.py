@@ -1,4 +1,4 @@
-"""Rows in the order of their groups as Arrow batches: as they lie, packed into numbers, or sorted by DuckDB."""
+"""Rows in the order of their groups as Arrow batches: as they lie, packed into numbers, or sorted."""
 
 from __future__ import annotations
 
