@@ -95,3 +95,22 @@ def test_the_order_of_columns_is_that_of_the_sorting(engine: Engine) -> None:
     assert found is not None
     assert [field.name for field in found.fields] == ["user", "b", "a"]
     assert _sorted(engine, found, 10) == [(2, 6, 1), (2, 7, 0), (3, 5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "distinct"),
+    [
+        ({"user": [1, 2, 1], "n": [1, 1, 2]}, True),
+        ({"user": [1, 2, 1], "n": [1, 1, 1]}, False),
+        ({"user": [1, None, None], "n": [1, 1, 1]}, False),
+        ({"user": [1, None, 2], "n": [None, None, None]}, True),
+        ({"user": [1, 1], "n": ["a", "b"]}, True),
+        ({"user": [1, 1], "n": ["a", "a"]}, False),
+        ({"user": [2**62, -(2**62), 2**62], "n": [7, 7, 7]}, False),
+        ({"user": [], "n": []}, True),
+        ({"user": [5, 5]}, False),
+    ],
+)
+def test_whether_rows_are_distinct(engine: Engine, columns: dict[str, list[object]], distinct: bool) -> None:
+    engine.show("t", pa.table(columns))
+    assert engine.are_distinct(SQL) == distinct

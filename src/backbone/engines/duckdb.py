@@ -226,6 +226,10 @@ class DuckdbEngine:
                 batches.close()
         raise AssertionError(f"the engine did not keep the order of {[*by, *order]}")
 
+    def are_distinct(self, sql: str) -> bool:
+        columns = tuple(self.columns(sql))
+        return GroupedRows(self._connection, sql, columns, [n for n, _ in columns], {}, (), {}).are_distinct()
+
     def _stage(self, name: str, batches: Iterator[pa.RecordBatch]) -> int:
         """Gather batches in a table, in their order; many at a time, as each insertion has its price."""
         import pyarrow as pa

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from backbone.contract import quote_identifier
 from backbone.engines.order import OutOfOrder, in_order
-from backbone.engines.packed import packing
+from backbone.engines.packed import Packing, packing
 from backbone.engines.protocol import Parameters
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 BATCH_ROWS = 1_000_000  # of sorted rows; smaller batches cost a fifth more
@@ -89,14 +92,38 @@ class GroupedRows:
         OutOfOrder
             Before any batch, where they can't be packed, or too many lie too close together.
         """
-        import numpy as np
         import pyarrow as pa
 
         found = packing(self.sql, self.columns, (*self.by, *self.order), self._fetch)
-        ranges = found.ranges(self._fetch, self._most_packed) if found else []
-        if found is None or not ranges:
+        if found is None:
             raise OutOfOrder
         unpacked = f"select {self._listed} from ({found.unpacked('packed')}) as r"
+        for numbers in self._numbers(found):
+            yield from self._batches(unpacked, {"packed": pa.table({"k": numbers})})
+
+    def are_distinct(self) -> bool:
+        """Whether no row occurs twice."""
+        found = packing(self.sql, self.columns, self.by, self._fetch)
+        if found is not None:
+            with suppress(OutOfOrder):
+                return not any((numbers[1:] == numbers[:-1]).any() for numbers in self._numbers(found))
+        listed = ", ".join(quote_identifier(name) for name, _ in self.columns)
+        grouped = f"select 1 from ({self.sql}) as r group by {listed} having count(*) > 1 limit 1"
+        return not self._fetch(grouped)
+
+    def _numbers(self, found: Packing) -> Iterator[npt.NDArray[np.int64]]:
+        """The packed rows in order, range by range.
+
+        Raises
+        ------
+        OutOfOrder
+            Before any, where too many lie too close together.
+        """
+        import numpy as np
+
+        ranges = found.ranges(self._fetch, self._most_packed)
+        if not ranges:
+            raise OutOfOrder
         for low, high, rows in ranges:
             numbers, filled = np.empty(rows, dtype=np.int64), 0
             between = "" if rows == found.rows else f" where k >= {low} and k < {high}"
@@ -104,7 +131,7 @@ class GroupedRows:
                 numbers[filled : filled + batch.num_rows] = batch.column(0).to_numpy()
                 filled += batch.num_rows
             numbers.sort()
-            yield from self._batches(unpacked, {"packed": pa.table({"k": numbers})})
+            yield numbers
 
     @property
     def _most_packed(self) -> int:
