@@ -224,7 +224,7 @@ class DuckdbEngine:
                 return self._stage(name, function(batches))
             except OutOfOrder:
                 batches.close()
-        raise AssertionError(f"the engine did not keep the order of {[*by, *order]}")
+        raise ValueError(f"expected no null in what rows are grouped and ordered by: {[*by, *order]}")
 
     def are_distinct(self, sql: str) -> bool:
         columns = tuple(self.columns(sql))

@@ -81,7 +81,7 @@ class GroupedRows:
         """
         others = [(name, kind) for name, kind in self.columns if name not in (*self.by, *self.order)]
         names = [quote_identifier(name) for name, _ in others]
-        whole = all(re.fullmatch(r"U?(TINY|SMALL|BIG)?INT(EGER)?", kind) for _, kind in others)
+        whole = all(re.fullmatch(r"BOOLEAN|U?(TINY|SMALL|BIG)?INT(EGER)?", kind) for _, kind in others)
         return names if whole else [f"hash({', '.join(names)})"]
 
     def _packed(self) -> Iterator[pa.RecordBatch]:
@@ -94,8 +94,9 @@ class GroupedRows:
         """
         import pyarrow as pa
 
-        found = packing(self.sql, self.columns, (*self.by, *self.order), self._fetch)
-        if found is None:
+        sorting = (*self.by, *self.order)
+        found = packing(self.sql, self.columns, sorting, self._fetch)
+        if found is None or any(field.nullable for field in found.fields[: len(sorting)]):
             raise OutOfOrder
         unpacked = f"select {self._listed} from ({found.unpacked('packed')}) as r"
         for numbers in self._numbers(found):
@@ -130,6 +131,7 @@ class GroupedRows:
             for batch in self._batches(f"select k from ({found.numbers}) as n{between}"):
                 numbers[filled : filled + batch.num_rows] = batch.column(0).to_numpy()
                 filled += batch.num_rows
+            assert filled == rows, f"expected {rows} rows from {low} to {high}, found {filled}"
             numbers.sort()
             yield numbers
 
@@ -164,5 +166,6 @@ def _without(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Gener
 
 def used_of(sql: str, parameters: Parameters | None) -> dict[str, Any] | None:
     """Those parameters that a text names, as DuckDB accepts no others."""
-    found = {name: value for name, value in (parameters or {}).items() if re.search(rf"\${name}\b", sql)}
+    unquoted = re.sub(r"\"[^\"]*\"|'[^']*'", "", sql) if parameters else ""
+    found = {n: value for n, value in (parameters or {}).items() if re.search(rf"\${n}\b", unquoted)}
     return found or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -142,7 +143,9 @@ def described(
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise ValueError(f"expected each column in one part; {', '.join(twice)} has two of by, features, …")
     if taken := sorted(
-        name for name in by if name in RESULTS or name.startswith(("coef_", "mean_", "scale_"))
+        name
+        for name in by  # SQL knows no upper and lower case
+        if name.lower() in RESULTS or name.lower().startswith(("coef_", "mean_", "scale_"))
     ):
         raise ValueError(
             f"the table of models has columns of its own called {', '.join(taken)}; rename the key"
@@ -237,7 +240,7 @@ def _count(rows: Rows, condition: str) -> int:
 
 
 def _distinct(rows: Rows, target: str, kind: str) -> list[Any]:
-    """The values of a column, in order, but for NaN; MOST_CLASSES + 1 of more than that."""
+    """The finite values of a column, in order; MOST_CLASSES + 1 of more than that."""
     name = quote_identifier(target)
     if WHOLE.match(kind):  # two neighbours have nothing between them, and Parquet files keep both ends
         least, most = rows.engine.fetch(f"select min({name}), max({name}) from ({rows.sql}) as t")[0]
@@ -247,13 +250,15 @@ def _distinct(rows: Rows, target: str, kind: str) -> list[Any]:
         f"select distinct {name} from ({rows.sql}) as t where {name} is not null order by 1 "
         f"limit {MOST_CLASSES + 1}"
     )
-    return [row[0] for row in listed if row[0] == row[0]]
+    return [row[0] for row in listed if not isinstance(row[0], float) or math.isfinite(row[0])]
 
 
 def _classes(rows: Rows, target: str, kind: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
     """The labels of a target, in order."""
     found = _distinct(rows, target, kind)
     if given is not None:
+        if len(set(given)) < len(given):
+            raise ValueError(f"expected different classes, found {list(given)}")
         if strange := [label for label in found if label not in given]:
             raise ValueError(f"expected {target!r} to hold {list(given)}, found {strange[:5]} too")
         return tuple(given)
