@@ -15,9 +15,12 @@ from backbone.analysis.hourly_components.hour_matrix import (
     gram,
     hour_matrix,
 )
+from backbone.analysis.hourly_components.refinement import refined
 from backbone.analysis.kernels.compiled import Floats
 
 TIE = 1e-9  # of the largest variance; what lies closer together is equal, and what is smaller is nothing
+
+SMALL = 1e-3  # of the largest variance; what is kept below it is refined
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,11 @@ def principal(
         total = float(np.trace(products))
         ascending, patterns = np.linalg.eigh(products)
         squares, patterns = ascending[::-1], patterns[:, ::-1]
+        kept = _kept(squares, total, explained)
+        if kept and squares[kept - 1] < SMALL * squares[0]:
+            squares, patterns = refined(matrix, patterns)
+    kept = _kept(squares, total, explained)
     cluster = _clusters(squares)
-    kept = _kept(squares, cluster, total, explained) if total > 0.0 else 0
     patterns = patterns[:, :kept] * _signs(patterns[:, :kept], matrix.root)
     return Principal(days, matrix.users, active, total, squares[:kept], cluster[:kept], patterns)
 
@@ -97,8 +103,11 @@ def _clusters(squares: Floats) -> npt.NDArray[np.int64]:
     return np.maximum.accumulate(np.where(np.append(True, apart), place, 0))
 
 
-def _kept(squares: Floats, cluster: npt.NDArray[np.int64], total: float, explained: float) -> int:
+def _kept(squares: Floats, total: float, explained: float) -> int:
     """How many components explain enough; clusters that reach down to nothing are nothing."""
+    if total == 0.0:
+        return 0
+    cluster = _clusters(squares)
     ends = np.flatnonzero(np.append(cluster[1:] != cluster[:-1], True))
     ends = ends[squares[ends] > TIE * squares[0]]
     enough = np.cumsum(squares)[ends] >= (explained - TIE) * total
