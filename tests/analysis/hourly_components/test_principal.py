@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from backbone.analysis.hourly_components.hour_matrix import columns, gram, hour_matrix
 from backbone.analysis.hourly_components.loadings_kernel import loadings
 from backbone.analysis.hourly_components.principal import Principal, principal
-from backbone.analysis.hourly_components.scores_kernel import Scores, scored
+from backbone.analysis.hourly_components.scores import Scores, scored
 
 
 def _found(matrix: Matrix, explained: float, *, observed: bool = False) -> tuple[Principal, Matrix, Scores]:

