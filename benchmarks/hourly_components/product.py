@@ -1,7 +1,7 @@
 """Backbone: `product.py FILE OUT kernel|engine|events`.
 
 `kernel` is the work alone, from cells in memory to components and everybody's scores in memory, as
-scikit-learn goes from a matrix in memory. `engine` is the same between tables inside the engine, as a fit does
+scikit-learn goes from a matrix in memory. `engine` is the same between tables in the engine, as a fit does
 it. `events` is a whole fit of a file of events: they are counted (`count`), then as before (`pca`).
 """
 
