@@ -4,7 +4,8 @@ The components and everybody's scores of all 24 hours, from cells that are count
 memory to memory as the peers are; the product between tables in its engine; scikit-learn's full PCA of dense
 matrices, in as many threads as it takes and in one; SciPy's `svds`. PySpark's PCA makes a matrix of users ×
 users, so it is measured with few users, once, one hour of 24. Each is the quickest of a few times within its
-process, `pca` in the tables; beside it whole processes, as the system accounts for them.
+process, `pca` in the tables; beside it whole processes, as the system accounts for them. Of the peers it is the
+sum of each hour's quickest time.
 
 Counting: a whole fit from a file of events, beside DuckDB's same GROUP BY written to Parquet.
 
@@ -46,7 +47,9 @@ def main() -> None:
         "--spark-users", type=int, default=4_000, help="with which PySpark is; 0 for not at all"
     )
     parser.add_argument("--large", action="store_true", help="1,000,000 users too, once; 100 million events")
-    parser.add_argument("--memory", default="4GB", help="limit of the product's engine")
+    parser.add_argument(
+        "--memory", default="3GB", help="limit of the product's engine, which is not all that it takes"
+    )
     parser.add_argument(
         "--peers", default=sys.executable, metavar="PYTHON", help="of the environment that has the peers"
     )

@@ -108,6 +108,6 @@ if __name__ == "__main__":
     parser.add_argument("file", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("work", choices=("kernel", "engine", "events"))
-    parser.add_argument("--memory", default="4GB")
+    parser.add_argument("--memory", default="3GB")
     given = parser.parse_args()
     main(given.file, given.out, given.work, given.memory)
