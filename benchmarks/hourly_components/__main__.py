@@ -3,9 +3,9 @@
 The components and everybody's scores of all 24 hours, from cells that are counted: the product's kernel, from
 memory to memory as the peers are; the product between tables in its engine; scikit-learn's full PCA of dense
 matrices, in as many threads as it takes and in one; SciPy's `svds`. PySpark's PCA makes a matrix of users ×
-users, so it is measured with few users, once, one hour of 24. Each is the quickest of a few times within its
-process, `pca` in the tables; beside it whole processes, as the system accounts for them. Of the peers it is the
-sum of each hour's quickest time.
+users, so it is measured with few users, once, one hour of 24. `pca` is the quickest of a few times within a
+process, of the peers the sum of each hour's quickest; beside it whole processes, as the system accounts for
+them.
 
 Counting: a whole fit from a file of events, beside DuckDB's same GROUP BY written to Parquet.
 

@@ -71,16 +71,16 @@ def test_components_are_those_of_the_dense_matrix(name: str, explained: float) -
         _check(with_quiet_days[np.random.default_rng(seed).permutation(len(matrix) + 3)], explained)
 
 
-@pytest.mark.parametrize("on", [1.0, 0.4], ids=["every day", "some days"])
+@pytest.mark.parametrize("on", [1.0, 0.2], ids=["every day", "some days"])
 @pytest.mark.parametrize("giant", [1e2, 1e4, 1e5, 1e6])
-def test_small_components_beside_large_ones_are_exact(giant: float, on: float) -> None:
+@pytest.mark.parametrize(("days", "users"), [(16, 40), (32, 20)])
+def test_small_components_beside_large_ones_are_exact(days: int, users: int, giant: float, on: float) -> None:
     """Variances from 1e3 to 1e12 times as large as the smallest, against rotations in extended precision."""
     for seed in range(3):
         random = np.random.default_rng(seed)
-        days = 16
         large = random.integers(0, int(giant), (days, 1)) * (random.random((days, 1)) < on)
         matrix = np.column_stack(
-            [large, random.poisson(giant**0.5, (days, 2)), random.poisson(1, (days, 40))]
+            [large, random.poisson(giant**0.5, (days, 2)), random.poisson(1, (days, users))]
         )
         matrix = matrix[:, random.permutation(matrix.shape[1])].astype(np.float64)
         matrix = matrix[:, matrix.any(axis=0)]
@@ -88,7 +88,7 @@ def test_small_components_beside_large_ones_are_exact(giant: float, on: float) -
         found, entries, _ = _found(matrix, 1.0)
         kept = len(found.squares)
         assert kept >= 3
-        np.testing.assert_allclose(found.squares, squares[:kept], rtol=1e-12)
+        np.testing.assert_allclose(found.squares, squares[:kept], rtol=1e-10)
         single = np.bincount(found.cluster, minlength=kept) == 1
         expected = directions[:kept][single].T
         sign = np.sign(np.sum(entries[:, single] * expected, axis=0))

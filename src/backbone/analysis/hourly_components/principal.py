@@ -110,7 +110,8 @@ def analysed(
         filled = columns(matrix)
         total = float(np.sum(filled**2))
         _, singular, rows = np.linalg.svd(filled, full_matrices=False)
-        squares, patterns = singular**2, rows.T
+        # Nothing of the row of means, by which columns need not be centred before they are projected.
+        squares, patterns = singular**2, rows.T - np.outer(matrix.root, rows @ matrix.root / days)
     else:
         products = gram(matrix)
         total = float(np.trace(products))
