@@ -17,6 +17,7 @@ import duckdb
 from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.duckdb_raw import raw_rows
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
+from backbone.engines.gathered import gathered
 from backbone.engines.order import OutOfOrder, in_order
 from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
 from backbone.errors import EngineFailed
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 GROUPED_ROWS = 1_000_000  # in a batch of sorted rows; smaller ones cost a fifth more
-ROW_GROUP_ROWS = 122_880  # as DuckDB keeps them
 # Large dictionaries cost a third of the time of writing and save nothing beside the delta encodings of v2.
 WRITE_OPTIONS = "format parquet, compression snappy, parquet_version v2, dictionary_size_limit 1000"
 
@@ -255,18 +255,15 @@ class DuckdbEngine:
 
     def _stage(self, name: str, batches: Iterator[pa.RecordBatch]) -> int:
         """Gather batches in a table, in their order."""
-        import pyarrow as pa
-
-        table, rows, verb = quote_identifier(name), 0, "create or replace table {} as"
-        for gathered in _gathered(batches):
+        table, rows = quote_identifier(name), 0
+        for number, part in enumerate(gathered(batches)):  # a statement costs a millisecond
             incoming = f"_incoming_{next(self._names)}"
-            self._connection.register(incoming, pa.Table.from_batches(gathered))
+            self._connection.register(incoming, part)
             try:
-                statement = f"{verb.format(table)} select * from {incoming}"
-                rows += int(self._run(statement).fetchall()[0][0])
+                verb = f"insert into {table}" if number else f"create or replace table {table} as"
+                rows += int(self._run(f"{verb} select * from {incoming}").fetchall()[0][0])
             finally:
                 self._connection.unregister(incoming)
-            verb = "insert into {}"
         return rows
 
     def drop(self, name: str) -> None:
@@ -363,20 +360,6 @@ def _ties(columns: Sequence[tuple[str, str]]) -> list[str]:
     names = [quote_identifier(name) for name, _ in columns]
     whole = all(re.fullmatch(r"U?(TINY|SMALL|BIG)?INT(EGER)?", kind) for _, kind in columns)
     return names if whole else [f"hash({', '.join(names)})"]
-
-
-def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
-    """At least one batch at a time, and as many as make a row group: each statement costs a millisecond."""
-    gathered: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in batches:
-        gathered.append(batch)
-        rows += batch.num_rows
-        if rows >= ROW_GROUP_ROWS:
-            yield gathered
-            gathered, rows = [], 0
-    if gathered:
-        yield gathered
 
 
 def _without(batches: Iterator[pa.RecordBatch], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
