@@ -1,4 +1,7 @@
-"""Small batches gathered into larger ones, where each costs something by itself."""
+"""Small batches gathered into larger ones, where each costs something by itself.
+
+They are joined too, which costs a fraction of what reading them one by one does.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GATHERED_BYTES = 8_000_000
+GATHERED_BYTES = 16_000_000
 
 
 def gathered(batches: Iterable[pa.RecordBatch], at_least: int = GATHERED_BYTES) -> Iterator[pa.Table]:
@@ -29,7 +32,7 @@ def gathered(batches: Iterable[pa.RecordBatch], at_least: int = GATHERED_BYTES) 
         waiting.append(batch)
         size += batch.nbytes
         if size >= at_least:
-            yield pa.Table.from_batches(waiting)
+            yield pa.Table.from_batches(waiting).combine_chunks()
             waiting, size = [], 0
     if waiting:
-        yield pa.Table.from_batches(waiting)
+        yield pa.Table.from_batches(waiting).combine_chunks()
