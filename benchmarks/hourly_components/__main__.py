@@ -75,7 +75,7 @@ def _components(session: Session, peers: Sequence[str], runs: int) -> list[str]:
     for name, beside in ((KERNEL, SKLEARN), (KERNEL, ONE_THREAD), (ENGINE, SKLEARN), (ENGINE, ONE_THREAD)):
         times = session.ratio(beside, name, "pca")
         text = f"{session.size}: {beside} takes {times:.1f} × the time of {name}"
-        wanted = (name, beside) == (KERNEL, SKLEARN)
+        wanted = name == KERNEL  # beside both: threads that wait for each other make the first one look slow
         said.append(
             measure.target(f"{text}, at least {TIMES_SKLEARN} ×", times >= TIMES_SKLEARN)
             if wanted
