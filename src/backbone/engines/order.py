@@ -51,24 +51,19 @@ def _descends(columns: Sequence[list[pa.Array]]) -> bool:
     import pyarrow.compute as pc
 
     equal: Any = True
-    for position, parts in enumerate(columns):
+    for parts in columns:
         column = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
         if column.null_count:
             return True
-        is_last = position == len(columns) - 1  # of which it is no matter what is equal
-        same: Any = None
         if pa.types.is_integer(column.type):
             values = column.to_numpy(zero_copy_only=True)
-            smaller = values[1:] < values[:-1]
-            same = None if is_last else values[1:] == values[:-1]
+            smaller, same = values[1:] < values[:-1], values[1:] == values[:-1]
         else:
             before, after = column.slice(0, len(column) - 1), column.slice(1)
             smaller = pc.less(after, before).to_numpy(zero_copy_only=False)
-            same = None if is_last else pc.equal(after, before).to_numpy(zero_copy_only=False)
+            same = pc.equal(after, before).to_numpy(zero_copy_only=False)
         if np.any(smaller & equal):
             return True
-        if is_last:
-            return False
         equal = same & equal
         if not np.any(equal):
             return False
