@@ -17,12 +17,14 @@ BENCHMARKS: dict[str, list[str]] = {
     "csv_to_table": [],
     "movie_rentals": [],
     "per_group": [],
+    "hourly_components": [],
     "startup": [],
 }  # with their usual sizes
 QUICK = {
     "csv_to_table": ["--rows", "100000", "--runs", "2"],
     "movie_rentals": ["--scale", "1", "10", "--runs", "1"],
     "per_group": ["--users", "500", "--sizes", "1000", "--runs", "1"],
+    "hourly_components": ["--users", "1000", "--spark-users", "300", "--runs", "1"],
     "startup": ["--runs", "5"],
 }
 

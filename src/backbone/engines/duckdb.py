@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.duckdb_groups import GroupedRows, used_of
 from backbone.engines.duckdb_raw import raw_rows
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
+from backbone.engines.gathered import gathered
 from backbone.engines.order import OutOfOrder
 from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
 from backbone.errors import EngineFailed
@@ -27,7 +27,6 @@ from backbone.lake.table import PARTITION, TableVersion
 if TYPE_CHECKING:
     import pyarrow as pa
 
-STAGED_BYTES = 16_000_000  # of results that are inserted at a time
 # Large dictionaries cost a third of the time of writing and save nothing beside the delta encodings of v2.
 WRITE_OPTIONS = "format parquet, compression snappy, parquet_version v2, dictionary_size_limit 1000"
 
@@ -231,22 +230,16 @@ class DuckdbEngine:
         return GroupedRows(self._connection, sql, columns, [n for n, _ in columns], {}, (), {}).are_distinct()
 
     def _stage(self, name: str, batches: Iterator[pa.RecordBatch]) -> int:
-        """Gather batches in a table, in their order; many at a time, as each insertion has its price."""
-        import pyarrow as pa
-
-        rows, waiting = 0, [next(batches)]
-        self.take(name, pa.Table.from_batches(waiting).slice(0, 0))
-        for batch in chain(batches, [None]):
-            if batch is None or sum(b.nbytes for b in waiting) > STAGED_BYTES:
-                incoming = f"_incoming_{next(self._names)}"
-                self._connection.register(incoming, pa.Table.from_batches(waiting))
-                try:
-                    rows += self.insert(name, f"select * from {incoming}")
-                finally:
-                    self._connection.unregister(incoming)
-                waiting = []
-            if batch is not None:
-                waiting.append(batch)
+        """Gather batches in a table, in their order."""
+        table, rows = quote_identifier(name), 0
+        for number, part in enumerate(gathered(batches)):  # a statement costs a millisecond
+            incoming = f"_incoming_{next(self._names)}"
+            self._connection.register(incoming, part)
+            try:
+                verb = f"insert into {table}" if number else f"create or replace table {table} as"
+                rows += int(self._run(f"{verb} select * from {incoming}").fetchall()[0][0])
+            finally:
+                self._connection.unregister(incoming)
         return rows
 
     def drop(self, name: str) -> None:

@@ -43,12 +43,19 @@ class GroupedRows:
     def attempts(self) -> Iterator[Generator[pa.RecordBatch]]:
         """Ways to read them, the cheapest first; each but the last may raise `OutOfOrder` on the way."""
         for read in (self._as_they_lie, self._packed, self._sorted):
-            yield _without(read(), self._positions)
+            yield _without(read(), list(self._added))
 
     @property
     def _positions(self) -> list[str]:
-        """What the columns of `order` are called in the batches."""
-        return [f"_order_{index}" for index in range(len(self.order))]
+        """What the columns of `order` are called in the batches: as they are handed over, if they are."""
+        handed = {expression: value for value, expression in self.values.items()}
+        return [handed.get(quote_identifier(c), f"_order_{index}") for index, c in enumerate(self.order)]
+
+    @property
+    def _added(self) -> dict[str, str]:
+        """Columns of `order` that are in the batches for their order alone, by what they are called there."""
+        named = zip(self._positions, self.order, strict=True)
+        return {position: column for position, column in named if position not in self.values}
 
     @cached_property
     def _listed(self) -> str:
@@ -56,7 +63,7 @@ class GroupedRows:
             [
                 *map(quote_identifier, self.by),
                 *(f"{expression} as {quote_identifier(value)}" for value, expression in self.values.items()),
-                *(f"{quote_identifier(c)} as {p}" for c, p in zip(self.order, self._positions, strict=True)),
+                *(f"{quote_identifier(column)} as {position}" for position, column in self._added.items()),
             ]
         )
 
