@@ -45,6 +45,7 @@ class Pipeline:
     parameters : names and default values, which `[pipelines.NAME]` may set.
     limits : of a parameter what it has to be, in words and as a function of the value, such as
         `{"folds": ("a whole number from 2", lambda folds: folds >= 2)}`; told when the project is opened.
+        Of `every` too.
     """
 
     name: str

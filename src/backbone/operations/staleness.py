@@ -133,7 +133,7 @@ class _Latest:
     def after(self, window: Window, state: WindowState) -> bool:
         """Whether an input has changed since the state, where the window can see it."""
         assert self._loaded.every is not None
-        begin = hour_of(step(window.start, self._loaded.every, -self._loaded.model.lookback))
+        begin = hour_of(step(window.start, self._loaded.every, -self._loaded.lookback))
         end = hour_of(window.end)
         for name, hours in self._hours.items():
             known = state.inputs.get(name, -1)
