@@ -89,6 +89,22 @@ def _check_event_time(source: Source) -> None:
         )
 
 
+def check_lists(pipelines: Sequence[Pipeline]) -> None:
+    """Lists are of a table that the pipeline computes, and have a parameter that is a text."""
+    for pipeline in pipelines:
+        for lists in pipeline.lists:
+            folder = pipeline.parameters.get(lists.parameter)
+            if lists.table in {m.name for m in pipeline.steps} and isinstance(folder, str):
+                continue
+            raise PipelineError(
+                f"pipeline {pipeline.name}, lists of {lists.table}",
+                f"expected a table of the pipeline and a parameter that is a text, such as '' by default, "
+                f"found {lists.table!r} and {lists.parameter!r}",
+                "Nothing was run.",
+                "mend the name, or declare the parameter",
+            )
+
+
 def settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str | None, dict[str, Any]]:
     section = dict(settings.pipelines.get(pipeline.name, {}))
     every = section.pop("every", pipeline.every)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backbone.declared import check_cadences, check_names, check_shared, look_back, settings_of
+from backbone.declared import check_cadences, check_lists, check_names, check_shared, look_back, settings_of
 from backbone.engines import dialect_of
 from backbone.engines.parsed import ParsedSql
 from backbone.errors import PipelineError
@@ -46,6 +46,7 @@ def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
     pipelines = [import_pipeline(name, [settings.root]) for name in settings.project.pipelines]
     check_names(settings, [p for p, _ in pipelines])
     check_shared([p for p, _ in pipelines])
+    check_lists([p for p, _ in pipelines])
     produced = {f"exploitation.{m.name}": (m, p) for p, _ in pipelines for m in p.steps}
     sources = {s.dataset: s for p, _ in pipelines for s in p.sources}
     parser = ParsedSql(cache, dialect_of(settings.engine.kind))

@@ -14,11 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from backbone.dataset import Receipt
+from backbone.dataset import Receipt, instant_of, windows_between
 from backbone.engines import open_engine
 from backbone.engines.protocol import Engine
 from backbone.errors import BackboneError, PipelineError, SettingsError
 from backbone.exploitation.build import Due, build, build_shared
+from backbone.exploitation.lists import list_state, write_lists
 from backbone.exploitation.model import LoadedModel, computed_together
 from backbone.formatted.duplicates import remove_revived
 from backbone.formatted.format import format_source
@@ -189,6 +190,8 @@ def run(
                     index.update()
                 for models in computed_together(models_of(selected)):
                     _build(project, engine, index, models, result, blocked, start, end, force, now, progress)
+                for pipeline in selected:
+                    _write_lists(project, engine, index, pipeline, result, progress)
             if result.receipts or not result.ok:
                 index.update()
                 index.append("run", [_row(result, started_at, selected)])
@@ -325,6 +328,40 @@ def _build(
         blocked.update(left)
     if due:
         index.update()
+
+
+def _write_lists(
+    project: Project,
+    engine: Engine,
+    index: Index,
+    loaded: LoadedPipeline,
+    result: RunResult,
+    progress: Progress,
+) -> None:
+    """Bring the lists that the settings ask for to what is published."""
+    for lists in loaded.pipeline.lists:
+        told = loaded.parameters[lists.parameter]
+        if not told or loaded.every is None or not project.lake.exists(lists.dataset):
+            continue
+        folder, now = project.root / told, project.lake.version(lists.dataset)
+        known = list_state(lists, folder)
+        if known == now:
+            continue
+        progress(f"write lists of {lists.table}")
+        since = [c for c in index.changes(lists.dataset) if known is not None and known < c.version]
+        windows: list[datetime] | None = None
+        if since and all(c.low is not None for c in since):
+            found = {
+                window.start
+                for c in since
+                if c.low is not None and c.high is not None
+                for window in windows_between(instant_of(c.low), instant_of(c.high), loaded.every)
+            }
+            windows = sorted(found)
+        try:
+            write_lists(project.lake, engine, lists, folder, windows)
+        except BackboneError as error:
+            result.failures[f"lists of {lists.table}"] = error
 
 
 def _row(result: RunResult, started_at: datetime, selected: Sequence[LoadedPipeline]) -> dict[str, object]:

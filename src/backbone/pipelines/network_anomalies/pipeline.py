@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from backbone.contract import quote_identifier
 from backbone.exploitation.checks import AcceptedValues, Audited, Check, InRange, NotNull
+from backbone.exploitation.lists import Lists
 from backbone.exploitation.model import Step
 from backbone.pipeline import Limits, Pipeline, Source
 from backbone.pipelines.network_anomalies import anomalies, clusters, contracts, hourly_counts
@@ -40,6 +42,12 @@ def _is_timezone(name: str) -> bool:
     return True
 
 
+def _is_place(folder: str) -> bool:
+    """Whether lists may be written there: in no folder that holds tables."""
+    first = Path(folder).parts[:1]
+    return folder == "" or (first != () and first[0] not in (*ZONES, ".."))
+
+
 LIMITS: Limits = {
     "every": ("day", lambda every: every == "day"),
     "days": ("a whole number from 1", lambda days: _whole(days, 1)),
@@ -53,6 +61,7 @@ LIMITS: Limits = {
         "a list of users' names",
         lambda names: all(isinstance(name, str) for name in names),
     ),
+    "lists": ("a folder, in the project beside its tables or anywhere else", _is_place),
     "most_clusters": ("a whole number from 1", lambda number: _whole(number, 1)),
 }
 
@@ -114,6 +123,14 @@ USER_CLUSTER = Step(
     conserves={"*": "count(*) from exploitation.user_embedding"},
 )
 
+OUTLIER_LISTS = Lists(
+    "outlier",
+    parameter="lists",
+    by="hour",
+    columns=("user_name", "score", "relative", "share", "component", "day", "weekday", "events", "usual"),
+    order=("round(score, 9) desc", "user_name"),
+)
+
 pipeline = Pipeline(
     "network_anomalies",
     every="day",
@@ -121,4 +138,5 @@ pipeline = Pipeline(
     steps=[HOURLY_COUNT, *FITTED, USER_CLUSTER],
     parameters=PARAMETERS,
     limits=LIMITS,
+    lists=[OUTLIER_LISTS],
 )
