@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,7 +45,7 @@ def days_of(window: Window, days: int, timezone: str) -> tuple[date, date]:
 
     Examples
     --------
-    >>> from datetime import UTC
+    >>> from datetime import UTC, datetime
     >>> window = Window(datetime(2026, 1, 14, tzinfo=UTC), datetime(2026, 1, 15, tzinfo=UTC))
     >>> [str(day) for day in days_of(window, 7, "UTC")]
     ['2026-01-08', '2026-01-15']
@@ -53,7 +53,7 @@ def days_of(window: Window, days: int, timezone: str) -> tuple[date, date]:
     ['2026-01-07', '2026-01-14']
     """
     end = window.end.astimezone(ZoneInfo(timezone)).date()
-    return end - timedelta(days=days), end
+    return date.fromordinal(max(1, end.toordinal() - days)), end
 
 
 def find_anomalies(context: StepContext) -> Mapping[str, Rows]:
