@@ -14,7 +14,7 @@ MAINTAINER = "u_714797f7c9"
 
 
 def fed(root: Path, shared_data: Path, months: tuple[str, ...], days: int) -> Trial:
-    """A project that reads the commits of some months of 2023."""
+    """A project that reads the commits of some months, or days, of 2023."""
     file = shared_data / "commit_activity" / "ibis_events.csv"
     if not file.is_file():
         pytest.skip(f"the real data is not there: {file}")
@@ -33,13 +33,13 @@ def fed(root: Path, shared_data: Path, months: tuple[str, ...], days: int) -> Tr
     return trial
 
 
-def test_a_month_without_its_bots(tmp_path: Path, shared_data: Path) -> None:
-    trial = fed(tmp_path, shared_data, ("11",), 28)
+def test_ten_days_without_their_bots(tmp_path: Path, shared_data: Path) -> None:
+    trial = fed(tmp_path, shared_data, ("11-1",), 28)
     bots = f"user_name in {BOTS}"
-    assert trial.value(f"select sum(events) from exploitation.hourly_count where {bots}") == 40
+    assert trial.value(f"select sum(events) from exploitation.hourly_count where {bots}") == 12
     for table in ("user_hour_score", "outlier", "outlier_day", "user_embedding", "user_cluster"):
         assert trial.value(f"select count(*) from exploitation.{table} where {bots}") == 0
-    assert trial.value("select count(distinct window_start) from exploitation.hour_status") == 30
+    assert trial.value("select count(distinct window_start) from exploitation.hour_status") == 10
 
 
 @pytest.mark.long

@@ -46,21 +46,28 @@ def listed(trial: Trial) -> dict[str, list[str]]:
     }
 
 
-@pytest.fixture
-def trial(tmp_path: Path) -> Trial:
-    trial = project(tmp_path, SETTINGS)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    trial = project(tmp_path_factory.mktemp("made"), SETTINGS)
     deliver(trial, EVENTS)
     trial.run_well()
-    return trial
+    return trial.root
+
+
+@pytest.fixture
+def trial(made: Path, tmp_path: Path) -> Trial:
+    """A project of its own, that has run."""
+    shutil.copytree(made, tmp_path / "project")
+    return project(tmp_path / "project", SETTINGS)
 
 
 def test_they_are_what_the_table_says(trial: Trial) -> None:
     assert listed(trial) == expected(trial) != {}
-    text = files(trial)["2026-01-06/hour-09.csv"]
+    text = files(trial)["2026-01-05/hour-09.csv"]
     head, first = text.splitlines()[:2]
     assert head == "user_name,score,relative,share,component,day,weekday,events,usual"
     row = trial.rows(
-        f"select {head} from exploitation.outlier where window_start = '2026-01-06' and hour = 9 "
+        f"select {head} from exploitation.outlier where window_start = '2026-01-05' and hour = 9 "
         "order by round(score, 9) desc, user_name limit 1"
     )[0]
     assert first == ",".join(map(str, row))
@@ -82,15 +89,15 @@ def test_a_run_writes_what_has_changed_and_nothing_else(trial: Trial) -> None:
         "2026-01-02",
         "2026-01-03",
     }
-    assert {"2026-01-04", "2026-01-05", "2026-01-06"} <= {p.parent.name for p in untouched}
+    assert {"2026-01-04", "2026-01-05"} <= {p.parent.name for p in untouched}
 
 
 def test_a_list_goes_with_its_outliers(trial: Trial) -> None:
-    (trial.root / "outliers" / "2026-01-06" / "notes.txt").write_text("mine")
+    (trial.root / "outliers" / "2026-01-05" / "notes.txt").write_text("mine")
     project(trial.root, SETTINGS + 'exclude = ["ann", "bob", "cem", "dee"]\n')
     trial.run_well()
-    assert files(trial) == {"2026-01-06/notes.txt": "mine"}
-    assert [p.name for p in (trial.root / "outliers").iterdir() if p.is_dir()] == ["2026-01-06"]
+    assert files(trial) == {"2026-01-05/notes.txt": "mine"}
+    assert [p.name for p in (trial.root / "outliers").iterdir() if p.is_dir()] == ["2026-01-05"]
 
 
 def test_what_a_dead_run_left_undone_is_done_by_the_next(
@@ -125,7 +132,7 @@ def test_another_folder_is_filled_whatever_the_first_holds(trial: Trial, tmp_pat
 def test_a_folder_that_can_not_be_written_fails_after_the_publish(tmp_path: Path) -> None:
     trial = project(tmp_path, SETTINGS)
     (tmp_path / "outliers").write_text("a file is in the way")
-    deliver(trial, EVENTS)
+    deliver(trial, EVENTS[:8])
     result = trial.run()
     failure = result.failures["lists of outlier"]
     assert isinstance(failure, BackboneError)

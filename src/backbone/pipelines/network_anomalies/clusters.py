@@ -78,7 +78,7 @@ def clusters(places: Floats, most: int) -> tuple[npt.NDArray[np.int64], Floats, 
     >>> places = np.array([[0.0], [0.1], [0.2], [5.0], [5.1]])
     >>> cluster, distance, silhouette = clusters(places, 4)
     >>> cluster.tolist(), distance.round(2).tolist(), round(silhouette, 2)
-    ([1, 1, 1, 2, 2], [0.1, 0.0, 0.1, 0.05, 0.05], 0.97)
+    ([1, 1, 1, 2, 2], [0.1, 0.0, 0.1, 0.05, 0.05], 0.98)
     """
     import numpy as np
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
