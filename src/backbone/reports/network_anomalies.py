@@ -139,7 +139,10 @@ def user_page(
         f"{'' if parameters['timezone'] == 'UTC' else ' (' + parameters['timezone'] + ')'}; "
         f"an outlier in {len(outliers)} {'hour' if len(outliers) == 1 else 'hours'}."
     ]
-    if alike := engine.fetch(ALIKE, asked):
+    alike = engine.fetch(ALIKE, asked)
+    if alike and alike[0][1] == 1:
+        facts.append(f"Like most others: cluster 1, the largest, of {alike[0][2]:,} users.")
+    elif alike:
         others = ", ".join(row[0] for row in alike)
         more = f" and {alike[0][2] - 1 - len(alike):,} more" if alike[0][2] - 1 > len(alike) else ""
         facts.append(f"Alike (cluster {alike[0][1]}, {alike[0][2]:,} users): {others}{more}.")
