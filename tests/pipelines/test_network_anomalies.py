@@ -328,7 +328,7 @@ def test_days_of_the_week_and_days_with_activity(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("days = 0", "expected days to be a whole number from 1, found 0"),
+        ("days = 0", "expected days to be a whole number from 1 to 36500, found 0"),
         ("explained = 1.5", "expected explained to be above 0 and up to 1, found 1.5"),
         ("threshold = 1", "expected threshold to be from 0 to below 1, found 1"),
         ("top = 2.5", "expected top to be a whole number from 0 (0 to go by the threshold), found 2.5"),

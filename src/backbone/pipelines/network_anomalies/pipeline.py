@@ -44,13 +44,13 @@ def _is_timezone(name: str) -> bool:
 
 def _is_place(folder: str) -> bool:
     """Whether lists may be written there: in no folder that holds tables."""
-    first = Path(folder).parts[:1]
-    return folder == "" or (first != () and first[0] not in (*ZONES, ".."))
+    parts = Path(folder).parts
+    return folder == "" or (parts != () and parts[0] not in ZONES and ".." not in parts)
 
 
 LIMITS: Limits = {
     "every": ("day", lambda every: every == "day"),
-    "days": ("a whole number from 1", lambda days: _whole(days, 1)),
+    "days": ("a whole number from 1 to 36500", lambda days: _whole(days, 1) and days <= 36_500),
     "explained": ("above 0 and up to 1", lambda part: 0.0 < part <= 1.0),
     "threshold": ("from 0 to below 1", lambda score: 0.0 <= score < 1.0),
     "top": ("a whole number from 0 (0 to go by the threshold)", lambda users: _whole(users, 0)),
