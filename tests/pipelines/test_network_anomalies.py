@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 
 from backbone.errors import SettingsError
 from backbone.operations.query import open_tables
+from backbone.pipelines.network_anomalies.clusters import clusters, compressed
 from backbone.pipelines.network_anomalies.pipeline import FITTED
 from backbone.pipelines.network_anomalies.sample import FOLDER, Sample, write_sample
 from conftest import Trial
@@ -164,6 +165,19 @@ def test_accounts_of_one_schedule_are_one_cluster(demo: Demo) -> None:
     assert {row[0] for row in rows if row[1] == 2} == {*demo.sample.robots}
     assert rows[0][3] >= 0.5
     assert {row[2] for row in rows if row[0] == demo.sample.planted.user_name} == {1}
+
+
+def test_few_who_are_alike_are_found_among_many() -> None:
+    chance = np.random.default_rng(3)
+    places = compressed(chance.normal(0, 0.1, (20_000, 8)))
+    assert clusters(places, 8)[2] is None, "noise is one cluster"
+    places[7_000:7_040] += np.array([1.0, 1.0, 0, 0, 0, 0, 0, 0])
+    cluster, distance, silhouette = clusters(places, 8)
+    assert silhouette is not None and silhouette > 0.5
+    assert np.flatnonzero(cluster == 2).tolist() == list(range(7_000, 7_040))
+    assert set(cluster.tolist()) == {1, 2}
+    again = clusters(places, 8)
+    assert (again[1] == distance).all() and again[2] == silhouette
 
 
 def test_running_again_changes_nothing(demo: Demo) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PLACES = "select * exclude (window_start, window_date) from exploitation.user_embedding order by user_name"
 SAMPLE, SEED, STARTS = 2_000, 0, 3
+FAR = 5.0  # robust standard deviations
+NORMAL = 1.4826  # the standard deviation of a normal distribution over its median absolute deviation
 LEAST = 0.5  # the silhouette up to which Kaufman and Rousseeuw take structure for artificial, or for none
 
 
@@ -60,8 +62,11 @@ def compressed(places: Floats) -> Floats:
 def clusters(places: Floats, most: int) -> tuple[npt.NDArray[np.int64], Floats, float | None]:
     """K-means, of that number of clusters from 2 to `most` whose mean silhouette is largest.
 
-    One cluster where no silhouette reaches 0.5. The number is chosen, and the centres are found, on a sample
-    from a seed of at most 2,000 users; everybody then belongs to the nearest centre.
+    One cluster where no silhouette reaches 0.5. Of more than 2,000 users, the number is chosen and the
+    centres are found on a sample of so many, from a seed; everybody then belongs to the nearest centre. Half
+    of it are users who are far from the middle, if there are so many: those whose distance is more than five
+    robust standard deviations above the median. The search starts from them, too: a few who are alike would
+    be lost among very many.
 
     Parameters
     ----------
@@ -85,12 +90,9 @@ def clusters(places: Floats, most: int) -> tuple[npt.NDArray[np.int64], Floats, 
 
     if not len(places):
         return np.empty(0, dtype=np.int64), np.empty(0), None
-    chance = np.random.default_rng(SEED)
-    sample = places
-    if len(places) > SAMPLE:
-        sample = places[np.sort(chance.choice(len(places), SAMPLE, replace=False))]
+    sample, far = (places, places[:0]) if len(places) <= SAMPLE else _sample(places)
     with threadpool_limits(1):  # sums in one order, so that running again gives the same bits
-        centres, silhouette = _centres(sample, most)
+        centres, silhouette = _centres(sample, far, most)
     squares = np.stack([np.sum((places - centre) ** 2, axis=1) for centre in centres], axis=1)
     nearest = np.argmin(squares, axis=1)
     sizes = np.bincount(nearest, minlength=len(centres))
@@ -100,17 +102,37 @@ def clusters(places: Floats, most: int) -> tuple[npt.NDArray[np.int64], Floats, 
     return place[nearest], np.sqrt(squares[np.arange(len(places)), nearest]), silhouette
 
 
-def _centres(sample: Floats, most: int) -> tuple[Floats, float | None]:
+def _sample(places: Floats) -> tuple[Floats, Floats]:
+    """Some of the users, the last of them from far off; and those alone."""
+    import numpy as np
+
+    chance, size = np.random.default_rng(SEED), np.linalg.norm(places, axis=1)
+    spread = NORMAL * np.median(np.abs(size - np.median(size)))
+    is_far = size > np.median(size) + FAR * spread
+    far, near = np.flatnonzero(is_far), np.flatnonzero(~is_far)
+    if len(far) > SAMPLE // 2:
+        far = np.sort(chance.choice(far, SAMPLE // 2, replace=False))
+    near = np.sort(chance.choice(near, min(len(near), SAMPLE - len(far)), replace=False))
+    return places[np.append(near, far)], places[far]
+
+
+def _centres(sample: Floats, far: Floats, most: int) -> tuple[Floats, float | None]:
     """The centres of as many clusters as are told apart best, and how well they are."""
     import numpy as np
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
     best: tuple[Any, float | None] = (sample.mean(axis=0, keepdims=True), None)
-    apart = len(np.unique(sample.round(9), axis=0))
+    apart, apart_far = (len(np.unique(some.round(9), axis=0)) for some in (sample, far))
     for number in range(2, min(most, apart, len(sample) - 1) + 1):
-        found = KMeans(number, n_init=STARTS, random_state=SEED).fit(sample)
-        told = float(silhouette_score(sample, found.labels_))
-        if told >= LEAST and (best[1] is None or told > best[1]):
-            best = (found.cluster_centers_, told)
+        searches = [KMeans(number, n_init=STARTS, random_state=SEED)]
+        if apart_far >= number - 1:
+            ends = KMeans(number - 1, n_init=STARTS, random_state=SEED).fit(far).cluster_centers_
+            middle = sample[: len(sample) - len(far)].mean(axis=0, keepdims=True)
+            searches.append(KMeans(number, init=np.vstack([middle, ends]), n_init=1))
+        for search in searches:
+            labels = search.fit(sample).labels_
+            told = float(silhouette_score(sample, labels)) if len(np.unique(labels)) > 1 else -1.0
+            if told >= LEAST and (best[1] is None or told > best[1]):
+                best = (search.cluster_centers_, told)
     return best
