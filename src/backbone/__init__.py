@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from backbone.analysis.rare_edges.detector import RareEdgeDetector
     from backbone.contract import Contract, Key
     from backbone.exploitation.checks import AcceptedValues, InRange, NearRecent, NotNull, RowCount, Unique
+    from backbone.exploitation.lists import Lists
     from backbone.exploitation.model import SqlModel, Step
     from backbone.pipeline import Pipeline, Source
     from backbone.runner import open_project, run
@@ -24,6 +25,7 @@ __all__ = [
     "HourlyComponents",
     "InRange",
     "Key",
+    "Lists",
     "NearRecent",
     "NotNull",
     "PerGroup",
@@ -51,6 +53,7 @@ _PLACES = {
         "RowCount",
         "Unique",
     ),
+    "backbone.exploitation.lists": ("Lists",),
     "backbone.exploitation.model": ("SqlModel", "Step"),
     "backbone.pipeline": ("Pipeline", "Source"),
     "backbone.runner": ("open_project", "run"),

@@ -259,25 +259,47 @@ def quarantine(
 @app.command()
 def report(
     context: typer.Context,
-    pipeline: Annotated[str, typer.Argument(help="A pipeline that has a report: rare_edges.")],
+    pipeline: Annotated[
+        str, typer.Argument(help="A pipeline that has a report: rare_edges or network_anomalies.")
+    ],
     edge: Annotated[
         tuple[str, str] | None,
-        typer.Option("--edge", metavar="SOURCE DESTINATION", help="One edge, by its two ends."),
+        typer.Option("--edge", metavar="SOURCE DESTINATION", help="rare_edges: one edge, by its two ends."),
+    ] = None,
+    user: Annotated[str | None, typer.Option("--user", help="network_anomalies: one user, by name.")] = None,
+    hour: Annotated[
+        int | None, typer.Option("--hour", min=0, max=23, help="With --user: one hour of the day.")
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option("--window", help="network_anomalies: a day.", show_default="the last one"),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The file to write.", show_default="PIPELINE.html"),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Edges in the ranking.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="Edges or outliers in the ranking.")] = 100,
 ) -> None:
     """Write a page about a pipeline's results: one HTML file that opens without a network."""
     with told():
-        if pipeline != "rare_edges":
-            _wrong(f"expected a pipeline that has a report (rare_edges), found {pipeline!r}")
-        from backbone.reports.rare_edges import report_rare_edges
-
+        allowed = {"rare_edges": {"edge"}, "network_anomalies": {"user", "hour", "window"}}
+        if pipeline not in allowed:
+            _wrong(f"expected a pipeline that has a report ({', '.join(allowed)}), found {pipeline!r}")
+        asked = {"edge": edge, "user": user, "hour": hour, "window": window}
+        for name in sorted({n for n, value in asked.items() if value is not None} - allowed[pipeline]):
+            _wrong(f"the report of {pipeline} has no --{name}")
+        if hour is not None and user is None:
+            _wrong("--hour goes with --user")
         file = output or Path(f"{pipeline}.html")
-        text = report_rare_edges(_open(context.obj["root"]), _reader(), edge, limit)
+        if pipeline == "rare_edges":
+            from backbone.reports.rare_edges import report_rare_edges
+
+            text = report_rare_edges(_open(context.obj["root"]), _reader(), edge, limit)
+        else:
+            from backbone.reports.network_anomalies import report_network_anomalies
+
+            start = _instant(window) if window else None
+            text = report_network_anomalies(_open(context.obj["root"]), _reader(), user, hour, start, limit)
         file.write_text(text, encoding="utf-8")
         _say(f"Wrote {file}.")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backbone.contract import columns
 from backbone.dataset import CADENCES, DATASET_NAME
 from backbone.errors import ContractError, PipelineError, SettingsError
-from backbone.exploitation.model import LoadedModel
+from backbone.exploitation.model import LoadedModel, Model, Step
 from backbone.pipeline import Pipeline, Source
 from backbone.settings import Settings
 
@@ -89,6 +89,22 @@ def _check_event_time(source: Source) -> None:
         )
 
 
+def check_lists(pipelines: Sequence[Pipeline]) -> None:
+    """Lists are of a table that the pipeline computes, and have a parameter that is a text."""
+    for pipeline in pipelines:
+        for lists in pipeline.lists:
+            folder = pipeline.parameters.get(lists.parameter)
+            if lists.table in {m.name for m in pipeline.steps} and isinstance(folder, str):
+                continue
+            raise PipelineError(
+                f"pipeline {pipeline.name}, lists of {lists.table}",
+                f"expected a table of the pipeline and a parameter that is a text, such as '' by default, "
+                f"found {lists.table!r} and {lists.parameter!r}",
+                "Nothing was run.",
+                "mend the name, or declare the parameter",
+            )
+
+
 def settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str | None, dict[str, Any]]:
     section = dict(settings.pipelines.get(pipeline.name, {}))
     every = section.pop("every", pipeline.every)
@@ -100,6 +116,9 @@ def settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str | None, dic
             "",
             "write one of them",
         )
+    expected, holds = pipeline.limits.get("every", ("", lambda value: True))
+    if not holds(every):
+        raise SettingsError(where, f"expected every to be {expected}, found {every!r}", "", "write that")
     for name, value in section.items():
         if name not in pipeline.parameters:
             raise SettingsError(
@@ -118,6 +137,53 @@ def settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str | None, dic
         if not holds(value):
             raise SettingsError(where, f"expected {name} to be {expected}, found {value!r}", "", "write one")
     return every, {**pipeline.parameters, **section}
+
+
+def look_back(model: Model, parameters: Mapping[str, Any]) -> int:
+    """How many windows a model looks back, under the pipeline's parameters.
+
+    Raises
+    ------
+    PipelineError
+        When that is no whole number from 0.
+    """
+    told = model.lookback(parameters) if callable(model.lookback) else model.lookback
+    if not isinstance(told, int) or told < 0:
+        raise PipelineError(
+            model.dataset,
+            f"expected its lookback to be a whole number of windows from 0, found {told!r}",
+            "Nothing was run.",
+            "mend `lookback`, or the parameters that it is a function of",
+        )
+    return told
+
+
+def check_shared(pipelines: Sequence[Pipeline]) -> None:
+    """Steps that share one computation see the same."""
+    alike = ("reads", "uses", "lookback", "whole", "windowed", "parameters")
+    for pipeline in pipelines:
+        first: dict[Any, Step] = {}
+        for step in pipeline.steps:
+            if not isinstance(step, Step) or not step.shared:
+                continue
+            other = first.setdefault(step.function, step)
+            differs = [name for name in alike if getattr(step, name) != getattr(other, name)]
+            if differs:
+                raise PipelineError(
+                    step.dataset,
+                    f"it shares {step.code} with {other.dataset}: expected the same "
+                    f"{' and '.join(differs)}, found {', '.join(repr(getattr(step, n)) for n in differs)}",
+                    "Nothing was run.",
+                    "let both say the same",
+                )
+            if step.together or step.previous:
+                raise PipelineError(
+                    step.dataset,
+                    "its function is shared, which is called for each window by itself, and its windows are "
+                    "to be computed together",
+                    "Nothing was run.",
+                    "drop `shared`, or `together` and `previous`",
+                )
 
 
 def check_cadences(models: Sequence[LoadedModel]) -> None:

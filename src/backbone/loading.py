@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backbone.declared import check_cadences, check_names, settings_of
+from backbone.declared import check_cadences, check_lists, check_names, check_shared, look_back, settings_of
 from backbone.engines import dialect_of
 from backbone.engines.parsed import ParsedSql
 from backbone.errors import PipelineError
@@ -45,6 +45,8 @@ def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
     """
     pipelines = [import_pipeline(name, [settings.root]) for name in settings.project.pipelines]
     check_names(settings, [p for p, _ in pipelines])
+    check_shared([p for p, _ in pipelines])
+    check_lists([p for p, _ in pipelines])
     produced = {f"exploitation.{m.name}": (m, p) for p, _ in pipelines for m in p.steps}
     sources = {s.dataset: s for p, _ in pipelines for s in p.sources}
     parser = ParsedSql(cache, dialect_of(settings.engine.kind))
@@ -259,12 +261,23 @@ def _loaded(
             "Nothing was run.",
             "let it read a source with an event_time, or drop `together` and `previous`",
         )
-    facts: list[Any] = [code.mark, cadence, model.lookback, sorted(model.whole), sorted(used.items())]
+    lookback = look_back(model, parameters)
+    facts: list[Any] = [code.mark, cadence, lookback, sorted(model.whole), sorted(used.items())]
     if model.together:
         facts.append("together")
     fingerprint = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:32]
     return LoadedModel(
-        model, inputs, code.sql, fingerprint, cadence, used, times, conserves, measures, text=code.text
+        model,
+        inputs,
+        code.sql,
+        fingerprint,
+        cadence,
+        used,
+        times,
+        conserves,
+        measures,
+        text=code.text,
+        lookback=lookback,
     )
 
 

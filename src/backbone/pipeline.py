@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backbone.contract import Contract
+from backbone.exploitation.lists import Lists
 from backbone.exploitation.model import Model
 
 Limits = Mapping[str, tuple[str, Callable[[Any], bool]]]
@@ -45,6 +46,8 @@ class Pipeline:
     parameters : names and default values, which `[pipelines.NAME]` may set.
     limits : of a parameter what it has to be, in words and as a function of the value, such as
         `{"folds": ("a whole number from 2", lambda folds: folds >= 2)}`; told when the project is opened.
+        Of `every` too.
+    lists : files that are written of its tables, where a parameter names a folder.
     """
 
     name: str
@@ -53,3 +56,4 @@ class Pipeline:
     every: str | None = "day"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=dict)
+    lists: Sequence[Lists] = ()

@@ -6,19 +6,21 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from backbone.dataset import Receipt
+from backbone.dataset import Receipt, instant_of, windows_between
 from backbone.engines import open_engine
 from backbone.engines.protocol import Engine
 from backbone.errors import BackboneError, PipelineError, SettingsError
-from backbone.exploitation.build import build
-from backbone.exploitation.model import LoadedModel
+from backbone.exploitation.build import Due, build, build_shared
+from backbone.exploitation.lists import list_state, write_lists
+from backbone.exploitation.model import LoadedModel, computed_together
 from backbone.formatted.duplicates import remove_revived
 from backbone.formatted.format import format_source
 from backbone.formatted.source import FormattedSource
@@ -186,8 +188,10 @@ def run(
                     _format(project, engine, index, landed.manifest, source, result, blocked, progress)
                 if result.receipts:
                     index.update()
-                for model in models_of(selected):
-                    _build(project, engine, index, model, result, blocked, start, end, force, now, progress)
+                for models in computed_together(models_of(selected)):
+                    _build(project, engine, index, models, result, blocked, start, end, force, now, progress)
+                for pipeline in selected:
+                    _write_lists(project, engine, index, pipeline, result, progress)
             if result.receipts or not result.ok:
                 index.update()
                 index.append("run", [_row(result, started_at, selected)])
@@ -279,7 +283,7 @@ def _build(
     project: Project,
     engine: Engine,
     index: Index,
-    model: LoadedModel,
+    models: Sequence[LoadedModel],
     result: RunResult,
     blocked: set[str],
     start: datetime | None,
@@ -288,33 +292,76 @@ def _build(
     now: datetime,
     progress: Progress,
 ) -> None:
-    stops = [name for name in model.inputs if name in blocked]
+    """Bring tables up to date that one function computes: one, unless steps share it."""
+    stops = [name for name in models[0].inputs if name in blocked]
     if stops:
-        result.stopped[model.dataset] = f"{', '.join(stops)} failed"
-        blocked.add(model.dataset)
+        result.stopped |= {model.dataset: f"{', '.join(stops)} failed" for model in models}
+        blocked.update(model.dataset for model in models)
         return
-    states = index.windows(model.dataset)
-    made = project.lake.exists(model.dataset)
+    due = []
     try:
-        stale = stale_windows(model, states, index.changes, now=now, start=start, end=end, force=force)
-        if not stale.due and made:
-            return
-        receipt = build(
-            project.lake,
-            engine,
-            model,
-            stale.windows,
-            replaces_all=stale.replaces_all or not made,
-            run_id=result.run_id,
-            scratch=project.scratch("run"),
-            progress=progress,
-        )
+        for model in models:
+            states, made = index.windows(model.dataset), project.lake.exists(model.dataset)
+            stale = stale_windows(model, states, index.changes, now=now, start=start, end=end, force=force)
+            if stale.due or not made:
+                due.append(Due(model, stale.windows, stale.replaces_all or not made))
+        options: Mapping[str, Any] = {
+            "run_id": result.run_id,
+            "scratch": project.scratch("run"),
+            "progress": progress,
+        }
+        if len(due) == 1:
+            one = due[0]
+            receipt = build(
+                project.lake, engine, one.loaded, one.windows, replaces_all=one.replaces_all, **options
+            )
+            result.receipts.append(receipt)
+        elif due:
+            for receipt in build_shared(project.lake, engine, due, **options):
+                result.receipts.append(receipt)
     except BackboneError as error:
-        result.failures[model.dataset] = error
-        blocked.add(model.dataset)
-        return
-    result.receipts.append(receipt)
-    index.update()
+        published = {receipt.dataset for receipt in result.receipts}
+        left = [model.dataset for model in models if model.dataset not in published]
+        failed = next((name for name in left if error.where.split(",")[0] == name), left[0])
+        result.failures[failed] = error
+        result.stopped |= {name: f"{failed} failed" for name in left if name != failed}
+        blocked.update(left)
+    if due:
+        index.update()
+
+
+def _write_lists(
+    project: Project,
+    engine: Engine,
+    index: Index,
+    loaded: LoadedPipeline,
+    result: RunResult,
+    progress: Progress,
+) -> None:
+    """Bring the lists that the settings ask for to what is published."""
+    for lists in loaded.pipeline.lists:
+        told = loaded.parameters[lists.parameter]
+        if not told or loaded.every is None or not project.lake.exists(lists.dataset):
+            continue
+        folder, now = project.root / told, project.lake.version(lists.dataset)
+        known = list_state(lists, folder)
+        if known == now:
+            continue
+        progress(f"write lists of {lists.table}")
+        since = [c for c in index.changes(lists.dataset) if known is not None and known < c.version]
+        windows: list[datetime] | None = None
+        if since and all(c.low is not None for c in since):
+            found = {
+                window.start
+                for c in since
+                if c.low is not None and c.high is not None
+                for window in windows_between(instant_of(c.low), instant_of(c.high), loaded.every)
+            }
+            windows = sorted(found)
+        try:
+            write_lists(project.lake, engine, lists, folder, windows)
+        except BackboneError as error:
+            result.failures[f"lists of {lists.table}"] = error
 
 
 def _row(result: RunResult, started_at: datetime, selected: Sequence[LoadedPipeline]) -> dict[str, object]:

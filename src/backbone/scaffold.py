@@ -12,7 +12,7 @@ from backbone.loading import import_pipeline
 from backbone.pipeline import Source
 from backbone.settings import FILE_NAME
 
-SHIPPED = ("movie_rentals", "offer_response", "rare_edges")
+SHIPPED = ("movie_rentals", "offer_response", "rare_edges", "network_anomalies")
 
 HEAD = """\
 # What this project runs, and what it is fed from. `backbone run` reads it.

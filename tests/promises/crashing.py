@@ -86,7 +86,10 @@ def main(project: Path, folder: Path, every: int, offset: int) -> None:
     import deltalake  # noqa: F401
     import duckdb  # noqa: F401
     import pyarrow.parquet  # noqa: F401
+    import sklearn.cluster
+    import sklearn.metrics  # noqa: F401
 
+    import backbone.analysis.hourly_components.estimator
     import backbone.engines.duckdb  # noqa: F401
     from backbone.runner import open_project, run
     from projects import NOW, accounts, contents, deliveries

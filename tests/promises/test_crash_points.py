@@ -76,7 +76,38 @@ def _grown(root: Path) -> TinyProject:
     return project
 
 
+ACTIVITY = """
+[project]
+pipelines = ["backbone.pipelines.network_anomalies"]
+[engine]
+threads = 1
+[pipelines.network_anomalies]
+days = 3
+lists = "outliers"
+"""
+
+
+def _activity(root: Path) -> TinyProject:
+    """Activity of three days, from which six tables are fitted at once, and a late event on the second."""
+    project = TinyProject(root)
+    (root / "backbone.toml").write_text(ACTIVITY, encoding="utf-8")
+    rows = [
+        f"{user},2026-02-0{day}T0{hour}:{minute:02}:00"
+        for day in (1, 2, 3)
+        for user in ("ann", "bob", "cem")
+        for hour in (3, 9)
+        for minute in range((day * len(user) + hour + ord(user[0])) % 5)
+    ]
+    project.drop("user_activity", "a.csv", ["user_name,started_at", *rows])
+    assert project.run().ok
+    project.drop(
+        "user_activity", "late.csv", ["user_name,started_at", "dee,2026-02-02T03:30:00", ",2026-02-01"]
+    )
+    return project
+
+
 KINDS = {
+    "activity": _activity,
     "new without keys": _new_without_keys,
     "grown without keys": _without_keys,
     "new": _new,
@@ -84,7 +115,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=[pytest.mark.long] if k == "activity" else []) for k in KINDS]
+)
 @pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.long)])
 def test_every_crash_point(kind: str, every: int, tmp_path: Path) -> None:
     project = KINDS[kind](tmp_path / "project")

@@ -10,6 +10,7 @@ computed after it. One without an event leaves nothing to go on from, and makes 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -119,7 +120,7 @@ class _Latest:
     def __init__(self, loaded: LoadedModel, changes: Callable[[str], Sequence[Change]]) -> None:
         self._loaded = loaded
         self._whole: dict[str, int] = {}
-        self._hours: dict[str, dict[int, int]] = {}
+        self._hours: dict[str, tuple[list[int], list[int]]] = {}  # in order, and their versions
         for name in loaded.restating:
             hours: dict[int, int] = {}
             whole = -1
@@ -128,15 +129,17 @@ class _Latest:
                     whole = max(whole, change.version)
                 else:
                     hours.update(dict.fromkeys(range(change.low, change.high), change.version))
-            self._whole[name], self._hours[name] = whole, hours
+            ordered = sorted(hours)
+            self._whole[name], self._hours[name] = whole, (ordered, [hours[hour] for hour in ordered])
 
     def after(self, window: Window, state: WindowState) -> bool:
         """Whether an input has changed since the state, where the window can see it."""
         assert self._loaded.every is not None
-        begin = hour_of(step(window.start, self._loaded.every, -self._loaded.model.lookback))
+        begin = hour_of(step(window.start, self._loaded.every, -self._loaded.lookback))
         end = hour_of(window.end)
-        for name, hours in self._hours.items():
+        for name, (hours, versions) in self._hours.items():
             known = state.inputs.get(name, -1)
-            if self._whole[name] > known or any(hours.get(h, -1) > known for h in range(begin, end)):
+            seen = versions[bisect_left(hours, begin) : bisect_left(hours, end)]
+            if self._whole[name] > known or max(seen, default=-1) > known:
                 return True
         return False

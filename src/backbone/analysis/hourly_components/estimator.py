@@ -231,6 +231,18 @@ class HourlyComponents:
         """
         return self._results.table("loadings")
 
+    @property
+    def embedding(self) -> pa.Table:
+        """Everybody's place among the others: `user`, the `hours` they were active in, and `x1` to `x8`.
+
+        Users whose activity varies in the same hours, on the same days and by as much are near each other. It
+        is what the loadings of all hours come to in the eight directions in which users differ most, each
+        loading weighted by the part that its component explains of its hour and by the root of the users of
+        the hour: a user like most others is near 0. With over 10,000 users, the directions are chosen by
+        every n-th of them.
+        """
+        return self._results.table("embedding")
+
     def rows(self, table: str) -> Rows:
         """A table by its name, left inside the engine: as the result of a pipeline's step.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
@@ -12,8 +14,10 @@ from backbone.analysis.groups import Kernel, one_by_one
 from backbone.analysis.hourly_components.components_kernel import ComponentsKernel, restored
 from backbone.analysis.hourly_components.counting import Counts
 from backbone.analysis.hourly_components.drivers_kernel import DriversKernel
+from backbone.analysis.hourly_components.embedding import DIMENSIONS, MOST_USERS, added, turned
 from backbone.analysis.hourly_components.loadings_kernel import LoadingsKernel
 from backbone.analysis.hourly_components.summary import components_table, hours_table
+from backbone.analysis.kernels.compiled import Floats
 from backbone.analysis.map_groups import map_groups
 from backbone.contract import quote_identifier
 from backbone.engines.held import fresh
@@ -27,6 +31,7 @@ ORDER = {
     "outlier_days": "t.hour, t.code, t.position",
     "counts": "t.hour, t.code, t.day",
     "loadings": "t.hour, t.code",
+    "embedding": "t.code",
 }
 BY_SHARE = "t.hour, round(t.share, 9) desc, t.code"  # outliers, where they are the top ones
 
@@ -89,6 +94,9 @@ class Results:
             source, columns = self._mapped("loadings", LoadingsKernel(self._hours)), "t.loadings"
         elif name == "outlier_days":
             source, columns = self._drivers(), f"t.position, {day}, {events}, t.part"
+        elif name == "embedding":
+            places = ", ".join(f"t.x{number + 1}" for number in range(DIMENSIONS))
+            source, columns = self._once(name, self._embed), f"t.hours, {places}"
         else:
             columns = f"t.score, t.relative, t.share, t.component, {day}, {events}, t.usual"
             source = (
@@ -96,10 +104,32 @@ class Results:
                 f"join {self._drivers()} as d on l.hour = d.hour and l.code = d.code where d.position = 1)"
             )
         users = self._staged["users"]
+        hour = "" if name == "embedding" else "t.hour, "
         return (
-            f'select t.hour, u.name as "user", {columns} '
+            f'select {hour}u.name as "user", {columns} '
             f"from {source} as t join {users} as u on t.code = u.code"
         )
+
+    def _embed(self, staged: str) -> int:
+        """Everybody's place; the loadings are made for the few by whom dimensions are chosen."""
+        cells, users = self._staged["cells"], self._staged["users"]
+        n = self._engine.fetch(f"select count(*) from {users}")[0][0]
+        every = -(-n // MOST_USERS) or 1
+        few = f"select hour, code // {every} as code, day, events from {cells} where code % {every} = 0"
+        chosen = self._mapped("chosen", LoadingsKernel(self._hours), few)
+        directions = turned(self._hours, self._entries(chosen), -(-n // every))
+        places = self._mapped("places", LoadingsKernel(directions))
+        return self._engine.take(staged, added(self._entries(places), n))
+
+    def _entries(self, staged: str) -> Iterator[tuple[int, npt.NDArray[np.int32], Floats]]:
+        """Hour, codes and entries of its users, part by part as they lie: in the order of the hours."""
+        for batch in self._engine.stream(f"select hour, code, loadings from {staged}"):
+            hour = batch.column(0).to_numpy()
+            for part in np.split(np.arange(len(hour)), np.flatnonzero(np.diff(hour)) + 1):
+                if len(part):
+                    its = batch.slice(part[0], len(part))
+                    entries = its.column(2).flatten().to_numpy()
+                    yield int(hour[part[0]]), its.column(1).to_numpy(), entries.reshape(len(part), -1)
 
     def _scores(self) -> str:
         columns = "hour, code, days, events, score, relative, share, component"

@@ -1,0 +1,101 @@
+"""Everybody's place among the others: their loadings in all hours, reduced to a few dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
+
+from backbone.analysis.hourly_components.principal import Principal
+from backbone.analysis.kernels.compiled import Floats
+
+DIMENSIONS = 8
+MOST_USERS = 10_000  # that the dimensions are chosen by
+NOTHING = 1e-12  # of the largest square: but for rounding there is no such axis
+
+Loadings = Iterable[tuple[int, npt.NDArray[np.int32], Floats]]
+
+
+def turned(hours: Mapping[int, Principal], loadings: Loadings, users: int) -> dict[int, Principal]:
+    """The hours with directions in which the entries of a user, added up over the hours, are their place.
+
+    A user's loading in a component counts by the part that the component explains of its hour, so that what
+    is noise, and is spread over many components, counts little; and by the root of the users active in the
+    hour, so that the place does not shrink with their number. The dimensions are the principal axes of these
+    vectors, with each user's length r made log(1 + r) for this, so that a few who are far out do not take
+    all of them.
+
+    Parameters
+    ----------
+    loadings : an hour, and the codes and loadings of some of its users, part by part; of those users by whom
+        the dimensions are chosen.
+    users : how many they are; their codes are below.
+
+    Returns
+    -------
+    For `LoadingsKernel`. Where there are fewer axes than dimensions, the rest are 0.
+    """
+    weights = {
+        hour: found.squares / found.total * np.sqrt(found.users) if len(found.squares) else np.empty(0)
+        for hour, found in sorted(hours.items())
+    }
+    ends = dict(zip(weights, np.cumsum([len(weight) for weight in weights.values()]), strict=True))
+    wide = max(ends.values(), default=0)
+    vectors = np.zeros((users, wide))
+    for hour, code, entries in loadings:
+        vectors[code, ends[hour] - entries.shape[1] : ends[hour]] = entries * weights[hour]
+    size = np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors *= np.divide(np.log1p(size), size, out=np.zeros_like(size), where=size > 0.0)
+    axes = _axes(vectors)
+    result = {}
+    for hour, weight in weights.items():
+        mine = axes[ends[hour] - len(weight) : ends[hour]] * weight[:, None]
+        found = hours[hour]
+        result[hour] = replace(
+            found,
+            patterns=found.weights.T @ mine
+            if len(weight)
+            else np.zeros((found.patterns.shape[0], DIMENSIONS)),
+            squares=np.ones(DIMENSIONS),
+            cluster=np.arange(DIMENSIONS),
+        )
+    return result
+
+
+def _axes(vectors: Floats) -> Floats:
+    """Shape (width, dimensions): the principal axes of vectors, with fixed signs; 0 for those that lack."""
+    users, wide = vectors.shape
+    if not users or not wide:
+        return np.zeros((wide, DIMENSIONS))
+    with threadpool_limits(1, user_api="blas"):  # sums in one order, so that the same fit gives the same bits
+        if users < wide:
+            _, singular, rows = np.linalg.svd(vectors, full_matrices=False)
+            squares, axes = singular**2, rows.T
+        else:
+            ascending, axes = np.linalg.eigh(vectors.T @ vectors)
+            squares, axes = ascending[::-1], axes[:, ::-1]
+    kept = int(np.sum(squares[:DIMENSIONS] > NOTHING * squares[0]))
+    axes = axes[:, :kept]
+    strongest = axes[np.argmax(np.abs(axes).round(9), axis=0), np.arange(kept)]
+    return np.pad(axes * np.where(strongest < 0.0, -1.0, 1.0), ((0, 0), (0, DIMENSIONS - kept)))
+
+
+def added(places: Loadings, users: int) -> pa.Table:
+    """A row for each user: `code`, `hours` in which they were active, and `x1` to `x8`, their place.
+
+    Parameters
+    ----------
+    places : as the loadings of `turned`, in its directions and in the order of the hours, on which sums of
+        floating-point numbers depend.
+    users : how many there are.
+    """
+    place, active = np.zeros((users, DIMENSIONS)), np.zeros(users, dtype=np.int32)
+    for _, code, entries in places:
+        place[code] += entries
+        active[code] += 1
+    columns = {f"x{number + 1}": place[:, number] for number in range(DIMENSIONS)}
+    return pa.table({"code": np.arange(users, dtype=np.int32), "hours": active, **columns})

@@ -1,0 +1,1 @@
+"""Users whose activity is erratic, by the hour of the day."""

@@ -1,0 +1,204 @@
+"""Pages about users whose activity is erratic: all of a window's outliers, or one user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from backbone.contract import quote_literal
+from backbone.dataset import window_of
+from backbone.engines.protocol import Engine
+from backbone.errors import BackboneError, SettingsError
+from backbone.operations.query import open_tables
+from backbone.pipelines.network_anomalies.anomalies import days_of
+from backbone.reports.activity_charts import activity_chart, days_chart, scores_chart
+from backbone.reports.page import page
+
+if TYPE_CHECKING:
+    from backbone.runner import Project
+
+OUTLIER = "exploitation.outlier"
+MOST_USERS = 40  # in the picture
+WEEKDAYS = ("", "Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+OUTLIERS = f"""
+select hour, user_name, score, relative, share, day, weekday, events, usual from {OUTLIER}
+where window_start = $start order by round(share, 9) desc, hour, user_name
+"""
+SCORES = """
+select hour, user_name, score, relative, share, days, events from exploitation.user_hour_score
+where window_start = $start and user_name in (select unnest($users)) order by user_name, hour
+"""
+COUNTS = """
+select day, hour, cast(sum(events) as bigint) from exploitation.hourly_count
+where user_name = $user and day >= $first and day < $end group by day, hour order by day, hour
+"""
+DRIVEN = """
+select hour, day, weekday, position from exploitation.outlier_day
+where window_start = $start and user_name = $user order by hour, position
+"""
+ALIKE = """
+select o.user_name, m.cluster, m.users from exploitation.user_cluster as m
+join exploitation.user_cluster as o on o.window_start = m.window_start and o.cluster = m.cluster
+where m.window_start = $start and m.user_name = $user and o.user_name <> $user
+order by o.distance, o.user_name limit 10
+"""
+HEADING = ("hour", "user", "score", "relative", "share", "day", "events", "usual")
+MEANING = (
+    "A score is how much of a direction of the hour's variance is the user's; the share is their part of all "
+    "that is explained. Outliers are marked."
+)
+
+
+def report_network_anomalies(
+    project: Project, reader: str, user: str | None, hour: int | None, start: datetime | None, limit: int
+) -> str:
+    """The page of a window's outliers, or of one user in it.
+
+    Parameters
+    ----------
+    reader : the name of this reader's engine.
+    hour : of the user, to be shown day by day; that in which they stand out most unless said.
+    start : an instant in the window; the last window that has been computed unless said.
+    limit : outliers in the ranking.
+
+    Raises
+    ------
+    SettingsError
+        When the tables are not there yet.
+    BackboneError
+        When the window has not been computed, or the user was not active in it.
+    """
+    if not project.lake.exists(OUTLIER):
+        raise SettingsError(OUTLIER, "there is no such table yet", "Nothing was written.", "backbone run")
+    parameters = project.select(["network_anomalies"])[0].parameters
+    with project.engine(reader) as engine:
+        open_tables(project.lake, engine)
+        begins = _window(engine, start)
+        if user is None:
+            return outliers_page(engine, begins, limit)
+        return user_page(engine, begins, user, hour, parameters)
+
+
+def outliers_page(engine: Engine, start: datetime, limit: int) -> str:
+    """All outliers of a window, ranked by what they drive of their hour, and their scores in all hours."""
+    outliers = engine.fetch(OUTLIERS, {"start": start})
+    (hours, days, users) = engine.fetch(
+        "select count(*) filter (where status = 'analysed'), max(days), "
+        "(select count(*) from exploitation.user_embedding where window_start = $start) "
+        "from exploitation.hour_status where window_start = $start",
+        {"start": start},
+    )[0]
+    names = list(dict.fromkeys(row[1] for row in outliers))
+    facts = [
+        f"{len(outliers):,} outliers, {len(names):,} users of {users:,}, in {hours} hours of the day over "
+        f"{days:,} days, those that drive most of their hour first.",
+        MEANING,
+    ]
+    title = f"Network anomalies, {start:%Y-%m-%d}"
+    if not outliers:
+        return page(title, [f"There is no outlier among {users:,} users over {days:,} days."])
+    if len(names) > MOST_USERS:
+        facts.append(f"The picture shows the first {MOST_USERS} users.")
+    if len(outliers) > limit:
+        facts.append(f"The table shows the first {limit:,} outliers.")
+    shown = names[:MOST_USERS]
+    scores = engine.fetch(SCORES, {"start": start, "users": shown})
+    chart = scores_chart(shown, scores, {(row[0], row[1]) for row in outliers})
+    return page(title, facts, [chart], (HEADING, [_told(row) for row in outliers[:limit]]))
+
+
+def user_page(
+    engine: Engine, start: datetime, user: str, hour: int | None, parameters: Mapping[str, Any]
+) -> str:
+    """One user's activity by day and hour, where they stand out, and who behaves alike.
+
+    Raises
+    ------
+    BackboneError
+        When they were not active in the window's days.
+    """
+    asked = {"start": start, "user": user}
+    first, end = _days(engine, start, parameters)
+    counts = engine.fetch(COUNTS, {"user": user, "first": first, "end": end})
+    scores = engine.fetch(SCORES, {"start": start, "users": [user]})
+    if not counts or not scores:
+        raise BackboneError(
+            f"user {user}",
+            f"no activity of theirs is analysed in the window {start:%Y-%m-%d}",
+            "Nothing was written.",
+            "backbone report network_anomalies ranks the outliers; --window names another day",
+        )
+    outliers = [row for row in engine.fetch(OUTLIERS, {"start": start}) if row[1] == user]
+    if hour is None:
+        hour = max(scores, key=lambda row: (row[4], -row[0]))[0]
+    driven = engine.fetch(DRIVEN, asked)
+    total, active = sum(row[2] for row in counts), len({row[0] for row in counts})
+    facts = [
+        f"{total:,} events on {active:,} of the {(end - first).days:,} days from {first} to before {end}"
+        f"{'' if parameters['timezone'] == 'UTC' else ' (' + parameters['timezone'] + ')'}; "
+        f"an outlier in {len(outliers)} {'hour' if len(outliers) == 1 else 'hours'}."
+    ]
+    alike = engine.fetch(ALIKE, asked)
+    if alike and alike[0][1] == 1:
+        facts.append(f"Like most others: cluster 1, the largest, of {alike[0][2]:,} users.")
+    elif alike:
+        others = ", ".join(row[0] for row in alike)
+        more = f" and {alike[0][2] - 1 - len(alike):,} more" if alike[0][2] - 1 > len(alike) else ""
+        facts.append(f"Alike (cluster {alike[0][1]}, {alike[0][2]:,} users): {others}{more}.")
+    marked = {
+        (day, at): position
+        for at, on, weekday, position in driven
+        for day in _dates(first, end)
+        if day == on or (on is None and day.isoweekday() == weekday)
+    }
+    usual = next((row[8] for row in outliers if row[0] == hour), None)
+    charts = [
+        activity_chart(_dates(first, end), counts, marked),
+        days_chart(_dates(first, end), {d: n for d, at, n in counts if at == hour}, hour, usual,
+                   {d for d, at in marked if at == hour}),
+    ]  # fmt: skip
+    facts.append("The days that drive the score of an hour are ringed: events are many there, or missing.")
+    table = (HEADING, [_told(row) for row in outliers]) if outliers else None
+    return page(user, facts, charts, table)
+
+
+def _window(engine: Engine, start: datetime | None) -> datetime:
+    """The start of the window that is asked for."""
+    computed = "select max(window_start) from exploitation.hour_status"
+    if start is None:
+        found = engine.fetch(computed)[0][0]
+    else:
+        asked = {"start": window_of(start, "day").start}
+        found = engine.fetch(f"{computed} where window_start = $start", asked)[0][0]
+    if found is None:
+        raise BackboneError(
+            "exploitation.hour_status",
+            "no window has been computed" if start is None else f"the window {start:%Y-%m-%d} has not been",
+            "Nothing was written.",
+            "backbone run network_anomalies",
+        )
+    begins: datetime = found.astimezone(UTC)
+    return begins
+
+
+def _days(engine: Engine, start: datetime, parameters: Mapping[str, Any]) -> tuple[date, date]:
+    """The days that were analysed: from the first with data."""
+    first, end = days_of(window_of(start, "day"), parameters["days"], parameters["timezone"])
+    excluded = ", ".join(map(quote_literal, parameters["exclude"])) or "''"
+    least = engine.fetch(
+        "select min(day) from exploitation.hourly_count where day >= $first and day < $end "
+        f"and user_name not in ({excluded})",
+        {"first": first, "end": end},
+    )[0][0]
+    return least or first, end
+
+
+def _dates(first: date, end: date) -> list[date]:
+    return [date.fromordinal(number) for number in range(first.toordinal(), end.toordinal())]
+
+
+def _told(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row of the table, its day in words where days are folded."""
+    hour, user, score, relative, share, day, weekday, events, usual = row
+    return (hour, user, score, relative, share, str(day or WEEKDAYS[weekday]), events, usual)
