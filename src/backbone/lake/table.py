@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RECEIPT_KEY = "backbone"
 COMMIT = re.compile(r"\d{20}\.json")
 PARTITION = "window_date"
+DAY = re.compile(rf"/{PARTITION}=(\d{{4}}-\d\d-\d\d)/[^/]*$")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,22 @@ class TableVersion:
     files: tuple[str, ...]
     columns: tuple[tuple[str, str], ...]
     partitioned: bool
+
+    def of_days(self, days: Container[str]) -> TableVersion:
+        """The same with the files of some days alone (`2026-02-03`); all, of a table not kept by day."""
+        return replace(self, files=tuple(f for f in self.files if day_of(f) in days or not self.partitioned))
+
+
+def day_of(file: str) -> str:
+    """The day whose rows a file of a partitioned table holds; nothing for a file of another table.
+
+    Examples
+    --------
+    >>> day_of("/data/exploitation/edge_hour/window_date=2026-02-03/0a1b.parquet")
+    '2026-02-03'
+    """
+    found = DAY.search(file)
+    return found[1] if found else ""
 
 
 class Lake:
@@ -101,6 +118,17 @@ class Lake:
                 found = commit["version"]
                 break
         return None if found is None else self.read(dataset, found)
+
+    def last_receipt(self, dataset: str) -> Receipt | None:
+        """The receipt of the last commit that has one; None where no commit has."""
+        if not self.exists(dataset):
+            return None
+        table = self.open(dataset)
+        for commits in (1, None):
+            for commit in table.history(commits):
+                if RECEIPT_KEY in commit:
+                    return Receipt.from_json(commit[RECEIPT_KEY])
+        return None
 
     def receipts(self, dataset: str, after: int = -1) -> Iterator[tuple[int, datetime, Receipt]]:
         """The receipts in the commits after a version: `(version, committed at, receipt)`, oldest first."""
