@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 from backbone.analysis.map_groups import map_groups
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts, hourly_counts
 from backbone.analysis.rare_edges.decay import fit_decay
-from backbone.analysis.rare_edges.kernel import ALERTS, NEW, POSITION, RareEdgeKernel, alert_fields
+from backbone.analysis.rare_edges.hours import hour_numbers
+from backbone.analysis.rare_edges.kernel import ALERTS, NEW, NEXT, POSITION, RareEdgeKernel, alert_fields
 from backbone.analysis.rare_edges.known import KnownEdges, known_edges
 from backbone.analysis.rare_edges.rule import Rule
-from backbone.analysis.rare_edges.state import EdgeState
+from backbone.analysis.rare_edges.state import NEVER, EdgeState
 from backbone.engines.held import fresh
 from backbone.engines.rows import Rows
 
@@ -197,7 +198,7 @@ class RareEdgeDetector:
             self.slope, self.intercept, self.n_maxima_ = fit_decay(given, self.training_hours)
         return self
 
-    def history(self, state: Any, counts: Rows) -> Rows:
+    def history(self, state: Any, counts: Rows, since: Any = None) -> Rows:
         """As `changes`, but after every hour: a row for each edge and hour, which the engine keeps.
 
         It is for many hours at once, whose states are to be the same as from one `changes` an hour.
@@ -205,17 +206,25 @@ class RareEdgeDetector:
         Parameters
         ----------
         counts : rows that an engine holds.
+        since : an hour, of the type of those of the counts; of hours before it only alerts have a row, and of
+            each edge the last one.
 
         Returns
         -------
-        The columns of the state, of which `last_seen` is the row's hour; and those of an alert, without its
-        hour and with `alert_` before their names: null where the hour is none.
+        The columns of the state, of which `last_seen` is the row's hour; those of an alert, without its hour
+        and with `alert_` before their names: null where the hour is none; and `next_seen`, the next hour of
+        the edge in the counts, null for its last.
         """
         with hourly_counts(counts, self.memory_limit, self.threads) as given:
-            staged = self._staged(known_edges(state, given), given, each_hour=True)
+            first = NEVER
+            if since is not None:
+                first = int(hour_numbers(pa.array([since]).cast(given.seen["hour"]))[0])
+            staged = self._staged(known_edges(state, given), given, each_hour=True, since=first)
             state_columns = [*EDGE, *EdgeState._fields]
             alert_columns = [field.name for field in alert_fields(given.seen["hour"]) if field.name != "hour"]
-            listed = ", ".join([*state_columns, *(f"{ALERTS}[1].{n} as alert_{n}" for n in alert_columns)])
+            listed = ", ".join(
+                [*state_columns, *(f"{ALERTS}[1].{n} as alert_{n}" for n in alert_columns), NEXT]
+            )
         return Rows(counts.engine, f"select {listed} from {staged}", counts.versions, (staged,))
 
     def _watched(self, known: KnownEdges, counts: HourlyCounts) -> pa.Table:
@@ -226,7 +235,9 @@ class RareEdgeDetector:
         finally:
             engine.drop(staged)
 
-    def _staged(self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False) -> str:
+    def _staged(
+        self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False, since: int = NEVER
+    ) -> str:
         """Stage what the kernel makes of the counts; the name of the table."""
         rule = Rule(
             self.training_hours,
@@ -237,7 +248,9 @@ class RareEdgeDetector:
             self.retire_hours,
         )
         engine, sql, values, edges = counts.rows.engine, counts.sql, counts.values, fresh("known")
-        kernel = RareEdgeKernel(rule, counts.seen["hour"], known.state if len(known) else None, each_hour)
+        kernel = RareEdgeKernel(
+            rule, counts.seen["hour"], known.state if len(known) else None, each_hour, since
+        )
         if len(known):
             engine.show(edges, known.keys.append_column(POSITION, [np.arange(len(known))]))
             sql = (
