@@ -173,7 +173,8 @@ class Receipt:
     `inputs` are the versions of the datasets it read. `windows` are the windows it replaced, as hour
     ranges (each starting at a window's start), and `every` their cadence; None for a table that is one
     whole. `touched` are the hours in which the dataset changed, None for all of it. `replaces_all` says
-    that whatever was known of older windows no longer holds.
+    that whatever was known of older windows no longer holds. `kept_from` is the hour from which on all rows
+    are kept, None where none has been dropped.
     """
 
     run_id: str
@@ -192,6 +193,7 @@ class Receipt:
     windows: HourRanges = ()
     touched: HourRanges | None = ()
     replaces_all: bool = False
+    kept_from: int | None = None
     batches: Mapping[str, BatchCount] = field(default_factory=dict)
     removed_batches: tuple[str, ...] = ()
     measures: Mapping[str, str] = field(default_factory=dict)
