@@ -44,16 +44,20 @@ from (select *, md5(concat(source, ' ', destination)) as checksum from ({{rows}}
 """
 
 # The last row of each edge that has connections now, or whose turn comes: no other is needed to go on from.
+# The two are asked for apart, as a condition with `or` is not worked out while the files are read.
 LATEST = """
 select {state}, turn from (
-    select *, row_number() over (partition by source, destination order by window_start desc) as n
-    from ({rows}) as p
-    where turn in ({turns}) or exists (
-        select 1 from exploitation.edge_hour as h
-        where h.source = p.source and h.destination = p.destination
-    )
+    select *, row_number() over (partition by source, destination order by window_start desc) as n from (
+        select * from ({rows}) as p where turn in ({turns})
+        union all
+        select * from ({rows}) as p where turn not in ({turns}) and exists (
+            select 1 from exploitation.edge_hour as h
+            where h.source = p.source and h.destination = p.destination
+        )
+    ) as b
 ) as l where n = 1
 """
+NO_TURN = -1
 
 # A row holds until the next of its edge, and is carried into the windows in which its turn comes meanwhile.
 HOLDING = "select {state}, turn, next_seen as until from ({found}) as f"
@@ -87,8 +91,8 @@ def watch_edges(context: StepContext) -> Rows:
     known = None
     if previous is not None and windows:
         staged.append(fresh("known_edges"))
-        listed = ", ".join(map(str, sorted({turn for _, turn in coming})))
-        engine.create(staged[0], LATEST.format(state=state, rows=previous.sql, turns=listed or "null"))
+        listed = ", ".join(map(str, sorted({NO_TURN, *(turn for _, turn in coming)})))
+        engine.create(staged[0], LATEST.format(state=state, rows=previous.sql, turns=listed))
         known = Rows(engine, f"select {state} from {staged[0]}")
 
     history = _detector(context.parameters).history(known, counts, since)
