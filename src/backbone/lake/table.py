@@ -68,7 +68,7 @@ class Lake:
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset has a version; a log without a commit is what a dead run left."""
-        return _newest_commit(self.path(dataset) / "_delta_log") is not None
+        return _has_commit(self.path(dataset) / "_delta_log")
 
     def open(self, dataset: str, version: int | None = None) -> DeltaTable:
         """A version of a table; the present one, of which only the commits not seen yet are read."""
@@ -76,11 +76,11 @@ class Lake:
 
         if version is not None:
             return DeltaTable(str(self.path(dataset)), version=version)
-        newest = _newest_commit(self.path(dataset) / "_delta_log")
-        table = self._opened.get(dataset)
-        if table is None or newest is None or newest < _commit_of(table):
+        log, table = self.path(dataset) / "_delta_log", self._opened.get(dataset)
+        # Asked by name: to list a log takes longer with each of its commits.
+        if table is None or not (log / _commit(table.version())).exists():
             table = self._opened[dataset] = DeltaTable(str(self.path(dataset)))
-        elif newest > _commit_of(table):
+        elif (log / _commit(table.version() + 1)).exists():
             table.update_incremental()
         return table
 
@@ -94,7 +94,7 @@ class Lake:
             f"{zone}.{folder.parent.name}"
             for zone in ZONES
             for folder in sorted((self.project / zone).glob("*/_delta_log"))
-            if _newest_commit(folder) is not None
+            if _has_commit(folder)
         ]
 
     def read(self, dataset: str, version: int | None = None) -> TableVersion:
@@ -152,18 +152,17 @@ def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
     return tuple((f.name, _type_name(f.type)) for f in Schema.from_arrow(schema).fields)
 
 
-def _newest_commit(log: Path) -> str | None:
-    """The name of a log's newest commit; names sort by version."""
+def _has_commit(log: Path) -> bool:
     try:
         with os.scandir(log) as entries:
-            return max((entry.name for entry in entries if COMMIT.fullmatch(entry.name)), default=None)
+            return any(COMMIT.fullmatch(entry.name) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return False
 
 
-def _commit_of(table: DeltaTable) -> str:
-    """The name of the commit that made the version a table was opened at."""
-    return f"{table.version():020}.json"
+def _commit(version: int) -> str:
+    """The name of the commit that makes a version."""
+    return f"{version:020}.json"
 
 
 def _version_of(dataset: str, table: DeltaTable) -> TableVersion:
