@@ -11,51 +11,27 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from rare_edges_project import (
+    COUNTS,
+    HOUR,
+    QUICK,
+    START,
+    TABLES,
+    Count,
+    built,
+    contents,
+    deliver,
+    project,
+    table,
+    whole,
+)
 
 from backbone.analysis.rare_edges.detector import RareEdgeDetector
-from backbone.dataset import instant_of
 from backbone.errors import SettingsError, WindowRefused
 from backbone.exploitation.build import build
-from backbone.operations.query import open_tables
 from backbone.pipelines import rare_edges
 from backbone.pipelines.rare_edges.sample import Sample, write_sample
-from backbone.runner import RunResult
 from conftest import Trial
-from projects import receipt_of
-
-TABLES = ("edge_hour", "edge_state", "rare_edge")
-QUICK = "training_hours = 20\ncooldown_hours = 3\nslope = -0.8\nintercept = 2.0\n"
-START = datetime(2026, 1, 1, 21, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-HEADER = "started_at,source,destination,connections\n"
-
-
-def project(root: Path, settings: str = "") -> Trial:
-    trial = Trial(root, source="connection")
-    trial.write(
-        root / "backbone.toml",
-        '[project]\npipelines = ["backbone.pipelines.rare_edges"]\n[engine]\nthreads = 2\n'
-        f"[pipelines.rare_edges]\n{settings}\n",
-    )
-    return trial
-
-
-def table(trial: Trial, sql: str) -> pa.Table:
-    found = trial.open()
-    with found.engine("question") as engine:
-        open_tables(found.lake, engine)
-        return engine.stream(sql).read_all()
-
-
-def contents(trial: Trial) -> dict[str, list[tuple[Any, ...]]]:
-    return {name: trial.rows(f"select * from exploitation.{name} order by all") for name in TABLES}
-
-
-def built(result: RunResult, name: str) -> list[int]:
-    """The windows of a table that a run replaced, as hours since `START`."""
-    receipt = receipt_of(result, f"exploitation.{name}")
-    windows = () if receipt is None else receipt.windows
-    return [(instant_of(low) - START) // HOUR for low, _ in windows]
 
 
 @dataclass(frozen=True)
@@ -163,29 +139,7 @@ def test_names_of_your_own(tmp_path: Path) -> None:
     assert trial.value("select count(*) from exploitation.edge_state") == 2
 
 
-# --- a small project, whose hours are told apart one by one ---
-
-Count = tuple[int, str, str, int]
-COUNTS: list[Count] = [
-    (hour, source, destination, 5 + (hour * (1 + len(source)) + ord(destination[0])) % 7)
-    for hour in range(60)
-    for source, destination in (("a", "x"), ("a", "y"), ("bb", "x"), ("bb", "z"))
-    if (hour * len(source) + ord(destination[0])) % 3 and hour not in (7, 8, 9, 30, 31, 50)
-]
-COUNTS += [(26, "a", "late", 3), (40, "a", "x", 300), (41, "bb", "z", 90), (48, "bb", "z", 4000)]
-
-
-def deliver(trial: Trial, counts: list[Count], name: str) -> None:
-    rows = "".join(f"{START + hour * HOUR:%Y-%m-%d %H:%M},{s},{d},{n}\n" for hour, s, d, n in counts)
-    trial.drop(HEADER + rows, name)
-
-
-def whole(root: Path, counts: list[Count], settings: str = QUICK) -> Trial:
-    root.mkdir()
-    trial = project(root, settings)
-    deliver(trial, counts, "all.csv")
-    trial.run_well()
-    return trial
+# --- small projects, whose hours are told apart one by one ---
 
 
 @pytest.mark.parametrize("settings", [QUICK, QUICK + "retire_days = 1\nfloor = 0.5\n"])
