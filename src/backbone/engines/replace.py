@@ -20,7 +20,7 @@ def replace_rows(
     staged: Sequence[Staged],
     receipt: Receipt,
     *,
-    transaction: str,
+    transaction: str | tuple[str, int],
     scratch: Path,
     where: str | None,
     days: Container[str] | None = None,

@@ -104,7 +104,7 @@ class Index:
             dataset,
             staged,
             receipt,
-            transaction=f"index-{self._lake.version(dataset)}",
+            transaction=("index", self._lake.version(dataset) + 1),
             remove=(),
         )
         if len(self._lake.read(dataset).files) > MANY_FILES:
