@@ -102,9 +102,8 @@ def connections(rows: int, edges: int, folder: Path, seed: int = 2) -> Path:
     part, writer, n_parts = file.with_suffix(".part"), None, -(-rows // BATCH_ROWS)
     for number in range(n_parts):
         size = min(BATCH_ROWS, rows - number * BATCH_ROWS)
-        at = np.sort(random.integers(0, MONTH * HOUR_US // n_parts, size)) + number * (
-            MONTH * HOUR_US // n_parts
-        )
+        length = SPAN * HOUR_US // n_parts
+        at = number * length + np.sort(random.integers(0, length, size))
         edge = np.minimum(edges - 1, (edges * random.random(size) ** 3).astype(np.int64))
         table = pa.table(
             [pa.array(BEGIN_US + at, INSTANT), *names(edge)], names=["started_at", "source", "destination"]

@@ -87,6 +87,7 @@ def main(project: Path, folder: Path, every: int, offset: int) -> None:
     import duckdb  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
+    import backbone.analysis.rare_edges.detector
     import backbone.engines.duckdb  # noqa: F401
     from backbone.runner import open_project, run
     from projects import NOW, accounts, contents, deliveries
