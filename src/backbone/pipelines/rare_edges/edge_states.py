@@ -95,7 +95,7 @@ def watch_edges(context: StepContext) -> Rows:
         engine.create(staged[0], LATEST.format(state=state, rows=previous.sql, turns=listed))
         known = Rows(engine, f"select {state} from {staged[0]}")
 
-    history = _detector(context.parameters).history(known, counts, since)
+    history = detector_of(context.parameters).history(known, counts, since)
     staged += history.staged
     found = FOUND.format(rows=history.sql)
     alerts = ", ".join(f"alert_{name}" for name in ALERT)
@@ -149,7 +149,7 @@ def _stage_turns(engine: Any, coming: Sequence[tuple[datetime, int]]) -> str:
     return name
 
 
-def _detector(parameters: Mapping[str, Any]) -> RareEdgeDetector:
+def detector_of(parameters: Mapping[str, Any]) -> RareEdgeDetector:
     """The detector that the pipeline's settings ask for."""
     from backbone.analysis.rare_edges.detector import RareEdgeDetector
 
