@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +16,7 @@ from backbone.analysis.rare_edges.decay import fit_decay
 from backbone.analysis.rare_edges.hours import hour_numbers
 from backbone.analysis.rare_edges.kernel import ALERTS, NEW, NEXT, POSITION, RareEdgeKernel, alert_fields
 from backbone.analysis.rare_edges.known import KnownEdges, known_edges
+from backbone.analysis.rare_edges.numbered import NUMBER, numbered
 from backbone.analysis.rare_edges.rule import Rule
 from backbone.analysis.rare_edges.state import NEVER, EdgeState
 from backbone.engines.held import fresh
@@ -219,13 +222,23 @@ class RareEdgeDetector:
             first = NEVER
             if since is not None:
                 first = int(hour_numbers(pa.array([since]).cast(given.seen["hour"]))[0])
-            staged = self._staged(known_edges(state, given), given, each_hour=True, since=first)
-            state_columns = [*EDGE, *EdgeState._fields]
+            known = known_edges(state, given)
+            kernel = self._kernel(known, given, each_hour=True, since=first)
+            with numbered(given) as (edges, rows):
+                by = (NUMBER,)
+                try:
+                    with _with_position(known, f"select * from {rows}", by, given, edges) as (sql, values):
+                        staged = map_groups(counts.engine, sql, by, values, kernel, order=("hour",))
+                except ValueError:
+                    counts.engine.drop(edges)
+                    self._staged(known, given)  # refuses the same, by the edge's name
+                    raise
             alert_columns = [field.name for field in alert_fields(given.seen["hour"]) if field.name != "hour"]
             listed = ", ".join(
-                [*state_columns, *(f"{ALERTS}[1].{n} as alert_{n}" for n in alert_columns), NEXT]
+                [*EDGE, *EdgeState._fields, *(f"{ALERTS}[1].{n} as alert_{n}" for n in alert_columns), NEXT]
             )
-        return Rows(counts.engine, f"select {listed} from {staged}", counts.versions, (staged,))
+            sql = f"select {listed} from {staged} as s join {edges} as e using ({NUMBER})"
+        return Rows(counts.engine, sql, counts.versions, (staged, edges))
 
     def _watched(self, known: KnownEdges, counts: HourlyCounts) -> pa.Table:
         """What the kernel makes of the counts: a row for every edge that they hold."""
@@ -235,10 +248,15 @@ class RareEdgeDetector:
         finally:
             engine.drop(staged)
 
-    def _staged(
-        self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False, since: int = NEVER
-    ) -> str:
+    def _staged(self, known: KnownEdges, counts: HourlyCounts) -> str:
         """Stage what the kernel makes of the counts; the name of the table."""
+        kernel = self._kernel(known, counts)
+        with _with_position(known, counts.sql, EDGE, counts) as (sql, values):
+            return map_groups(counts.rows.engine, sql, EDGE, values, kernel, order=("hour",))
+
+    def _kernel(
+        self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False, since: int = NEVER
+    ) -> RareEdgeKernel:
         rule = Rule(
             self.training_hours,
             self.cooldown_hours,
@@ -247,21 +265,41 @@ class RareEdgeDetector:
             self.floor,
             self.retire_hours,
         )
-        engine, sql, values, edges = counts.rows.engine, counts.sql, counts.values, fresh("known")
-        kernel = RareEdgeKernel(
-            rule, counts.seen["hour"], known.state if len(known) else None, each_hour, since
+        state = known.state if len(known) else None
+        return RareEdgeKernel(rule, counts.seen["hour"], state, each_hour, since)
+
+
+@contextmanager
+def _with_position(
+    known: KnownEdges, rows: str, by: Sequence[str], counts: HourlyCounts, edges: str | None = None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """A query of counts with the position of their edges among those that are known, and the kernel's values.
+
+    Parameters
+    ----------
+    rows : a query of counts.
+    by : the columns by which edges are told apart.
+    edges : where that is a number, the table with the names of each.
+    """
+    if not len(known):
+        yield rows, counts.values
+        return
+    engine, table = counts.rows.engine, fresh("known")
+    engine.show(table, known.keys.append_column(POSITION, [np.arange(len(known))]))
+    keys = f"select * from {table}"
+    if edges is not None:
+        keys = (
+            f"select e.{NUMBER}, k.{POSITION} from {table} as k join {edges} as e using (source, destination)"
         )
-        if len(known):
-            engine.show(edges, known.keys.append_column(POSITION, [np.arange(len(known))]))
-            sql = (
-                f"select c.*, coalesce(k.{POSITION}, {NEW}) as {POSITION} from ({sql}) as c "
-                f"left join {edges} as k on k.source = c.source and k.destination = c.destination"
-            )
-            values = values | {POSITION: POSITION}
-        try:
-            return map_groups(engine, sql, EDGE, values, kernel, order=("hour",))
-        finally:
-            engine.drop(edges)
+    matched = " and ".join(f"k.{name} = c.{name}" for name in by)
+    sql = (
+        f"select c.*, coalesce(k.{POSITION}, {NEW}) as {POSITION} from ({rows}) as c "
+        f"left join ({keys}) as k on {matched}"
+    )
+    try:
+        yield sql, counts.values | {POSITION: POSITION}
+    finally:
+        engine.drop(table)
 
 
 def _alerts(found: pa.Table, counts: HourlyCounts) -> pa.Table:
