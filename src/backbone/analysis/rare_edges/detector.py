@@ -223,16 +223,7 @@ class RareEdgeDetector:
             if since is not None:
                 first = int(hour_numbers(pa.array([since]).cast(given.seen["hour"]))[0])
             known = known_edges(state, given)
-            kernel = self._kernel(known, given, each_hour=True, since=first)
-            with numbered(given) as (edges, rows):
-                by = (NUMBER,)
-                try:
-                    with _with_position(known, f"select * from {rows}", by, given, edges) as (sql, values):
-                        staged = map_groups(counts.engine, sql, by, values, kernel, order=("hour",))
-                except ValueError:
-                    counts.engine.drop(edges)
-                    self._staged(known, given)  # refuses the same, by the edge's name
-                    raise
+            staged, edges = self._numbered(known, given, each_hour=True, since=first)
             alert_columns = [field.name for field in alert_fields(given.seen["hour"]) if field.name != "hour"]
             listed = ", ".join(
                 [*EDGE, *EdgeState._fields, *(f"{ALERTS}[1].{n} as alert_{n}" for n in alert_columns), NEXT]
@@ -241,18 +232,43 @@ class RareEdgeDetector:
         return Rows(counts.engine, sql, counts.versions, (staged, edges))
 
     def _watched(self, known: KnownEdges, counts: HourlyCounts) -> pa.Table:
-        """What the kernel makes of the counts: a row for every edge that they hold."""
-        engine, staged = counts.rows.engine, self._staged(known, counts)
+        """What the kernel makes of the counts: a row for every edge that they hold, in the order of edges."""
+        engine = counts.rows.engine
+        if counts.begin_in_order():
+            made: tuple[str, ...] = (self._staged(known, counts),)
+            sql = f"select * from {made[0]}"
+        else:
+            made = self._numbered(known, counts)
+            sql = (
+                f"select e.source, e.destination, s.* exclude ({NUMBER}) "
+                f"from {made[0]} as s join {made[1]} as e using ({NUMBER}) order by s.{NUMBER}"
+            )
         try:
-            return engine.stream(f"select * from {staged}").read_all()
+            return engine.stream(sql).read_all()
         finally:
-            engine.drop(staged)
+            for name in made:
+                engine.drop(name)
 
     def _staged(self, known: KnownEdges, counts: HourlyCounts) -> str:
         """Stage what the kernel makes of the counts; the name of the table."""
         kernel = self._kernel(known, counts)
         with _with_position(known, counts.sql, EDGE, counts) as (sql, values):
             return map_groups(counts.rows.engine, sql, EDGE, values, kernel, order=("hour",))
+
+    def _numbered(
+        self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False, since: int = NEVER
+    ) -> tuple[str, str]:
+        """The same by the numbers of the edges, and a table of these with their names."""
+        engine, by = counts.rows.engine, (NUMBER,)
+        kernel = self._kernel(known, counts, each_hour, since)
+        with numbered(counts) as (edges, rows):
+            try:
+                with _with_position(known, f"select * from {rows}", by, counts, edges) as (sql, values):
+                    return map_groups(engine, sql, by, values, kernel, order=("hour",)), edges
+            except ValueError:
+                engine.drop(edges)
+                engine.drop(self._staged(known, counts))  # refuses the same, by the edge's name
+                raise
 
     def _kernel(
         self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False, since: int = NEVER
