@@ -33,6 +33,7 @@ POSTGRES, FAST_POSTGRES = "seed's design, PostgreSQL", "seed's design, PostgreSQ
 APPLY, LOOP, SPARK = "pandas groupby.apply", "plain Python", "PySpark"
 SORT, COUNT = "DuckDB, read and sort", "DuckDB, count"
 HALF_A_YEAR, MONTH, DAY = 4_380, 720, 24  # hours
+PER_EDGE = 2_000  # connections within 45 days, two an hour
 MILLION = 1_000_000
 
 
@@ -144,7 +145,7 @@ def tick(given: argparse.Namespace) -> list[str]:
 def single_connections(given: argparse.Namespace) -> list[str]:
     said = []
     for rows in [given.connections, *([100 * MILLION] if given.large else [])]:
-        session, file = Session(given), _data(given, "connections", rows, max(1, rows // 200))
+        session, file = Session(given), _data(given, "connections", rows, max(1, rows // PER_EDGE))
         project = _formatted(given, file)
         scripts = {
             PRODUCT: Script("product", file, ["--formatted", str(project)], peer=False),

@@ -1,7 +1,7 @@
 """Backbone, one hour after the other over many known edges: `tick.py OUT EDGES ACTIVE HOURS TICKS`.
 
 All edges have connections in the first hour, some in each of the others, which are computed by one run
-(`load`). Then hour by hour: new connections arrive and are formatted (`format`, not part of the tick), and
+(`load`). Then hour by hour: new connections arrive and are formatted (which counts as `load` too), and
 `tick` is a whole run: the project is opened, what is stale is found out, the hour is counted, its edges are
 watched, the states of those whose turn it is are carried along, and three tables are published with their
 receipts. It prints the median tick; the first, which loads the kernels, is not counted.
@@ -39,7 +39,7 @@ def main(out: Path, edges: int, active: int, hours: int, ticks: int) -> None:
     for hour in range(hours, hours + ticks + 1):
         parquet.write_table(_hour(hour, _active(hour, edges, active)), arrivals / f"{hour}.parquet")
         once = Phases()
-        with phases("format"):
+        with phases("load"):
             format_new(out)
         with once("tick"):
             build(out)

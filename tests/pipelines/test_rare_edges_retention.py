@@ -54,7 +54,9 @@ def test_one_back_fill_keeps_the_states_of_the_last_days(tmp_path: Path, everyth
     assert line.split()[-1] == "0", "and are not stale"
 
 
-@pytest.mark.parametrize("hours", [[0, 1, 2, 21, 28, 40, 52, 53, 75, 76, 100], [0, 50, 51, 99]])
+@pytest.mark.parametrize(
+    "hours", [[0, 1, 2, 21, 28, 40, 52, 53, 75, 76, 100], [0, 50, 51, 99], [0, 30], [0, 10, 64]]
+)
 def test_day_by_day_is_the_same_as_one_back_fill(
     tmp_path: Path, everything: Contents, hours: list[int]
 ) -> None:
