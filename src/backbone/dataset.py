@@ -200,7 +200,10 @@ class Receipt:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+        facts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}  # thousands of windows
+        facts["batches"] = {batch: asdict(count) for batch, count in self.batches.items()}
+        facts |= {"inputs": dict(self.inputs), "measures": dict(self.measures)}
+        return json.dumps(facts, separators=(",", ":"), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Receipt:
