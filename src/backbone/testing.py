@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from backbone.analysis.groups import Groups, Kernel, chunks, map_chunks
+from backbone.analysis.groups import Kernel, chunks, map_chunks
 
 
 def check_kernel(kernel: Kernel, rows: pa.Table, by: Sequence[str]) -> None:
@@ -59,7 +59,7 @@ def check_kernel(kernel: Kernel, rows: pa.Table, by: Sequence[str]) -> None:
         assert values.tobytes() == groups.values[name].tobytes(), f"the kernel changed its input {name!r}"
     _same(whole, pa.Table.from_batches([kernel(groups)]), "the same groups gave another result")
 
-    alone = [kernel(_part(groups, i, i + 1)) for i in range(len(groups))]
+    alone = [kernel(groups.part(i, i + 1)) for i in range(len(groups))]
     _same(whole, pa.Table.from_batches(alone), "a group gives another result alone than among others")
     small = map_chunks(kernel, rows.to_batches(max_chunksize=3), by, threads=2, chunk_bytes=64)
     _same(whole, pa.Table.from_batches(list(small), expected), "small chunks give another result")
@@ -78,15 +78,6 @@ def check_kernel(kernel: Kernel, rows: pa.Table, by: Sequence[str]) -> None:
     none = pa.Table.from_batches(list(map_chunks(kernel, [nothing], by)))
     assert none.num_rows == 0, "no rows gave result rows"
     assert none.schema.equals(expected), "no rows gave other columns"
-
-
-def _part(groups: Groups, first: int, last: int) -> Groups:
-    start, end = int(groups.offsets[first]), int(groups.offsets[last])
-    return Groups(
-        groups.keys.slice(first, last - first),
-        groups.offsets[first : last + 1] - start,
-        {name: values[start:end] for name, values in groups.values.items()},
-    )
 
 
 def _rows_of(table: pa.Table, key: pa.RecordBatch, by: Sequence[str]) -> pa.Table:

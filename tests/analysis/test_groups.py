@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbone.analysis.groups import Groups, chunks, map_chunks
+from backbone.analysis.groups import Groups, chunks, map_chunks, one_by_one
 from backbone.testing import check_kernel
 
 
@@ -89,6 +89,20 @@ def test_several_large_groups_one_after_the_other() -> None:
     found = list(chunks(rows.to_batches(max_chunksize=64), ["user"], chunk_bytes=1_000))
     assert [int(n) for g in found for n in np.diff(g.offsets)] == [500, 700, 1, 600]
     assert np.concatenate([g.values["x"] for g in found]).tolist() == rows["x"].to_pylist()
+
+
+def test_a_kernel_can_be_given_a_group_at_a_time() -> None:
+    calls: list[int] = []
+
+    class Counted(Total):
+        def __call__(self, groups: Groups) -> pa.RecordBatch:
+            calls.append(len(groups))
+            return super().__call__(groups)
+
+    rows = _rows([5, 1, 7])
+    found = pa.Table.from_batches(map_chunks(Counted(), rows.to_batches(), ["user"], parts=one_by_one))
+    assert found.equals(pa.Table.from_batches(map_chunks(Total(), rows.to_batches(), ["user"])))
+    assert calls == [1, 1, 1]
 
 
 def test_keys_of_several_columns_and_kinds() -> None:

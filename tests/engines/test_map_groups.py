@@ -81,6 +81,34 @@ def test_several_keys_texts_and_an_order(engine: Engine) -> None:
     assert found == [("a", "x", 4.0, 1), ("a", "y", 3.0, 1), ("b", "x", 1.0, 2)]
 
 
+def test_an_order_that_is_handed_over_too_is_one_column(engine: Engine) -> None:
+    engine.show("t", pa.table({"user": [2, 1, 1], "x": [4, 9, 3], "y": [1, 1, 2]}))
+    seen: list[list[str]] = []
+
+    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            seen.append(batch.schema.names)
+            yield batch
+
+    values = {"a": '"x"', "b": "-y"}
+    engine.map_groups("found", "select * from t", ["user"], values, work, order=["x", "y"])
+    assert engine.fetch("select * from found") == [(1, 3, -2), (1, 9, -1), (2, 4, -1)]
+    assert set(map(tuple, seen)) == {("user", "a", "b")}, "what tells the order alone is not handed over"
+
+
+def test_results_in_many_batches_are_gathered_in_their_order(engine: Engine) -> None:
+    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield next(batches)
+        for first in range(0, 300_000, 1_000):
+            yield pa.record_batch({"user": np.arange(first, first + 1_000)})
+
+    engine.show("t", pa.table({"user": [1]}))
+    assert engine.map_groups("found", "select * from t", ["user"], {}, work) == 300_000
+    assert engine.fetch("select count(*), min(user - rowid), max(user - rowid) from found") == [
+        (300_000, 0, 0)
+    ]
+
+
 def test_no_rows_give_an_empty_table_with_its_columns(engine: Engine) -> None:
     engine.show("t", pa.table({"user": pa.array([], pa.int64()), "x": pa.array([], pa.float64())}))
     assert _mapped(engine, "select user, x from t", ["user"]) == []

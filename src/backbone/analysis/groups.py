@@ -58,6 +58,15 @@ class Groups:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def part(self, first: int, last: int) -> Groups:
+        """The groups from one position to before another."""
+        start, end = int(self.offsets[first]), int(self.offsets[last])
+        return Groups(
+            self.keys.slice(first, last - first),
+            self.offsets[first : last + 1] - start,
+            {name: values[start:end] for name, values in self.values.items()},
+        )
+
 
 class Kernel(Protocol):
     """A pure function from many complete groups of rows to result rows.
@@ -75,6 +84,11 @@ class Kernel(Protocol):
 def whole(groups: Groups) -> Iterable[Groups]:
     """A chunk as it is."""
     return (groups,)
+
+
+def one_by_one(groups: Groups) -> Iterator[Groups]:
+    """Each group alone: for few and large ones, so that all cores have work."""
+    return (groups.part(i, i + 1) for i in range(len(groups)))
 
 
 def map_chunks(

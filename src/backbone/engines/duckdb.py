@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import shutil
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from backbone.contract import quote_identifier, quote_literal
+from backbone.engines.duckdb_groups import GroupedRows, used_of
 from backbone.engines.duckdb_raw import raw_rows
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
-from backbone.engines.order import OutOfOrder, in_order
+from backbone.engines.gathered import gathered
+from backbone.engines.order import OutOfOrder
 from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
 from backbone.errors import EngineFailed
 from backbone.lake.publish import Staged
@@ -26,7 +27,6 @@ from backbone.lake.table import PARTITION, TableVersion
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GROUPED_ROWS = 1_000_000  # in a batch of sorted rows; smaller ones cost a fifth more
 # Large dictionaries cost a third of the time of writing and save nothing beside the delta encodings of v2.
 WRITE_OPTIONS = "format parquet, compression snappy, parquet_version v2, dictionary_size_limit 1000"
 
@@ -215,45 +215,26 @@ class DuckdbEngine:
         order: Sequence[str] = (),
         parameters: Parameters | None = None,
     ) -> int:
-        sorting = [*by, *order]
-        positions = [f"_order_{index}" for index in range(len(order))]
-        listed = ", ".join(
-            [
-                *map(quote_identifier, by),
-                *(f"{expression} as {quote_identifier(value)}" for value, expression in values.items()),
-                *(f"{quote_identifier(c)} as {p}" for c, p in zip(order, positions, strict=True)),
-            ]
+        rows = GroupedRows(
+            self._connection, sql, tuple(self.columns(sql, parameters)), by, values, order, parameters or {}
         )
-        ties = _ties([(c, kind) for c, kind in self.columns(sql, parameters) if c not in sorting])
-        keys = [*map(quote_identifier, sorting), *ties]
-        ordered = f"select * from ({sql}) as r order by {', '.join(keys)}"
-        for rows in (sql, ordered):
-            batches = self._batches(f"select {listed} from ({rows}) as r", parameters)
+        for batches in rows.attempts():
             try:
-                return self._stage(name, function(_without(in_order(batches, [*by, *positions]), positions)))
+                return self._stage(name, function(batches))
             except OutOfOrder:
                 batches.close()
-        raise AssertionError(f"the engine did not keep the order of {sorting}")
+        raise ValueError(f"expected no null in what rows are grouped and ordered by: {[*by, *order]}")
 
-    def _batches(self, sql: str, parameters: Parameters | None) -> Generator[pa.RecordBatch]:
-        """A query's rows in large batches, at least one."""
-        import pyarrow as pa
-
-        used = _used(sql, parameters)
-        cursor = self._connection.cursor()
-        try:
-            reader = cursor.sql(sql, params=used).to_arrow_reader(GROUPED_ROWS)
-            yield pa.RecordBatch.from_pylist([], schema=reader.schema)
-            yield from reader
-        finally:
-            cursor.close()
+    def are_distinct(self, sql: str) -> bool:
+        columns = tuple(self.columns(sql))
+        return GroupedRows(self._connection, sql, columns, [n for n, _ in columns], {}, (), {}).are_distinct()
 
     def _stage(self, name: str, batches: Iterator[pa.RecordBatch]) -> int:
         """Gather batches in a table, in their order."""
         table, rows = quote_identifier(name), 0
-        for number, batch in enumerate(batches):
+        for number, part in enumerate(gathered(batches)):  # a statement costs a millisecond
             incoming = f"_incoming_{next(self._names)}"
-            self._connection.register(incoming, batch)
+            self._connection.register(incoming, part)
             try:
                 verb = f"insert into {table}" if number else f"create or replace table {table} as"
                 rows += int(self._run(f"{verb} select * from {incoming}").fetchall()[0][0])
@@ -284,7 +265,7 @@ class DuckdbEngine:
 
     def stream(self, sql: str, parameters: Parameters | None = None) -> pa.RecordBatchReader:
         # On a connection of its own, so that what reads it may use the engine meanwhile.
-        used = _used(sql, parameters)
+        used = used_of(sql, parameters)
         return self._connection.cursor().sql(sql, params=used).to_arrow_reader(100_000)
 
     def files_holding(self, table: TableVersion, condition: str) -> list[str]:
@@ -332,7 +313,7 @@ class DuckdbEngine:
 
     def _run(self, sql: str, parameters: Parameters | None = None) -> duckdb.DuckDBPyConnection:
         try:
-            return self._connection.execute(sql, _used(sql, parameters))
+            return self._connection.execute(sql, used_of(sql, parameters))
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise EngineFailed(
                 "engine",
@@ -344,28 +325,6 @@ class DuckdbEngine:
 
 def _all_cores(_: int) -> range:
     return range(os.cpu_count() or 1)
-
-
-def _ties(columns: Sequence[tuple[str, str]]) -> list[str]:
-    """What else to sort by, so that the order of rows is the same each time.
-
-    DuckDB shortens integers to what they hold. Keys over 32 bytes cost five times as much, and doubles are
-    soon that long: a hash of them does as well, since rows of equal hashes are the same rows.
-    """
-    names = [quote_identifier(name) for name, _ in columns]
-    whole = all(re.fullmatch(r"U?(TINY|SMALL|BIG)?INT(EGER)?", kind) for _, kind in columns)
-    return names if whole else [f"hash({', '.join(names)})"]
-
-
-def _without(batches: Iterator[pa.RecordBatch], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        yield batch.drop_columns(list(columns)) if columns else batch
-
-
-def _used(sql: str, parameters: Parameters | None) -> dict[str, Any] | None:
-    """Those parameters that a text names, as DuckDB accepts no others."""
-    found = {name: value for name, value in (parameters or {}).items() if re.search(rf"\${name}\b", sql)}
-    return found or None
 
 
 def _between(column: str, start: datetime, end: datetime) -> str:

@@ -146,6 +146,9 @@ class Engine(Protocol):
         The rows staged.
         """
 
+    def are_distinct(self, sql: str) -> bool:
+        """Whether no row of a query occurs twice; nulls are equal."""
+
     def drop(self, name: str) -> None:
         """Forget a staged table."""
 

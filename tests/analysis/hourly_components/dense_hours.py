@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
 Matrix = npt.NDArray[np.float64]
 FIRST = date(2026, 1, 5)  # a Monday
@@ -31,7 +32,8 @@ class DenseHour:
 
 def dense_hour(matrix: Matrix, explained: float) -> DenseHour:
     """The components of one days × users matrix."""
-    pca = PCA(svd_solver="full").fit(matrix)
+    with threadpool_limits(1, user_api="blas"):  # in so small a problem they wait for each other
+        pca = PCA(svd_solver="full").fit(matrix)
     variances, ratios = pca.explained_variance_, pca.explained_variance_ratio_
     clusters: list[list[int]] = []
     for k, variance in enumerate(variances):
@@ -49,6 +51,31 @@ def dense_hour(matrix: Matrix, explained: float) -> DenseHour:
     lengths = [np.sqrt((directions[cluster] ** 2).sum(axis=0)) for cluster in kept]
     share = (variances[:n, None] * directions**2).sum(axis=0) / variances[:n].sum()
     return DenseHour(variances[:n], ratios[:n], directions, kept, np.max(lengths, axis=0), share)
+
+
+def extended(matrix: Matrix) -> tuple[Matrix, Matrix]:
+    """Squares and directions by one-sided rotations of the days, in numbers longer than 64 bits if there are.
+
+    They find each square with an error relative to itself, however small it is beside the others.
+    """
+    x = matrix.astype(np.longdouble)
+    x -= x.mean(axis=0)
+    nothing = 1e-30 * (x**2).sum()
+    turned = True
+    while turned:
+        turned = False
+        for i in range(len(x)):
+            for j in range(i + 1, len(x)):
+                a, b, product = x[i] @ x[i], x[j] @ x[j], x[i] @ x[j]
+                if abs(product) > max(1e-15 * np.sqrt(a * b), nothing):
+                    turned = True
+                    angle = 0.5 * np.arctan2(2 * product, a - b)
+                    cosine, sine = np.cos(angle), np.sin(angle)
+                    x[i], x[j] = cosine * x[i] + sine * x[j], cosine * x[j] - sine * x[i]
+    squares = (x**2).sum(axis=1)
+    order = np.argsort(-squares)
+    x = x[order] / np.sqrt(np.maximum(squares[order], nothing))[:, None]
+    return squares[order].astype(np.float64), x.astype(np.float64)
 
 
 def weighted_events(hours: Mapping[int, Matrix]) -> pa.Table:

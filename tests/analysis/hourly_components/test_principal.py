@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dense_hours import Matrix, cells, days_of, dense_hour
+from dense_hours import Matrix, cells, days_of, dense_hour, extended
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from backbone.analysis.hourly_components.hour_matrix import columns, gram, hour_matrix
 from backbone.analysis.hourly_components.loadings_kernel import loadings
 from backbone.analysis.hourly_components.principal import Principal, principal
-from backbone.analysis.hourly_components.scores_kernel import Scores, scored
+from backbone.analysis.hourly_components.scores import Scores, scored
 
 
 def _found(matrix: Matrix, explained: float, *, observed: bool = False) -> tuple[Principal, Matrix, Scores]:
@@ -65,9 +65,34 @@ MATRICES = {
 @pytest.mark.parametrize("name", MATRICES)
 def test_components_are_those_of_the_dense_matrix(name: str, explained: float) -> None:
     matrix = np.asarray(MATRICES[name], dtype=np.float64)
-    matrix = np.vstack([matrix, np.zeros((3, matrix.shape[1]))])[RANDOM.permutation(len(matrix) + 3)]
-    _check(np.asarray(MATRICES[name], dtype=np.float64), explained)
-    _check(matrix, explained)  # with days on which nobody was active
+    _check(matrix, explained)
+    with_quiet_days = np.vstack([matrix, np.zeros((3, matrix.shape[1]))])
+    for seed in range(5):
+        _check(with_quiet_days[np.random.default_rng(seed).permutation(len(matrix) + 3)], explained)
+
+
+@pytest.mark.parametrize("on", [1.0, 0.2], ids=["every day", "some days"])
+@pytest.mark.parametrize("giant", [1e2, 1e4, 1e5, 1e6])
+@pytest.mark.parametrize(("days", "users"), [(16, 40), (32, 20)])
+def test_small_components_beside_large_ones_are_exact(days: int, users: int, giant: float, on: float) -> None:
+    """Variances from 1e3 to 1e12 times as large as the smallest, against rotations in extended precision."""
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        large = random.integers(0, int(giant), (days, 1)) * (random.random((days, 1)) < on)
+        matrix = np.column_stack(
+            [large, random.poisson(giant**0.5, (days, 2)), random.poisson(1, (days, users))]
+        )
+        matrix = matrix[:, random.permutation(matrix.shape[1])].astype(np.float64)
+        matrix = matrix[:, matrix.any(axis=0)]
+        squares, directions = extended(matrix)
+        found, entries, _ = _found(matrix, 1.0)
+        kept = len(found.squares)
+        assert kept >= 3
+        np.testing.assert_allclose(found.squares, squares[:kept], rtol=1e-10)
+        single = np.bincount(found.cluster, minlength=kept) == 1
+        expected = directions[:kept][single].T
+        sign = np.sign(np.sum(entries[:, single] * expected, axis=0))
+        np.testing.assert_allclose(sign * entries[:, single], expected, atol=1e-10)
 
 
 SMALL = arrays(np.float64, st.tuples(st.integers(2, 8), st.integers(1, 12)), elements=st.integers(0, 2))

@@ -1,36 +1,43 @@
-"""Kernel: the principal components of each hour, a row per hour."""
+"""Kernel: the components of each hour, and how much each of its users stands out.
+
+Both are made in one go, because handing the cells over takes as long as working on them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from backbone.analysis.groups import Groups
 from backbone.analysis.hourly_components.hour_matrix import Integers
-from backbone.analysis.hourly_components.principal import Principal, principal
+from backbone.analysis.hourly_components.principal import Principal, analysed
+from backbone.analysis.hourly_components.scores import scored
 from backbone.analysis.kernels.compiled import Floats
 
 Cells: TypeAlias = tuple[Integers, Integers, Floats]
-FIELDS = (
+SCORES = (
+    pa.field("code", pa.int32()),
     pa.field("days", pa.int32()),
-    pa.field("users", pa.int32()),
-    pa.field("total", pa.float64()),
-    pa.field("active", pa.list_(pa.int32())),
-    pa.field("squares", pa.list_(pa.float64())),
-    pa.field("cluster", pa.list_(pa.int64())),
-    pa.field("patterns", pa.list_(pa.float64())),
+    pa.field("events", pa.float64()),
+    pa.field("score", pa.float64()),
+    pa.field("relative", pa.float64()),
+    pa.field("share", pa.float64()),
+    pa.field("component", pa.int32()),
 )
+FOUND = pa.field("found", pa.list_(pa.float64()))
 
 
 @dataclass(frozen=True)
 class ComponentsKernel:
-    """From the cells of each hour to its components, a `Principal` as a row.
+    """From the cells of each hour to a row for the hour and one for each user who was active in it.
+
+    A user's row has what `Scores` tells. The hour's has nothing but `found`, the numbers of its `Principal`,
+    which the others lack.
 
     Parameters
     ----------
@@ -41,38 +48,37 @@ class ComponentsKernel:
     explained: float
 
     def schema(self, keys: pa.Schema) -> pa.Schema:
-        return pa.schema([*keys, *FIELDS])
+        return pa.schema([*keys, *SCORES, FOUND])
 
     def __call__(self, groups: Groups) -> pa.RecordBatch:
-        found = [principal(*cells, self.calendar, self.explained) for _, cells in each(groups)]
-        made = [_column(found, field) for field in FIELDS]
-        return pa.RecordBatch.from_arrays(
-            [*groups.keys.columns, *made], schema=self.schema(groups.keys.schema)
-        )
+        schema = self.schema(groups.keys.schema)
+        batches = []
+        for index, (_, cells) in enumerate(each(groups)):
+            found, matrix = analysed(*cells, self.calendar, self.explained)
+            scores = scored(cells[0], matrix, found)
+            key = groups.keys.slice(index, 1)
+            nothing = [pa.nulls(1, field.type) for field in SCORES]
+            numbers = pa.array([found.numbers], FOUND.type)
+            batches.append(pa.RecordBatch.from_arrays([*key.columns, *nothing, numbers], schema=schema))
+            *columns, component = scores
+            made = [*map(pa.array, columns), pa.array(component, mask=component == 0)]
+            rows = len(component)
+            keys = key.take(pa.array(np.zeros(rows, dtype=np.int32))).columns
+            batches.append(
+                pa.RecordBatch.from_arrays([*keys, *made, pa.nulls(rows, FOUND.type)], schema=schema)
+            )
+        return pa.concat_batches(batches)
 
 
 def each(groups: Groups) -> Iterator[tuple[int, Cells]]:
     """The hour, and the cells of it in the order of users and days: code, day, events."""
     code, day = (np.asarray(groups.values[name], dtype=np.int32) for name in ("code", "day"))
-    events = np.asarray(groups.values["events"], dtype=np.float64)
+    events = np.asarray(groups.values["events"])
     for hour, (start, stop) in zip(groups.keys.column(0).to_pylist(), pairwise(groups.offsets), strict=True):
-        yield hour, (code[start:stop], day[start:stop], events[start:stop])
+        yield hour, (code[start:stop], day[start:stop], events[start:stop].astype(np.float64, copy=False))
 
 
-def restored(hours: pa.Table, index: int) -> Principal:
-    """What a row of the kernel's result tells of its hour."""
-    row = {field.name: hours.column(field.name)[index] for field in FIELDS}
-    days, active, squares = row["days"].as_py(), _array(row["active"]), _array(row["squares"])
-    patterns = _array(row["patterns"]).reshape(len(active) + (days > len(active)), len(squares))
-    return Principal(
-        days, row["users"].as_py(), active, row["total"].as_py(), squares, _array(row["cluster"]), patterns
-    )
-
-
-def _array(values: pa.ListScalar) -> npt.NDArray[Any]:
-    return np.array(values.values.to_numpy(zero_copy_only=False))
-
-
-def _column(found: Sequence[Principal], field: pa.Field) -> pa.Array:
-    values = [getattr(one, field.name) for one in found]
-    return pa.array(map(np.ravel, values) if pa.types.is_list(field.type) else values, field.type)
+def restored(hours: pa.Table) -> dict[int, Principal]:
+    """What was found in each hour, from the rows that tell it: `hour` and `found`."""
+    found = zip(hours.column("hour").to_pylist(), hours.column("found"), strict=True)
+    return {hour: Principal.of_numbers(numbers.values.to_numpy()) for hour, numbers in found}

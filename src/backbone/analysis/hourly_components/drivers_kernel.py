@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from backbone.analysis.groups import Groups
 from backbone.analysis.hourly_components.components_kernel import each
-from backbone.analysis.hourly_components.hour_matrix import Integers, centre, put
+from backbone.analysis.hourly_components.hour_matrix import Integers, centre, fill
 from backbone.analysis.hourly_components.principal import TIE, Principal
-from backbone.analysis.hourly_components.scores_kernel import scored
+from backbone.analysis.hourly_components.scores import scored
 from backbone.analysis.kernels.compiled import Floats
 
 ENOUGH = 0.5  # of a score is made by the days that are told
@@ -108,7 +108,7 @@ def drivers(
             continue
         weights = found.weights[found.cluster == scores.component[user] - 1]
         block = np.zeros((len(matrix.root), 1))
-        put(matrix, user, block, 0)
+        fill(matrix, np.array([user]), block)
         centre(block, matrix.root, matrix.days)
         column = block[:, 0]
         part = (column * (column @ weights.T @ weights) / (score * matrix.root) ** 2)[row]

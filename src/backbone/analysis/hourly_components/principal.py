@@ -15,9 +15,12 @@ from backbone.analysis.hourly_components.hour_matrix import (
     gram,
     hour_matrix,
 )
+from backbone.analysis.hourly_components.refinement import refined
 from backbone.analysis.kernels.compiled import Floats
 
 TIE = 1e-9  # of the largest variance; what lies closer together is equal, and what is smaller is nothing
+
+SMALL = 1e-3  # of the largest variance; what is kept below it is refined
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,28 @@ class Principal:
         return hour_matrix(code, day, events, self.active, self.days)
 
     @property
+    def numbers(self) -> Floats:
+        """All of it in a row, as `of_numbers` reads it; whole numbers are exact in it too."""
+        sizes = (self.days, self.users, self.total, len(self.active), len(self.squares))
+        parts = (sizes, self.active, self.squares, self.cluster, self.patterns.ravel())
+        return np.concatenate(parts, dtype=np.float64)
+
+    @staticmethod
+    def of_numbers(numbers: Floats) -> Principal:
+        """What `numbers` tells."""
+        days, users, active, kept = (int(numbers[i]) for i in (0, 1, 3, 4))
+        rest = np.split(numbers[5:], np.cumsum([active, kept, kept]))
+        return Principal(
+            days,
+            users,
+            rest[0].astype(np.int32),
+            float(numbers[2]),
+            rest[1],
+            rest[2].astype(np.int64),
+            rest[3].reshape(active + (days > active), kept),
+        )
+
+    @property
     def weights(self) -> Floats:
         """Shape (components, rows): what makes of a user's centred column the entries of the directions."""
         return np.ascontiguousarray((self.patterns / np.sqrt(self.squares)).T)
@@ -71,6 +96,13 @@ def principal(
     >>> found.total, found.squares.round(3).tolist(), (found.patterns[:, 0] ** 2).round(3).tolist()
     (64.75, [62.143], [0.091, 0.091, 0.749, 0.069])
     """
+    return analysed(code, day, events, calendar, explained)[0]
+
+
+def analysed(
+    code: Integers, day: Integers, events: Floats, calendar: Integers | None, explained: float
+) -> tuple[Principal, HourMatrix]:
+    """As `principal`, with the matrix."""
     active = active_days(day)
     days = len(active) if calendar is None else len(calendar)
     matrix = hour_matrix(code, day, events, active, days)
@@ -78,16 +110,21 @@ def principal(
         filled = columns(matrix)
         total = float(np.sum(filled**2))
         _, singular, rows = np.linalg.svd(filled, full_matrices=False)
-        squares, patterns = singular**2, rows.T
+        # Nothing of the row of means, by which columns need not be centred before they are projected.
+        squares, patterns = singular**2, rows.T - np.outer(matrix.root, rows @ matrix.root / days)
     else:
         products = gram(matrix)
         total = float(np.trace(products))
         ascending, patterns = np.linalg.eigh(products)
         squares, patterns = ascending[::-1], patterns[:, ::-1]
+        kept = _kept(squares, total, explained)
+        if kept and squares[kept - 1] < SMALL * squares[0]:
+            squares, patterns = refined(matrix, patterns)
+    kept = _kept(squares, total, explained)
     cluster = _clusters(squares)
-    kept = _kept(squares, cluster, total, explained) if total > 0.0 else 0
     patterns = patterns[:, :kept] * _signs(patterns[:, :kept], matrix.root)
-    return Principal(days, matrix.users, active, total, squares[:kept], cluster[:kept], patterns)
+    found = Principal(days, matrix.users, active, total, squares[:kept], cluster[:kept], patterns)
+    return found, matrix
 
 
 def _clusters(squares: Floats) -> npt.NDArray[np.int64]:
@@ -97,8 +134,11 @@ def _clusters(squares: Floats) -> npt.NDArray[np.int64]:
     return np.maximum.accumulate(np.where(np.append(True, apart), place, 0))
 
 
-def _kept(squares: Floats, cluster: npt.NDArray[np.int64], total: float, explained: float) -> int:
+def _kept(squares: Floats, total: float, explained: float) -> int:
     """How many components explain enough; clusters that reach down to nothing are nothing."""
+    if total == 0.0:
+        return 0
+    cluster = _clusters(squares)
     ends = np.flatnonzero(np.append(cluster[1:] != cluster[:-1], True))
     ends = ends[squares[ends] > TIE * squares[0]]
     enough = np.cumsum(squares)[ends] >= (explained - TIE) * total

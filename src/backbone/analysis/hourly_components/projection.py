@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg.cython_blas  # type: ignore[import-untyped, unused-ignore] # noqa: F401
 
-from backbone.analysis.hourly_components.hour_matrix import BLOCK, HourMatrix, Positions, centre, put
+from backbone.analysis.hourly_components.hour_matrix import BLOCK, FILLED, HourMatrix, Positions, centre, fill
 from backbone.analysis.kernels.compiled import Floats, compiled
 
 # Numba's `np.dot` is SciPy's; it is loaded above so that whoever limits the threads of BLAS finds it.
@@ -55,38 +55,39 @@ def project(matrix: HourMatrix, space: Room, user: int, filled: bool) -> tuple[i
 
     Parameters
     ----------
-    space : `entries` and `user` are filled.
+    space : `entries` and `user` are filled; the lanes that are not taken with zeros.
     user : where to begin.
-    filled : whether to take those who were active on more than half of the days, or the others.
+    filled : whether to take those whose columns are filled, or the others.
 
     Returns
     -------
     Where to go on, and the number of users taken.
     """
     starts, day, events, place = matrix.starts, matrix.day, matrix.events, matrix.place
-    by_row, block, entries, first = space.by_row, space.block, space.entries, matrix.first
-    lanes = 0
-    if filled:
-        block[:] = 0.0
-    sums = np.zeros(by_row.shape[1])
+    by_row, block, entries, users, first = space.by_row, space.block, space.entries, space.user, matrix.first
+    rows, lanes = len(matrix.root), 0
     while user < len(starts) - 1 and lanes < BLOCK:
-        start, stop = starts[user], starts[user + 1]
-        if (2 * (stop - start) > matrix.days) == filled:
-            space.user[lanes] = user
-            if filled:
-                put(matrix, user, block, lanes)
-            else:
-                for k in range(len(sums)):
-                    sums[k] = 0.0
-                for i in range(start, stop):
-                    count, row = events[i], place[day[i] - first]
-                    for k in range(len(sums)):
-                        sums[k] += count * by_row[row, k]
-                for k in range(len(entries)):
-                    entries[k, lanes] = sums[k]
+        if (FILLED * (starts[user + 1] - starts[user]) > rows) == filled:
+            users[lanes] = user
             lanes += 1
         user += 1
     if filled and lanes:
+        block[:] = 0.0
+        fill(matrix, users[:lanes], block)
         centre(block, matrix.root, matrix.days)
         np.dot(space.weights, block, entries)
+        return user, lanes
+    sums = np.zeros(by_row.shape[1])
+    for lane in range(lanes):
+        for k in range(len(sums)):
+            sums[k] = 0.0
+        for i in range(starts[users[lane]], starts[users[lane] + 1]):
+            count, row = events[i], place[np.uint32(day[i] - first)]
+            for k in range(len(sums)):
+                sums[k] += count * by_row[row, k]
+        for k in range(len(entries)):
+            entries[k, lane] = sums[k]
+    for k in range(len(entries)):
+        for lane in range(lanes, BLOCK):
+            entries[k, lane] = 0.0
     return user, lanes

@@ -8,14 +8,14 @@ from functools import partial
 import pyarrow as pa
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
-from backbone.analysis.groups import Kernel
+from backbone.analysis.groups import Kernel, one_by_one
 from backbone.analysis.hourly_components.components_kernel import ComponentsKernel, restored
 from backbone.analysis.hourly_components.counting import Counts
 from backbone.analysis.hourly_components.drivers_kernel import DriversKernel
 from backbone.analysis.hourly_components.loadings_kernel import LoadingsKernel
-from backbone.analysis.hourly_components.scores_kernel import ScoresKernel
 from backbone.analysis.hourly_components.summary import components_table, hours_table
 from backbone.analysis.map_groups import map_groups
+from backbone.contract import quote_identifier
 from backbone.engines.held import fresh
 from backbone.engines.rows import Rows
 
@@ -57,10 +57,9 @@ class Results:
         self._calendar = None if observed else counts.days
         self._staged = {"cells": counts.cells, "users": counts.users}
         self._tables: dict[str, pa.Table] = {}
-        principal = self._mapped("principal", ComponentsKernel(self._calendar, explained))
-        found = self._engine.stream(f"select * from {principal}").read_all()
-        hours = found.column("hour").to_pylist()
-        self._hours = {hour: restored(found, index) for index, hour in enumerate(hours)}
+        found = self._mapped("found", ComponentsKernel(self._calendar, explained))
+        hours = f"select hour, found from {found} where code is null order by hour"
+        self._hours = restored(self._engine.stream(hours).read_all())
 
     def rows(self, name: str) -> Rows:
         """A table that stays inside the engine, in any order; dropping it drops them all."""
@@ -103,7 +102,8 @@ class Results:
         )
 
     def _scores(self) -> str:
-        return self._mapped("scores", ScoresKernel(self._hours))
+        columns = "hour, code, days, events, score, relative, share, component"
+        return f"(select {columns} from {self._staged['found']} where code is not null)"
 
     def _outliers(self) -> str:
         """The scores that are outliers."""
@@ -134,12 +134,12 @@ class Results:
     def _mapped(self, name: str, kernel: Kernel, cells: str | None = None) -> str:
         """The staged result of a kernel over the cells of every hour."""
         sql = cells or f"select * from {self._staged['cells']}"
-        values = {"code": "code", "day": "day", "events": "cast(events as double)"}
+        values = {name: quote_identifier(name) for name in ("code", "day", "events")}
         if name not in self._staged:
             # Hours are worked on in parallel already; threads within LAPACK would get into each other's way.
             with threadpool_limits(1, user_api="blas"):
                 self._staged[name] = map_groups(
-                    self._engine, sql, ["hour"], values, kernel, order=["code", "day"]
+                    self._engine, sql, ["hour"], values, kernel, order=["code", "day"], parts=one_by_one
                 )
         return self._staged[name]
 

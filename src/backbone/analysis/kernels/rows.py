@@ -239,11 +239,27 @@ def measure(
         per_unit[j] = 0.0
         if spread != 0.0:  # NaN where squares overflow, which the model will be found to be then
             per_unit[j] = 1.0 / spread if 1e-150 < spread < 1e150 else np.nan
+        elif _varies(block, j, start, stop, used, first[j]):  # by so little that its squares are 0
+            per_unit[j] = np.nan
         variance = deviation[j] / used
         rounding = used * mean[j] * np.finfo(np.float64).eps
         constant = variance <= used * np.finfo(np.float64).eps * variance + rounding * rounding
         deviation[j] = np.sqrt(variance) if scale and not constant else 1.0
     return Totals(used, positive, weight, positive_weight, target_mean, target_squares / weight)
+
+
+@compiled
+def _varies(block: Block, column: int, start: int, stop: int, used: int, usual: float) -> bool:
+    """Whether any row with weight has another value in a column."""
+    x, w = matrix(block.x, block.d + 1, block.stride), vector(block.w, block.stride)
+    for begin in range(start, stop, block.rows):
+        n = used
+        if stop - start > block.rows:
+            n = load(block, begin, min(begin + block.rows, stop))
+        for i in range(n):
+            if w[i] > 0.0 and x[column, i] != usual:
+                return True
+    return False
 
 
 @compiled

@@ -41,6 +41,12 @@ class Shrinkage:
         found = engine.stream(f"select * from {staged}").read_all().to_pylist()
         engine.drop(staged)
         row = found[0] if found else {}
+        if row.get("status") == "not_converged":
+            raise ValueError(
+                "the model of all rows, which groups are pulled towards, did not converge: a feature is "
+                "too large to be squared, or classes can be separated and no penalty holds the coefficients; "
+                "leave out such rows, set a penalty, or use prior=None"
+            )
 
         def listed(prefix: str, missing: float) -> Any:
             values = [row.get(f"{prefix}_{name}") for name in training.features]

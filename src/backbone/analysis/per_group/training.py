@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ RESERVED = re.compile(rf"{KEY}\d+|{LABEL}|{TARGET}|{WEIGHT}|{FOLD}", re.IGNORECA
 FLOAT = re.compile(r"^(FLOAT|DOUBLE)$")
 NO_KEY = re.compile(r"^(BLOB|INTERVAL|BIT|STRUCT.*|MAP.*|UNION.*|.*\[\d*\])$")
 NUMBER = re.compile(r"^(BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$")
+WHOLE = re.compile(r"^(BOOLEAN|U?(TINY|SMALL|BIG)INT|U?INTEGER)$")
 MOST_CLASSES = 1_000
 RESULTS = (  # columns of a table of models, which no key may be called
     *("status", "n_rows", "n_missing", "n_negative", "n_positive", "class_counts", "classes", "inputs"),
@@ -141,7 +143,9 @@ def described(
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise ValueError(f"expected each column in one part; {', '.join(twice)} has two of by, features, …")
     if taken := sorted(
-        name for name in by if name in RESULTS or name.startswith(("coef_", "mean_", "scale_"))
+        name
+        for name in by  # SQL knows no upper and lower case
+        if name.lower() in RESULTS or name.lower().startswith(("coef_", "mean_", "scale_"))
     ):
         raise ValueError(
             f"the table of models has columns of its own called {', '.join(taken)}; rename the key"
@@ -157,13 +161,10 @@ def described(
                 f"expected numbers in {name!r}, found {types[name]}; make it one or several numbers"
             )
     missing = " or ".join(_lacks(name, types[name]) for name in by)
-    light = f"count(*) filter (where {quote_identifier(weight)} < 0)" if weight is not None else "0"
-    without, negative = rows.engine.fetch(
-        f"select count(*) filter (where {missing}), {light} from ({rows.sql}) as t"
-    )[0]
-    if negative:
+    without = _count(rows, missing) if _may_lack(rows, by, types) else 0
+    if weight is not None and (negative := _count(rows, f"{quote_identifier(weight)} < 0")):
         raise ValueError(f"expected weights of 0 or more in {weight!r}, found {negative} negative ones")
-    found = _classes(rows, target, classes) if classifies else None
+    found = _classes(rows, target, types[target], classes) if classifies else None
     called = [
         *keys_sql(by, types),
         *map(quote_identifier, features),
@@ -227,18 +228,37 @@ def _lacks(name: str, kind: str) -> str:
     return f"{column} is null" + (f" or {column} = cast('nan' as {kind})" if FLOAT.match(kind) else "")
 
 
-def _classes(rows: Rows, target: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
-    """The labels of a target, in order."""
+def _may_lack(rows: Rows, by: Sequence[str], types: Mapping[str, str]) -> bool:
+    """Whether a row may lack a part of its key: told by counts, which Parquet files keep."""
+    counts = ", ".join(f"count({quote_identifier(name)})" for name in by)
+    every, *present = rows.engine.fetch(f"select count(*), {counts} from ({rows.sql}) as t")[0]
+    return any(FLOAT.match(types[name]) for name in by) or any(n < every for n in present)
+
+
+def _count(rows: Rows, condition: str) -> int:
+    return int(rows.engine.fetch(f"select count(*) from ({rows.sql}) as t where {condition}")[0][0])
+
+
+def _distinct(rows: Rows, target: str, kind: str) -> list[Any]:
+    """The finite values of a column, in order; MOST_CLASSES + 1 of more than that."""
     name = quote_identifier(target)
-    found = [
-        row[0]
-        for row in rows.engine.fetch(
-            f"select distinct {name} from ({rows.sql}) as t where {name} is not null order by 1 "
-            f"limit {MOST_CLASSES + 1}"
-        )
-        if row[0] == row[0]
-    ]
+    if WHOLE.match(kind):  # two neighbours have nothing between them, and Parquet files keep both ends
+        least, most = rows.engine.fetch(f"select min({name}), max({name}) from ({rows.sql}) as t")[0]
+        if least is None or most - least <= 1:
+            return [] if least is None else sorted({least, most})
+    listed = rows.engine.fetch(
+        f"select distinct {name} from ({rows.sql}) as t where {name} is not null order by 1 "
+        f"limit {MOST_CLASSES + 1}"
+    )
+    return [row[0] for row in listed if not isinstance(row[0], float) or math.isfinite(row[0])]
+
+
+def _classes(rows: Rows, target: str, kind: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
+    """The labels of a target, in order."""
+    found = _distinct(rows, target, kind)
     if given is not None:
+        if len(set(given)) < len(given):
+            raise ValueError(f"expected different classes, found {list(given)}")
         if strange := [label for label in found if label not in given]:
             raise ValueError(f"expected {target!r} to hold {list(given)}, found {strange[:5]} too")
         return tuple(given)

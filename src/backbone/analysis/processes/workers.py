@@ -103,10 +103,5 @@ def small_parts(groups: Groups) -> Iterator[Groups]:
     while first < len(groups):
         full = int(np.searchsorted(offsets, offsets[first] + PART_ROWS, side="right")) - 1
         last = min(max(full, first + 1), first + PART_GROUPS, len(groups))
-        start, end = int(offsets[first]), int(offsets[last])
-        yield Groups(
-            groups.keys.slice(first, last - first),
-            offsets[first : last + 1] - start,
-            {name: values[start:end] for name, values in groups.values.items()},
-        )
+        yield groups.part(first, last)
         first = last

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from backbone.exploitation.checks import AcceptedValues, InRange, NotNull
 from backbone.exploitation.model import SqlModel, Step
 from backbone.pipeline import Pipeline, Source
@@ -62,9 +64,12 @@ pipeline = Pipeline(
     ],
     parameters={"c": 1.0, "prior": "none", "min_rows": 1, "folds": 5},
     limits={
-        "c": ("a number above 0 (inf for no penalty)", lambda c: c > 0),
+        "c": (
+            "a number above 0 (inf for no penalty)",
+            lambda c: type(c) is not bool and c > 0 and 1.0 / c < math.inf,  # the penalty is 1 / c
+        ),
         "prior": ('"none" or "global"', lambda prior: prior in ("none", "global")),
-        "min_rows": ("a whole number from 1", lambda rows: isinstance(rows, int) and rows >= 1),
-        "folds": ("a whole number from 2 to 127", lambda n: isinstance(n, int) and 2 <= n <= 127),
+        "min_rows": ("a whole number from 1", lambda rows: type(rows) is int and rows >= 1),
+        "folds": ("a whole number from 2 to 127", lambda n: type(n) is int and 2 <= n <= 127),
     },
 )

@@ -1,64 +1,23 @@
-"""Kernel: how much each user stands out in each hour, a row per hour and user."""
+"""How much each user of an hour stands out in the directions that are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
-from backbone.analysis.groups import Groups
-from backbone.analysis.hourly_components.components_kernel import each
-from backbone.analysis.hourly_components.hour_matrix import BLOCK, HourMatrix, Integers, Positions
+from backbone.analysis.hourly_components.hour_matrix import BLOCK, HourMatrix, Integers, Positions, totals
 from backbone.analysis.hourly_components.principal import TIE, Principal
 from backbone.analysis.hourly_components.projection import Room, project, room
 from backbone.analysis.kernels.compiled import Floats, compiled
 
 
-@dataclass(frozen=True)
-class ScoresKernel:
-    """From the cells of each hour to the scores of its users.
-
-    Parameters
-    ----------
-    hours : the components of every hour.
-    """
-
-    hours: Mapping[int, Principal]
-
-    def schema(self, keys: pa.Schema) -> pa.Schema:
-        return pa.schema(
-            [
-                *keys,
-                pa.field("code", pa.int32()),
-                pa.field("days", pa.int32()),
-                pa.field("events", pa.float64()),
-                pa.field("score", pa.float64()),
-                pa.field("relative", pa.float64()),
-                pa.field("share", pa.float64()),
-                pa.field("component", pa.int32()),
-            ]
-        )
-
-    def __call__(self, groups: Groups) -> pa.RecordBatch:
-        schema = self.schema(groups.keys.schema)
-        batches = []
-        for index, (hour, cells) in enumerate(each(groups)):
-            scores = scored(cells[0], self.hours[hour].matrix(*cells), self.hours[hour])
-            key = groups.keys.take(pa.array(np.full(len(scores.code), index))).columns
-            *columns, component = scores
-            ranked = pa.array(component, mask=component == 0)
-            batches.append(pa.RecordBatch.from_arrays([*key, *map(pa.array, columns), ranked], schema=schema))
-        return pa.concat_batches(batches)
-
-
 class Scores(NamedTuple):
-    """Of each user, shape (users,): what the columns of the kernel's result tell.
+    """Of each user, shape (users,).
 
     Parameters
     ----------
+    days, events : on how many of the days they were active, and how many events they had.
     component : its rank; 0 where nothing of the user's varies.
     """
 
@@ -82,9 +41,8 @@ def scored(code: Integers, matrix: HourMatrix, found: Principal) -> Scores:
         size = np.bincount(found.cluster)[component - 1]
         np.minimum(score, 1.0, out=score)  # but for rounding
         relative = score * np.sqrt(found.users / size)
-    events = np.add.reduceat(matrix.events, first)
     days = np.diff(matrix.starts).astype(np.int32)
-    return Scores(code[first], days, events, score, relative, share, component)
+    return Scores(code[first], days, totals(matrix), score, relative, share, component)
 
 
 @compiled

@@ -1,0 +1,121 @@
+"""Data that no model can be made of, or that looks like something else, is told and not fitted silently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+
+from backbone import PerGroup
+from backbone.engines import own_engine
+from backbone.engines.duckdb_groups import GroupedRows
+from backbone.engines.protocol import Engine
+
+PARTS: dict[str, Any] = {"by": "k", "features": ["x", "z"], "target": "y"}
+
+
+def _rows(seed: int = 0, rows: int = 400) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x, z = rng.normal(size=(2, rows))
+    return {"k": rng.integers(0, 20, rows), "x": x, "z": z, "y": (x + rng.normal(size=rows) > 0) * 1}
+
+
+@pytest.mark.parametrize("strength", ["cv", 1.0])
+@pytest.mark.parametrize("estimator", [LogisticRegression(), Ridge()])
+def test_groups_are_not_pulled_towards_a_model_that_did_not_converge(
+    estimator: object, strength: float | str
+) -> None:
+    rows = _rows()
+    rows["x"][0] = 1e160
+    with pytest.raises(ValueError, match=r"model of all rows.* did not converge"):
+        PerGroup(estimator, prior="global", strength=strength).fit(pa.table(rows), **PARTS)
+
+
+def test_separable_rows_without_a_penalty_are_no_model_to_be_pulled_towards() -> None:
+    rows = _rows()
+    rows["y"] = (rows["x"] > 0) * 1
+    with pytest.raises(ValueError, match="did not converge"):
+        PerGroup(LogisticRegression(C=np.inf), prior="global", strength=1.0).fit(pa.table(rows), **PARTS)
+
+
+@pytest.mark.parametrize("rows", [5, 9_000])  # of one block, and of several
+@pytest.mark.parametrize("size", [1e-170, 1e160])
+def test_columns_whose_squares_are_out_of_range_have_no_fitted_model(size: float, rows: int) -> None:
+    x = np.arange(float(rows)) * size
+    table = pa.table({"k": [1] * rows, "x": x, "z": np.arange(rows) % 2, "y": np.arange(rows)})
+    assert PerGroup(LinearRegression()).fit(table, **PARTS).table["status"].to_pylist() == ["not_converged"]
+
+
+@pytest.mark.parametrize("rows", [5, 9_000])
+def test_constant_columns_are_no_such(rows: int) -> None:
+    x = np.full(rows, 0.1)
+    table = pa.table({"k": [1] * rows, "x": x, "z": np.arange(rows) % 2, "y": np.arange(rows) % 3})
+    models = PerGroup(LinearRegression()).fit(table, **PARTS).table
+    assert models["status"].to_pylist() == ["fitted"]
+    assert models["coef_x"].to_pylist() == [0.0]
+
+
+@pytest.mark.parametrize("key", ["Intercept", "STATUS", "Coef_x", "Mean_x"])
+def test_a_key_that_sql_takes_for_a_column_of_the_models_is_refused(key: str) -> None:
+    rows = _rows()
+    rows[key] = rows.pop("k")
+    with pytest.raises(ValueError, match="rename the key"):
+        PerGroup(LogisticRegression()).fit(pa.table(rows), **(PARTS | {"by": key}))
+
+
+def test_an_infinite_target_is_missing() -> None:
+    rows = _rows()
+    rows["y"] = rows["y"].astype(float)
+    rows["y"][:2] = [np.inf, np.nan]
+    models = PerGroup(LogisticRegression()).fit(pa.table(rows), **PARTS)
+    assert models.path == "kernel"
+    assert sum(models.table["n_missing"].to_pylist()) == 2
+
+
+def test_classes_that_are_the_same_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected different classes"):
+        PerGroup(LogisticRegression(), classes=[1, 1]).fit(pa.table(_rows()), **PARTS)
+
+
+def test_a_feature_that_is_called_as_parameters_are() -> None:
+    rows = _rows()
+    rows["$class_0"] = rows.pop("z")
+    found = PerGroup(LogisticRegression()).fit(pa.table(rows), by="k", features=["x", "$class_0"], target="y")
+    expected = PerGroup(LogisticRegression()).fit(pa.table(_rows()), **PARTS)
+    assert found.table["coef_$class_0"] == expected.table["coef_z"]
+
+
+@pytest.fixture(name="engine")
+def _engine() -> Iterator[Engine]:
+    with own_engine("200MB", 2) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize("target", [pa.int64(), pa.bool_()])
+@pytest.mark.parametrize("most", [5, 150])  # too few to be packed at all; several ranges
+def test_how_much_is_sorted_at_a_time_changes_no_bit(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, target: pa.DataType, most: int
+) -> None:
+    rng = np.random.default_rng(3)
+    n = 2_000
+    columns = {"k": rng.integers(0, 40, n), "x": rng.integers(0, 9, n), "z": rng.integers(-4, 4, n)}
+    table = pa.table(columns | {"y": pa.array(rng.integers(0, 2, n)).cast(target)})
+    at_once = PerGroup(LogisticRegression()).fit(table, **PARTS).table
+    monkeypatch.setattr(GroupedRows, "_most_packed", most)
+    assert PerGroup(LogisticRegression()).fit(table, **PARTS).table.equals(at_once)
+    engine.show("t", table)
+    assert engine.are_distinct("select * from t") == (
+        len({*zip(*table.to_pydict().values(), strict=True)}) == n
+    )
+    assert engine.are_distinct("select distinct * from t")
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64()])
+def test_rows_without_a_key_are_refused(engine: Engine, kind: pa.DataType) -> None:
+    engine.show("t", pa.table({"k": [2, None, 1], "x": pa.array([1, 2, 3], kind)}))
+    with pytest.raises(ValueError, match=r"expected no null .*\['k'\]"):
+        engine.map_groups("found", "select * from t", ["k"], {"x": "x"}, iter)
