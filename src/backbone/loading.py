@@ -261,6 +261,7 @@ def _loaded(
             "Nothing was run.",
             "let it read a source with an event_time, or drop `together` and `previous`",
         )
+    keep_days = _keep_days(model, pipeline, parameters)
     lookback = look_back(model, parameters)
     facts: list[Any] = [code.mark, cadence, lookback, sorted(model.whole), sorted(used.items())]
     if model.together:
@@ -278,7 +279,26 @@ def _loaded(
         measures,
         text=code.text,
         lookback=lookback,
+        keep_days=keep_days,
     )
+
+
+def _keep_days(model: Model, pipeline: Pipeline, parameters: Mapping[str, Any]) -> int:
+    """For how many days a model's rows are kept; no part of its fingerprint, as it changes no row."""
+    if not isinstance(model, Step) or model.retention is None:
+        return 0
+    if not model.previous:
+        raise PipelineError(
+            model.dataset,
+            "it keeps its rows for some days only, and does not go on from them",
+            "Nothing was run.",
+            "drop `retention`, or let it go on from its own rows with `previous`",
+        )
+    if model.retention.days not in parameters:
+        raise PipelineError(
+            model.dataset, f"the pipeline {pipeline.name} has no parameter {model.retention.days!r}"
+        )
+    return int(parameters[model.retention.days])
 
 
 def _aggregate(parser: ParsedSql, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:

@@ -18,7 +18,8 @@ from backbone.dataset import Receipt, instant_of, windows_between
 from backbone.engines import open_engine
 from backbone.engines.protocol import Engine
 from backbone.errors import BackboneError, PipelineError, SettingsError
-from backbone.exploitation.build import Due, build, build_shared
+from backbone.exploitation.build import build, build_shared
+from backbone.exploitation.compute import Due
 from backbone.exploitation.lists import list_state, write_lists
 from backbone.exploitation.model import LoadedModel, computed_together
 from backbone.formatted.duplicates import remove_revived

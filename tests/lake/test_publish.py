@@ -51,7 +51,7 @@ class Desk:
         self,
         table: pa.Table,
         remove: Iterable[str] | None = None,
-        transaction: str | None = None,
+        transaction: str | tuple[str, int] | None = None,
         receipt: Receipt = RECEIPT,
     ) -> int:
         staged = self.stage(table)
@@ -200,6 +200,15 @@ def test_a_publish_that_has_happened_is_not_repeated(desk: Desk) -> None:
     assert desk.publish(numbers(2), remove=(), transaction="b") == 1
     assert desk.publish(numbers(3), transaction="a") == 1
     assert desk.rows() == [(1,), (2,)]
+
+
+def test_of_a_numbered_publish_only_the_last_is_remembered(desk: Desk) -> None:
+    for number in range(3):
+        assert desk.publish(numbers(number), remove=(), transaction=("a", number + 1)) == number
+    assert desk.publish(numbers(9), remove=(), transaction=("a", 3)) == 2
+    assert desk.publish(numbers(9), remove=(), transaction=("a", 1)) == 2
+    assert desk.publish(numbers(3), remove=(), transaction=("b", 1)) == 3
+    assert desk.rows() == [(0,), (1,), (2,), (3,)]
 
 
 def test_receipts_are_read_back_as_they_were_written(desk: Desk) -> None:

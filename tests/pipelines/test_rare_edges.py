@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,51 +13,29 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from rare_edges_project import (
+    COUNTS,
+    HOUR,
+    QUICK,
+    START,
+    TABLES,
+    Count,
+    built,
+    contents,
+    deliver,
+    project,
+    table,
+    whole,
+)
 
 from backbone.analysis.rare_edges.detector import RareEdgeDetector
-from backbone.dataset import instant_of
 from backbone.errors import SettingsError, WindowRefused
 from backbone.exploitation.build import build
-from backbone.operations.query import open_tables
 from backbone.pipelines import rare_edges
 from backbone.pipelines.rare_edges.sample import Sample, write_sample
-from backbone.runner import RunResult
 from conftest import Trial
-from projects import receipt_of
 
-TABLES = ("edge_hour", "edge_state", "rare_edge")
-QUICK = "training_hours = 20\ncooldown_hours = 3\nslope = -0.8\nintercept = 2.0\n"
-START = datetime(2026, 1, 1, 21, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-HEADER = "started_at,source,destination,connections\n"
-
-
-def project(root: Path, settings: str = "") -> Trial:
-    trial = Trial(root, source="connection")
-    trial.write(
-        root / "backbone.toml",
-        '[project]\npipelines = ["backbone.pipelines.rare_edges"]\n[engine]\nthreads = 2\n'
-        f"[pipelines.rare_edges]\n{settings}\n",
-    )
-    return trial
-
-
-def table(trial: Trial, sql: str) -> pa.Table:
-    found = trial.open()
-    with found.engine("question") as engine:
-        open_tables(found.lake, engine)
-        return engine.stream(sql).read_all()
-
-
-def contents(trial: Trial) -> dict[str, list[tuple[Any, ...]]]:
-    return {name: trial.rows(f"select * from exploitation.{name} order by all") for name in TABLES}
-
-
-def built(result: RunResult, name: str) -> list[int]:
-    """The windows of a table that a run replaced, as hours since `START`."""
-    receipt = receipt_of(result, f"exploitation.{name}")
-    windows = () if receipt is None else receipt.windows
-    return [(instant_of(low) - START) // HOUR for low, _ in windows]
+NAMED = Path(__file__).with_name("named_edges.csv")
 
 
 @dataclass(frozen=True)
@@ -66,7 +46,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    trial = project(tmp_path_factory.mktemp("demo"))
+    trial = project(tmp_path_factory.mktemp("demo"), "state_days = 0")
     sample = write_sample(trial.root)
     trial.run_well()
     return Demo(trial, sample)
@@ -109,12 +89,12 @@ def test_the_tables_are_those_of_the_detector(demo: Demo) -> None:
 
 
 def state_as_of(trial: Trial, instant: datetime) -> pa.Table:
-    """The last row of each edge, read from one day alone."""
+    """The last row of each edge, read from the 24 hours alone that end with the last window that has rows."""
     before = f"window_start < timestamptz '{instant.isoformat()}'"
+    last = f"(select max(window_start) from exploitation.edge_state where {before})"
     found = table(
         trial,
-        "select * from exploitation.edge_state where "
-        f"window_date = (select max(window_date) from exploitation.edge_state where {before}) and {before} "
+        f"select * from exploitation.edge_state where window_start > {last} - interval 24 hours and {before} "
         "qualify row_number() over (partition by source, destination order by window_start desc) = 1",
     )
     return found.sort_by([(name, "ascending") for name in ("source", "destination")])
@@ -149,43 +129,25 @@ def test_names_of_your_own(tmp_path: Path) -> None:
     trial = Trial(tmp_path, source="flow")
     trial.write(tmp_path / "named_edges.py", code)
     trial.write(tmp_path / "backbone.toml", '[project]\npipelines = ["named_edges"]\n')
-    trial.drop(
-        "started_at,executable,arguments,host_name,port,protocol\n"
-        "2026-01-01 10:05:00,/usr/sbin/nginx,worker -g,eu-1.snowflakecomputing.com,80,TCP\n"
-        "2026-01-01 10:45:00,/opt/nginx,worker,us.west.snowflakecomputing.com,80,TCP\n"
-        "2026-01-01 10:50:00,curl,,localhost,80,TCP\n"
+    with NAMED.open(encoding="utf-8", newline="") as file:
+        pairs = list(csv.DictReader(file))
+    given = [name for name in pairs[0] if not name.startswith("expected_")]
+    lines = [given, *([pair[name] for name in given] for pair in pairs)]
+    trial.drop("".join(",".join(line) + "\n" for line in lines))
+    trial.run_well()
+    expected = Counter(
+        (pair["started_at"][:13], pair["expected_source"], pair["expected_destination"]) for pair in pairs
     )
-    trial.run_well()
-    assert trial.rows("select source, destination, connections from exploitation.edge_hour order by 1") == [
-        ("curl", "localhost 80 TCP", 1),
-        ("nginx worker", "snowflakecomputing.com 80 TCP", 2),
-    ]
-    assert trial.value("select count(*) from exploitation.edge_state") == 2
+    found = trial.rows(
+        "select strftime(window_start, '%Y-%m-%d %H'), source, destination, connections "
+        "from exploitation.edge_hour"
+    )
+    assert {row[:3]: row[3] for row in found} == expected
+    assert len(found) == len(expected) < len(pairs)
+    assert trial.value("select sum(seen) from exploitation.edge_state") == len(found)
 
 
-# --- a small project, whose hours are told apart one by one ---
-
-Count = tuple[int, str, str, int]
-COUNTS: list[Count] = [
-    (hour, source, destination, 5 + (hour * (1 + len(source)) + ord(destination[0])) % 7)
-    for hour in range(60)
-    for source, destination in (("a", "x"), ("a", "y"), ("bb", "x"), ("bb", "z"))
-    if (hour * len(source) + ord(destination[0])) % 3 and hour not in (7, 8, 9, 30, 31, 50)
-]
-COUNTS += [(26, "a", "late", 3), (40, "a", "x", 300), (41, "bb", "z", 90), (48, "bb", "z", 4000)]
-
-
-def deliver(trial: Trial, counts: list[Count], name: str) -> None:
-    rows = "".join(f"{START + hour * HOUR:%Y-%m-%d %H:%M},{s},{d},{n}\n" for hour, s, d, n in counts)
-    trial.drop(HEADER + rows, name)
-
-
-def whole(root: Path, counts: list[Count], settings: str = QUICK) -> Trial:
-    root.mkdir()
-    trial = project(root, settings)
-    deliver(trial, counts, "all.csv")
-    trial.run_well()
-    return trial
+# --- small projects, whose hours are told apart one by one ---
 
 
 @pytest.mark.parametrize("settings", [QUICK, QUICK + "retire_days = 1\nfloor = 0.5\n"])
@@ -270,7 +232,7 @@ def test_an_edge_that_was_away_for_long_starts_anew(tmp_path: Path) -> None:
         "select window_start, first_seen, seen from exploitation.edge_state where source = 'a' order by 1"
     )
     hours = [((at - START) // HOUR, (first - START) // HOUR, seen) for at, first, seen in rows]
-    assert hours == [(0, 0, 1), (5, 0, 0), (75, 75, 1)], "carried into one day, not into the next"
+    assert hours == [(0, 0, 1), (17, 0, 0), (75, 75, 1)], "carried along once, not when it is too long ago"
 
 
 @pytest.mark.parametrize(

@@ -11,19 +11,20 @@ from conftest import Trial
 HEAD = '[project]\npipelines = ["backbone.pipelines.rare_edges"]\n[engine]\nthreads = 2\n'
 
 
-def fed(root: Path, file: Path, columns: str) -> Trial:
+def fed(root: Path, file: Path, columns: str, settings: str = "") -> Trial:
     if not file.is_file():
         pytest.skip(f"the real data is not there: {file}")
     trial = Trial(root, source="connection")
     section = f'[sources.connection]\npath = "{file}"\ncolumns = {{ {columns} }}\n'
-    trial.write(root / "backbone.toml", HEAD + section)
+    trial.write(root / "backbone.toml", HEAD + section + f"[pipelines.rare_edges]\n{settings}\n")
     trial.run_well()
     return trial
 
 
 def test_a_timetable_gives_no_alert(tmp_path: Path, shared_data: Path) -> None:
     flights = shared_data / "flights" / "flights_1_6.csv.gz"
-    trial = fed(tmp_path, flights, 'started_at = "time_hour", source = "origin", destination = "dest"')
+    columns = 'started_at = "time_hour", source = "origin", destination = "dest"'
+    trial = fed(tmp_path, flights, columns, "state_days = 0")
     assert trial.rows(
         "select count(*), count(distinct (source, destination)) from exploitation.edge_hour"
     ) == [(140_677, 213)]

@@ -90,6 +90,7 @@ def main(project: Path, folder: Path, every: int, offset: int) -> None:
     import sklearn.metrics  # noqa: F401
 
     import backbone.analysis.hourly_components.estimator
+    import backbone.analysis.rare_edges.detector
     import backbone.engines.duckdb  # noqa: F401
     from backbone.runner import open_project, run
     from projects import NOW, accounts, contents, deliveries

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -106,8 +107,50 @@ def _activity(root: Path) -> TinyProject:
     return project
 
 
+FIRST = datetime(2026, 2, 1)
+EDGES = """
+[project]
+pipelines = ["backbone.pipelines.rare_edges"]
+[engine]
+threads = 2
+[pipelines.rare_edges]
+training_hours = 10
+cooldown_hours = 3
+state_days = 1
+"""
+
+
+def _edges(root: Path) -> TinyProject:
+    """Connections by the hour over four days, to be computed at once; an hour of each day is rare."""
+    project = TinyProject(root)
+    (root / "backbone.toml").write_text(EDGES, encoding="utf-8")
+    project.drop("connection", "first.csv", _connections(range(96)))
+    return project
+
+
+def _watched_edges(root: Path) -> TinyProject:
+    """The same computed; then the first hours of the next day, and late ones of a day that is not kept."""
+    project = _edges(root)
+    assert project.run().ok
+    project.drop("connection", "next.csv", _connections(range(96, 98)))
+    project.drop("connection", "late.csv", _connections(range(20, 21)))
+    return project
+
+
+def _connections(hours: range) -> list[str]:
+    rows = [
+        f"{FIRST + timedelta(hours=hour):%Y-%m-%dT%H}:30:00,host-{edge},service,{5 + hour % 24 // 20 * 500}"
+        for hour in hours
+        for edge in range(6)
+        if (hour + edge) % 3
+    ]
+    return ["started_at,source,destination,connections", *rows]
+
+
 KINDS = {
     "activity": _activity,
+    "edges": _edges,
+    "watched edges": _watched_edges,
     "new without keys": _new_without_keys,
     "grown without keys": _without_keys,
     "new": _new,
@@ -116,7 +159,8 @@ KINDS = {
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param(k, marks=[pytest.mark.long] if k == "activity" else []) for k in KINDS]
+    "kind",
+    [pytest.param(k, marks=[pytest.mark.long] if k in ("edges", "activity") else []) for k in KINDS],
 )
 @pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.long)])
 def test_every_crash_point(kind: str, every: int, tmp_path: Path) -> None:

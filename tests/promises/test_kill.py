@@ -22,6 +22,13 @@ SETTINGS = """
 [project]
 pipelines = ["backbone.pipelines.movie_rentals"]
 """
+EDGES = """
+[project]
+pipelines = ["backbone.pipelines.rare_edges"]
+[pipelines.rare_edges]
+training_hours = 10
+state_days = 1
+"""
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def _scenario(name: str, root: Path) -> Scenario:
 
 @pytest.fixture(scope="module")
 def scenarios(tmp_path_factory: pytest.TempPathFactory) -> list[Scenario]:
-    """A new project, and one in which late, corrected and further files meet what is there."""
+    """A new project, one in which late, corrected and further files meet what is there, and one of edges."""
     folder = tmp_path_factory.mktemp("kill")
     sample = folder / "sample"
     write_sample(sample, 1)
@@ -94,7 +101,27 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory) -> list[Scenario]:
     shutil.copytree(folder / "new-undisturbed", grown)
     _deliver(sample, grown, FIRST, DAYS)
     _correct(grown)
-    return [first, _scenario("grown", grown)]
+    return [first, _scenario("grown", grown), _scenario("edges", _edges(folder / "edges"))]
+
+
+def _edges(root: Path) -> Path:
+    """Hourly connections of many edges, of which the last hours are still to be computed."""
+    dropped = root / "landing" / "temporal" / "connection"
+    dropped.mkdir(parents=True)
+    (root / "backbone.toml").write_text(EDGES, encoding="utf-8")
+    for first, last in ((0, 90), (90, 99)):
+        rows = [
+            f"2026-01-{1 + hour // 24:02} {hour % 24:02}:10:00,host-{edge},a,{5 + hour % 31 // 30 * 400}\n"
+            for hour in range(first, last)
+            for edge in range(200)
+            if (hour + edge) % 3
+        ]
+        file = dropped / f"{first}.csv"
+        file.write_text("started_at,source,destination,connections\n" + "".join(rows), encoding="utf-8")
+        os.utime(file, (1_767_225_600, 1_767_225_600))
+        if not first:
+            assert finished(root, "run")[0] == 0
+    return root
 
 
 def _kill_after(root: Path, seconds: float) -> tuple[bool, float]:

@@ -51,6 +51,7 @@ PARTS: dict[type[exp.Expr], frozenset[str]] = {
         ((exp.Round,), "this decimals"),
         ((exp.Trim,), "this expression position"),
         ((exp.Substring,), "this start length"),
+        ((exp.SplitPart,), "this delimiter part_index"),
         ((exp.Concat,), "expressions safe coalesce"),
         ((exp.Extract,), BINARY),
         ((exp.TimestampTrunc, exp.DateTrunc), "this unit"),

@@ -58,12 +58,15 @@ def _descends(columns: Sequence[list[pa.Array]]) -> bool:
         if pa.types.is_integer(column.type):
             values = column.to_numpy(zero_copy_only=True)
             smaller, same = values[1:] < values[:-1], values[1:] == values[:-1]
+            if np.any(smaller & equal):
+                return True
         else:
             before, after = column.slice(0, len(column) - 1), column.slice(1)
-            smaller = pc.less(after, before).to_numpy(zero_copy_only=False)
             same = pc.equal(after, before).to_numpy(zero_copy_only=False)
-        if np.any(smaller & equal):
-            return True
+            # In groups most rows are as the one before: which of two is smaller is asked of the others only.
+            other = pa.array(np.flatnonzero(~same & equal))
+            if pc.any(pc.less(after.take(other), before.take(other))).as_py():
+                return True
         equal = same & equal
         if not np.any(equal):
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +20,10 @@ def replace_rows(
     staged: Sequence[Staged],
     receipt: Receipt,
     *,
-    transaction: str,
+    transaction: str | tuple[str, int],
     scratch: Path,
     where: str | None,
+    days: Container[str] | None = None,
 ) -> int:
     """Publish staged rows in place of those that meet a condition, and return the version.
 
@@ -34,6 +35,8 @@ def replace_rows(
     ----------
     staged : at least one; all share the table's schema.
     where : SQL over the table's columns; `false` appends, None replaces the whole table.
+    days : those of a partitioned table that can hold such rows, the only ones whose files are opened; all
+        unless said.
     """
     files = [path for part in staged for path in part.files]
     rows = sum(part.rows for part in staged)
@@ -42,7 +45,11 @@ def replace_rows(
         table = lake.read(dataset)
         columns = columns_of(staged[0].schema)
         same = columns == table.columns
-        remove = [] if where == "false" else engine.files_holding(table, where)
+        remove = (
+            []
+            if where == "false"
+            else engine.files_holding(table if days is None else table.of_days(days), where)
+        )
         touched = tuple(remove) if same else table.files
         if touched:
             kept = replace(table, dataset=f"kept.{dataset.replace('.', '_')}", files=touched)

@@ -81,6 +81,16 @@ def _substring(node: exp.Expr) -> Iterator[Complaint]:
         yield "engines differ on a substring that starts before 1", "count from 1", ""
 
 
+def _split_part(node: exp.Expr) -> Iterator[Complaint]:
+    index, delimiter = node.args.get("part_index"), node.args.get("delimiter")
+    number = index.this if isinstance(index, exp.Neg) else index
+    counted = isinstance(number, exp.Literal) and not number.is_string and number.name.strip("0").isdigit()
+    if not counted:
+        yield "engines differ on a part that is not counted from 1 or -1", "write a whole number but 0", ""
+    if not (isinstance(delimiter, exp.Literal) and delimiter.is_string and delimiter.name):
+        yield "engines differ on an empty separator", "write one between quotes", ""
+
+
 def _unit(units: frozenset[str], part: str) -> Rule:
     def rule(node: exp.Expr) -> Iterator[Complaint]:
         unit = node.text(part).upper()
@@ -146,6 +156,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Like: _like,
     exp.Interval: _interval,
     exp.Substring: _substring,
+    exp.SplitPart: _split_part,
     exp.Extract: _unit(EXTRACT_UNITS, "this"),
     exp.TimestampTrunc: _unit(TRUNC_UNITS, "unit"),
     exp.DateTrunc: _unit(TRUNC_UNITS, "unit"),

@@ -150,7 +150,7 @@ def remove_revived(lake: Lake, engine: Engine, source: str, run_id: str, scratch
         duplicate,
         [engine.write(f"select * from {duplicate} where false", scratch)],
         Receipt(run_id=run_id, stage=TRIM, dataset=duplicate, fingerprint=""),
-        transaction=f"{run_id}:{duplicate}:{lake.version(duplicate)}",
+        transaction=("format", lake.version(duplicate) + 1),
         scratch=scratch,
         where=f"(_batch, _row) in (select (_batch, _row) from {formatted})",
     )

@@ -59,7 +59,8 @@ def format_source(
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
     result = Formatted()
-    in_force = {batch for batch, was in known.items() if was.fingerprint == source.fingerprint}
+    fingerprint = source.fingerprint
+    in_force = {batch for batch, was in known.items() if was.fingerprint == fingerprint}
     files = manifest.versions(source.name, source.settings.redelivery)
     kept = {versions[0].batch for versions in files} & in_force
     waiting = [versions for versions in files if versions[0].batch not in kept]
@@ -231,7 +232,7 @@ class _Publishing:
             dataset,
             staged,
             receipt,
-            transaction=f"{receipt.run_id}:{dataset}:{self.lake.version(dataset)}",
+            transaction=("format", self.lake.version(dataset) + 1),
             scratch=self.scratch,
             where=None if whole else where,
         )

@@ -55,14 +55,16 @@ def publish(
     staged: Staged,
     receipt: Receipt,
     *,
-    transaction: str,
+    transaction: str | tuple[str, int],
     remove: Iterable[str] | None = None,
 ) -> int:
     """Commit staged files to a dataset, in place of others, and return the new version.
 
     Parameters
     ----------
-    transaction : identifies this publish; a publish that has already happened is not repeated.
+    transaction : identifies this publish; a publish that has already happened is not repeated. A table
+        remembers every name, for good; of a name with a number it remembers the largest, and all smaller
+        ones have happened.
     remove : addresses of the files that the staged ones replace, as `TableVersion.files` gives them;
         None replaces the whole table. Only this can change its columns.
 
@@ -93,7 +95,7 @@ def _commit(
     dataset: str,
     staged: Staged,
     receipt: Receipt,
-    transaction: str,
+    transaction: str | tuple[str, int],
     remove: Iterable[str] | None,
 ) -> int:
     from deltalake import CommitProperties, Schema
@@ -101,11 +103,12 @@ def _commit(
 
     place = lake.path(dataset)
     table = lake.open(dataset) if lake.exists(dataset) else None
-    if table is not None and table.transaction_version(transaction) is not None:
+    name, number = (transaction, 1) if isinstance(transaction, str) else transaction
+    if table is not None and (table.transaction_version(name) or 0) >= number:
         return table.version()
 
     properties = CommitProperties(
-        custom_metadata={RECEIPT_KEY: receipt.to_json()}, app_transactions=[Transaction(transaction, 1)]
+        custom_metadata={RECEIPT_KEY: receipt.to_json()}, app_transactions=[Transaction(name, number)]
     )
     schema = Schema.from_arrow(staged.schema)
     partition_by = [PARTITION] if staged.partitioned else []

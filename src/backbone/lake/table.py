@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RECEIPT_KEY = "backbone"
 COMMIT = re.compile(r"\d{20}\.json")
 PARTITION = "window_date"
+DAY = re.compile(rf"/{PARTITION}=(\d{{4}}-\d\d-\d\d)/[^/]*$")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,22 @@ class TableVersion:
     columns: tuple[tuple[str, str], ...]
     partitioned: bool
 
+    def of_days(self, days: Container[str]) -> TableVersion:
+        """The same with the files of some days alone (`2026-02-03`); all, of a table not kept by day."""
+        return replace(self, files=tuple(f for f in self.files if day_of(f) in days or not self.partitioned))
+
+
+def day_of(file: str) -> str:
+    """The day whose rows a file of a partitioned table holds; nothing for a file of another table.
+
+    Examples
+    --------
+    >>> day_of("/data/exploitation/edge_hour/window_date=2026-02-03/0a1b.parquet")
+    '2026-02-03'
+    """
+    found = DAY.search(file)
+    return found[1] if found else ""
+
 
 class Lake:
     """The Delta tables of one project; a dataset's name is `zone.table`, its place `zone/table/`."""
@@ -51,7 +68,7 @@ class Lake:
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset has a version; a log without a commit is what a dead run left."""
-        return _newest_commit(self.path(dataset) / "_delta_log") is not None
+        return _has_commit(self.path(dataset) / "_delta_log")
 
     def open(self, dataset: str, version: int | None = None) -> DeltaTable:
         """A version of a table; the present one, of which only the commits not seen yet are read."""
@@ -59,11 +76,11 @@ class Lake:
 
         if version is not None:
             return DeltaTable(str(self.path(dataset)), version=version)
-        newest = _newest_commit(self.path(dataset) / "_delta_log")
-        table = self._opened.get(dataset)
-        if table is None or newest is None or newest < _commit_of(table):
+        log, table = self.path(dataset) / "_delta_log", self._opened.get(dataset)
+        # Asked by name: to list a log takes longer with each of its commits.
+        if table is None or not (log / _commit(table.version())).exists():
             table = self._opened[dataset] = DeltaTable(str(self.path(dataset)))
-        elif newest > _commit_of(table):
+        elif (log / _commit(table.version() + 1)).exists():
             table.update_incremental()
         return table
 
@@ -77,7 +94,7 @@ class Lake:
             f"{zone}.{folder.parent.name}"
             for zone in ZONES
             for folder in sorted((self.project / zone).glob("*/_delta_log"))
-            if _newest_commit(folder) is not None
+            if _has_commit(folder)
         ]
 
     def read(self, dataset: str, version: int | None = None) -> TableVersion:
@@ -102,6 +119,17 @@ class Lake:
                 break
         return None if found is None else self.read(dataset, found)
 
+    def last_receipt(self, dataset: str) -> Receipt | None:
+        """The receipt of the last commit that has one; None where no commit has."""
+        if not self.exists(dataset):
+            return None
+        table = self.open(dataset)
+        for commits in (1, None):
+            for commit in table.history(commits):
+                if RECEIPT_KEY in commit:
+                    return Receipt.from_json(commit[RECEIPT_KEY])
+        return None
+
     def receipts(self, dataset: str, after: int = -1) -> Iterator[tuple[int, datetime, Receipt]]:
         """The receipts in the commits after a version: `(version, committed at, receipt)`, oldest first."""
         from datetime import UTC
@@ -124,18 +152,17 @@ def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
     return tuple((f.name, _type_name(f.type)) for f in Schema.from_arrow(schema).fields)
 
 
-def _newest_commit(log: Path) -> str | None:
-    """The name of a log's newest commit; names sort by version."""
+def _has_commit(log: Path) -> bool:
     try:
         with os.scandir(log) as entries:
-            return max((entry.name for entry in entries if COMMIT.fullmatch(entry.name)), default=None)
+            return any(COMMIT.fullmatch(entry.name) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return False
 
 
-def _commit_of(table: DeltaTable) -> str:
-    """The name of the commit that made the version a table was opened at."""
-    return f"{table.version():020}.json"
+def _commit(version: int) -> str:
+    """The name of the commit that makes a version."""
+    return f"{version:020}.json"
 
 
 def _version_of(dataset: str, table: DeltaTable) -> TableVersion:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ class Index:
             dataset,
             staged,
             receipt,
-            transaction=f"index-{self._lake.version(dataset)}",
+            transaction=("index", self._lake.version(dataset) + 1),
             remove=(),
         )
         if len(self._lake.read(dataset).files) > MANY_FILES:
@@ -158,19 +158,22 @@ class Index:
         if not self._lake.exists("operations.window"):
             return {}
         rows = self._engine.fetch(
-            "select window_start, every, fingerprint, inputs, version from operations.window "
+            "select epoch_us(window_start) // 3600000000, every, fingerprint, inputs, version "
+            "from operations.window "
             "where dataset = $dataset "
             "and version >= coalesce((select max(version) from operations.receipt "
             "where dataset = $dataset and replaces_all), 0) "
             "qualify row_number() over (partition by window_start order by version desc) = 1",
             {"dataset": dataset},
         )
-        return {
-            start and start.astimezone(UTC): WindowState(
-                start, every, fingerprint, json.loads(inputs), version
-            )
-            for start, every, fingerprint, inputs, version in rows
-        }
+        parsed: dict[str, dict[str, int]] = {}  # thousands of windows of one commit have the same
+        found = {}
+        for hour, every, fingerprint, inputs, version in rows:
+            start = None if hour is None else instant_of(hour)
+            if inputs not in parsed:
+                parsed[inputs] = json.loads(inputs)
+            found[start] = WindowState(start, every, fingerprint, parsed[inputs], version)
+        return found
 
 
 def _rows(

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backbone.engines.protocol import Engine
+from backbone.engines.rows import Rows
 from backbone.errors import BackboneError, SettingsError
 from backbone.operations.query import open_tables
+from backbone.pipelines.rare_edges.edge_states import detector_of
 from backbone.reports.page import page
 
 if TYPE_CHECKING:
     from backbone.runner import Project
 
-RARE_EDGE = "exploitation.rare_edge"
+RARE_EDGE, EDGE_STATE = "exploitation.rare_edge", "exploitation.edge_state"
 OF_EDGE = "where source = $source and destination = $destination"
 COUNTS = f"""
-select h.window_start, h.connections, s.expected
-from exploitation.edge_hour as h
-join exploitation.edge_state as s using (window_start, source, destination)
-{OF_EDGE} order by h.window_start
+select source, destination, window_start as hour, connections from exploitation.edge_hour {OF_EDGE}
 """
 ALERTS = (
     f"select window_start, value, expected, ratio, previous_maximum from {RARE_EDGE} {OF_EDGE} order by 1"
@@ -55,11 +54,27 @@ def report_rare_edges(project: Project, reader: str, edge: tuple[str, str] | Non
         raise SettingsError(RARE_EDGE, "there is no such table yet", "Nothing was written.", "backbone run")
     with project.engine(reader) as engine:
         open_tables(project.lake, engine)
-        return edge_page(engine, *edge) if edge else ranking_page(engine, limit)
+        if edge is None:
+            return ranking_page(engine, limit)
+        models = {m.dataset: m for pipeline in project.pipelines for m in pipeline.models}
+        if EDGE_STATE not in models:
+            raise SettingsError(
+                EDGE_STATE,
+                "no pipeline of the project computes it",
+                "Nothing was written.",
+                "name it in [project] pipelines of backbone.toml",
+            )
+        return edge_page(engine, *edge, models[EDGE_STATE].parameters)
 
 
-def edge_page(engine: Engine, source: str, destination: str) -> str:
+def edge_page(engine: Engine, source: str, destination: str, parameters: Mapping[str, Any]) -> str:
     """The history of one edge as a page: its counts, what was expected, and its alerts.
+
+    What was expected is worked out anew, as states are not kept for ever.
+
+    Parameters
+    ----------
+    parameters : those of the pipeline.
 
     Raises
     ------
@@ -67,14 +82,18 @@ def edge_page(engine: Engine, source: str, destination: str) -> str:
         When it has no connections.
     """
     edge = {"source": source, "destination": destination}
-    counts = engine.fetch(COUNTS, edge)
-    if not counts:
+    if not engine.create("edge_counts", COUNTS, edge):
         raise BackboneError(
             f"edge {source} > {destination}",
             "it has no connections in exploitation.edge_hour",
             "Nothing was written.",
             "backbone report rare_edges ranks the edges that have alerts",
         )
+    states = detector_of(parameters).history(None, Rows(engine, "select * from edge_counts"))
+    counts = engine.fetch(
+        f"select c.hour, c.connections, s.expected from edge_counts as c join ({states.sql}) as s "
+        "on s.last_seen = c.hour order by 1"
+    )
     alerts = [_utc(row) for row in engine.fetch(ALERTS, edge)]
     hours = [_utc(row) for row in counts]
     total = sum(row[1] for row in hours)

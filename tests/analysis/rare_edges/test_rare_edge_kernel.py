@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,11 @@ def test_each_hour_is_the_last_of_the_hours_up_to_it() -> None:
     check_kernel(every, counts, BY)
     found = watched(every, counts)
     assert found.num_rows == counts.num_rows
+    rows = [*found.to_pylist(), None]
+    for row, after in pairwise(rows):
+        goes_on = after is not None and all(row[name] == after[name] for name in BY)
+        assert row["next_seen"] == (after["last_seen"] if goes_on else None)
+    found = found.drop_columns(["next_seen"])
     for hour in (30, 90, 199):
         until = found.filter(pa.compute.field("last_seen") <= hour).to_pylist()
         last = {(row["source"], row["destination"]): row | {"alerts": []} for row in until}
@@ -93,6 +99,19 @@ def test_each_hour_is_the_last_of_the_hours_up_to_it() -> None:
         assert list(last.values()) == [row | {"alerts": []} for row in whole.to_pylist()]
         told = [alert for row in until for alert in row["alerts"]]
         assert told == [alert for row in whole.to_pylist() for alert in row["alerts"]]
+
+
+@pytest.mark.parametrize("since", [0, 1, 60, 150, 1000])
+def test_of_early_hours_only_alerts_and_the_last_of_each_edge_have_a_row(since: int) -> None:
+    counts = edge_counts()
+    late = RareEdgeKernel(QUICK, pa.int64(), each_hour=True, since=since)
+    check_kernel(late, counts, BY)
+    expected = [
+        row
+        for row in watched(RareEdgeKernel(QUICK, pa.int64(), each_hour=True), counts).to_pylist()
+        if row["last_seen"] >= since or row["alerts"] or row["next_seen"] is None or row["next_seen"] >= since
+    ]
+    assert watched(late, counts).to_pylist() == expected
 
 
 def test_an_edge_that_was_away_for_long_starts_anew() -> None:

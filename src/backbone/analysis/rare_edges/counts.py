@@ -13,10 +13,12 @@ import pyarrow as pa
 from backbone.analysis.rare_edges.hours import per_hour
 from backbone.engines import own_engine
 from backbone.engines.held import fresh
+from backbone.engines.order import OutOfOrder, in_order
 from backbone.engines.rows import Rows
 
 EDGE = ("source", "destination")
 COLUMNS = (*EDGE, "hour", "connections")
+FIRST_ROWS = 20_000
 WHOLE = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL\(\d+,0\))$")
 
 
@@ -41,6 +43,16 @@ class HourlyCounts:
     @property
     def keys(self) -> list[pa.Field]:
         return [pa.field(name, self.given[name]) for name in EDGE]
+
+    def begin_in_order(self) -> bool:
+        """Whether the first rows are in the order of edge and hour, as then all of them may be."""
+        first = self.rows.engine.stream(f"select * from ({self.sql}) as c limit {FIRST_ROWS}")
+        try:
+            for _ in in_order(first, (*EDGE, "hour")):
+                pass
+        except OutOfOrder:
+            return False
+        return True
 
     @property
     def values(self) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -11,10 +13,12 @@ import pyarrow.compute as pc
 from backbone.analysis.map_groups import map_groups
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts, hourly_counts
 from backbone.analysis.rare_edges.decay import fit_decay
-from backbone.analysis.rare_edges.kernel import ALERTS, NEW, POSITION, RareEdgeKernel, alert_fields
+from backbone.analysis.rare_edges.hours import hour_numbers
+from backbone.analysis.rare_edges.kernel import ALERTS, NEW, NEXT, POSITION, RareEdgeKernel, alert_fields
 from backbone.analysis.rare_edges.known import KnownEdges, known_edges
+from backbone.analysis.rare_edges.numbered import NUMBER, numbered
 from backbone.analysis.rare_edges.rule import Rule
-from backbone.analysis.rare_edges.state import EdgeState
+from backbone.analysis.rare_edges.state import NEVER, EdgeState
 from backbone.engines.held import fresh
 from backbone.engines.rows import Rows
 
@@ -197,7 +201,7 @@ class RareEdgeDetector:
             self.slope, self.intercept, self.n_maxima_ = fit_decay(given, self.training_hours)
         return self
 
-    def history(self, state: Any, counts: Rows) -> Rows:
+    def history(self, state: Any, counts: Rows, since: Any = None) -> Rows:
         """As `changes`, but after every hour: a row for each edge and hour, which the engine keeps.
 
         It is for many hours at once, whose states are to be the same as from one `changes` an hour.
@@ -205,29 +209,70 @@ class RareEdgeDetector:
         Parameters
         ----------
         counts : rows that an engine holds.
+        since : an hour, of the type of those of the counts; of hours before it only alerts have a row, and of
+            each edge the last one.
 
         Returns
         -------
-        The columns of the state, of which `last_seen` is the row's hour; and those of an alert, without its
-        hour and with `alert_` before their names: null where the hour is none.
+        The columns of the state, of which `last_seen` is the row's hour; those of an alert, without its hour
+        and with `alert_` before their names: null where the hour is none; and `next_seen`, the next hour of
+        the edge in the counts, null for its last.
         """
         with hourly_counts(counts, self.memory_limit, self.threads) as given:
-            staged = self._staged(known_edges(state, given), given, each_hour=True)
-            state_columns = [*EDGE, *EdgeState._fields]
+            first = NEVER
+            if since is not None:
+                first = int(hour_numbers(pa.array([since]).cast(given.seen["hour"]))[0])
+            known = known_edges(state, given)
+            staged, edges = self._numbered(known, given, each_hour=True, since=first)
             alert_columns = [field.name for field in alert_fields(given.seen["hour"]) if field.name != "hour"]
-            listed = ", ".join([*state_columns, *(f"{ALERTS}[1].{n} as alert_{n}" for n in alert_columns)])
-        return Rows(counts.engine, f"select {listed} from {staged}", counts.versions, (staged,))
+            listed = ", ".join(
+                [*EDGE, *EdgeState._fields, *(f"{ALERTS}[1].{n} as alert_{n}" for n in alert_columns), NEXT]
+            )
+            sql = f"select {listed} from {staged} as s join {edges} as e using ({NUMBER})"
+        return Rows(counts.engine, sql, counts.versions, (staged, edges))
 
     def _watched(self, known: KnownEdges, counts: HourlyCounts) -> pa.Table:
-        """What the kernel makes of the counts: a row for every edge that they hold."""
-        engine, staged = counts.rows.engine, self._staged(known, counts)
+        """What the kernel makes of the counts: a row for every edge that they hold, in the order of edges."""
+        engine = counts.rows.engine
+        if counts.begin_in_order():
+            made: tuple[str, ...] = (self._staged(known, counts),)
+            sql = f"select * from {made[0]}"
+        else:
+            made = self._numbered(known, counts)
+            sql = (
+                f"select e.source, e.destination, s.* exclude ({NUMBER}) "
+                f"from {made[0]} as s join {made[1]} as e using ({NUMBER}) order by s.{NUMBER}"
+            )
         try:
-            return engine.stream(f"select * from {staged}").read_all()
+            return engine.stream(sql).read_all()
         finally:
-            engine.drop(staged)
+            for name in made:
+                engine.drop(name)
 
-    def _staged(self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False) -> str:
+    def _staged(self, known: KnownEdges, counts: HourlyCounts) -> str:
         """Stage what the kernel makes of the counts; the name of the table."""
+        kernel = self._kernel(known, counts)
+        with _with_position(known, counts.sql, EDGE, counts) as (sql, values):
+            return map_groups(counts.rows.engine, sql, EDGE, values, kernel, order=("hour",))
+
+    def _numbered(
+        self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False, since: int = NEVER
+    ) -> tuple[str, str]:
+        """The same by the numbers of the edges, and a table of these with their names."""
+        engine, by = counts.rows.engine, (NUMBER,)
+        kernel = self._kernel(known, counts, each_hour, since)
+        with numbered(counts) as (edges, rows):
+            try:
+                with _with_position(known, f"select * from {rows}", by, counts, edges) as (sql, values):
+                    return map_groups(engine, sql, by, values, kernel, order=("hour",)), edges
+            except ValueError:
+                engine.drop(edges)
+                engine.drop(self._staged(known, counts))  # refuses the same, by the edge's name
+                raise
+
+    def _kernel(
+        self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False, since: int = NEVER
+    ) -> RareEdgeKernel:
         rule = Rule(
             self.training_hours,
             self.cooldown_hours,
@@ -236,19 +281,41 @@ class RareEdgeDetector:
             self.floor,
             self.retire_hours,
         )
-        engine, sql, values, edges = counts.rows.engine, counts.sql, counts.values, fresh("known")
-        kernel = RareEdgeKernel(rule, counts.seen["hour"], known.state if len(known) else None, each_hour)
-        if len(known):
-            engine.show(edges, known.keys.append_column(POSITION, [np.arange(len(known))]))
-            sql = (
-                f"select c.*, coalesce(k.{POSITION}, {NEW}) as {POSITION} from ({sql}) as c "
-                f"left join {edges} as k on k.source = c.source and k.destination = c.destination"
-            )
-            values = values | {POSITION: POSITION}
-        try:
-            return map_groups(engine, sql, EDGE, values, kernel, order=("hour",))
-        finally:
-            engine.drop(edges)
+        state = known.state if len(known) else None
+        return RareEdgeKernel(rule, counts.seen["hour"], state, each_hour, since)
+
+
+@contextmanager
+def _with_position(
+    known: KnownEdges, rows: str, by: Sequence[str], counts: HourlyCounts, edges: str | None = None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """A query of counts with the position of their edges among those that are known, and the kernel's values.
+
+    Parameters
+    ----------
+    rows : a query of counts.
+    by : the columns by which edges are told apart.
+    edges : where that is a number, the table with the names of each.
+    """
+    if not len(known):
+        yield rows, counts.values
+        return
+    engine, table = counts.rows.engine, fresh("known")
+    engine.show(table, known.keys.append_column(POSITION, [np.arange(len(known))]))
+    keys = f"select * from {table}"
+    if edges is not None:
+        keys = (
+            f"select e.{NUMBER}, k.{POSITION} from {table} as k join {edges} as e using (source, destination)"
+        )
+    matched = " and ".join(f"k.{name} = c.{name}" for name in by)
+    sql = (
+        f"select c.*, coalesce(k.{POSITION}, {NEW}) as {POSITION} from ({rows}) as c "
+        f"left join ({keys}) as k on {matched}"
+    )
+    try:
+        yield sql, counts.values | {POSITION: POSITION}
+    finally:
+        engine.drop(table)
 
 
 def _alerts(found: pa.Table, counts: HourlyCounts) -> pa.Table:

@@ -16,7 +16,7 @@ from backbone.analysis.rare_edges.hours import hours_of, per_hour
 from backbone.analysis.rare_edges.rule import Rule
 from backbone.analysis.rare_edges.state import NEVER, EdgeState, Values, read_only
 
-HOUR, CONNECTIONS, POSITION, ALERTS = "hour", "connections", "position", "alerts"
+HOUR, CONNECTIONS, POSITION, ALERTS, NEXT = "hour", "connections", "position", "alerts", "next_seen"
 NEW = -1  # the position of an edge that was not known
 
 ALERT = np.dtype(
@@ -44,7 +44,8 @@ R = TypeVar("R")
 class RareEdgeKernel:
     """One row per edge: its state after the last of its hours, and its alerts as a list.
 
-    With `each_hour`, one row per edge and hour: the state after that hour, and its alert, if it is one.
+    With `each_hour`, one row per edge and hour: the state after that hour, its alert, if it is one, and when
+    the edge is seen next.
 
     A group is an edge; its values are `hour` (increasing; as `hour_type` holds it, or a number of hours) and
     `connections`, of which those of one hour are summed. Where edges are known already, `position` is an
@@ -55,6 +56,7 @@ class RareEdgeKernel:
     hour_type : of the hours in the result.
     known : the state of the edges before; None at the beginning.
     each_hour : a row for every hour of an edge, not for the last one alone.
+    since : with `each_hour`, of the hours before this one only alerts and the last of each edge have a row.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class RareEdgeKernel:
     hour_type: pa.DataType
     known: EdgeState | None = None
     each_hour: bool = False
+    since: int = NEVER
 
     def schema(self, keys: pa.Schema) -> pa.Schema:
         return pa.schema(
@@ -75,13 +78,14 @@ class RareEdgeKernel:
                 pa.field(POSITION, pa.int64()),
                 *EdgeState.fields(self.hour_type),
                 pa.field(ALERTS, pa.list_(pa.struct(alert_fields(self.hour_type)))),
+                *([pa.field(NEXT, self.hour_type)] if self.each_hour else []),
             ]
         )
 
     def __call__(self, groups: Groups) -> pa.RecordBatch:
         known = EdgeState.empty(0) if self.known is None else self.known
         found = EdgeState.empty(len(groups.values[HOUR]) if self.each_hour else len(groups))
-        group = np.empty(len(found.last_seen), dtype=np.int64)
+        group, following = (np.empty(len(found.last_seen), dtype=np.int64) for _ in range(2))
         position = np.empty(0, dtype=np.int64) if self.known is None else groups.values[POSITION]
         alerts, trouble, row, n_rows = _watch(
             read_only(groups.offsets),
@@ -91,7 +95,9 @@ class RareEdgeKernel:
             EdgeState(*map(read_only, known)),
             found,
             group,
+            following,
             self.each_hour,
+            self.since,
             self.rule.training_hours,
             self.rule.cooldown_hours,
             float(self.rule.slope),
@@ -104,6 +110,7 @@ class RareEdgeKernel:
         if trouble != FINE:
             raise ValueError(self._message(trouble, groups, row))
         group, found = group[:n_rows], EdgeState(*(values[:n_rows] for values in found))
+        following = following[:n_rows]
         keys = groups.keys.take(pa.array(group)) if self.each_hour else groups.keys
         place = np.full(len(groups), NEW) if self.known is None else position[groups.offsets[:-1]]
         return pa.RecordBatch.from_arrays(
@@ -112,6 +119,11 @@ class RareEdgeKernel:
                 pa.array(place[group]),
                 *found.columns(self.hour_type),
                 _lists(alerts, n_rows, self.hour_type),
+                *(
+                    [hours_of(following, self.hour_type, missing=following == NEVER)]
+                    if self.each_hour
+                    else []
+                ),
             ],
             schema=self.schema(groups.keys.schema),
         )
@@ -202,7 +214,9 @@ def _watch(
     known: EdgeState,
     found: EdgeState,
     group: Values,
+    following: Values,
     each_hour: bool,
+    since: int,
     training_hours: int,
     cooldown_hours: int,
     slope: float,
@@ -212,8 +226,10 @@ def _watch(
     per_hour: int,
     covered: int,
 ) -> tuple[Values, int, int, int]:
-    """Fill `found` and the edge of each of its rows; the alerts, what is wrong and in which row, and how many
-    rows are filled."""
+    """Fill `found`, and of each row the edge and its next hour.
+
+    The result: the alerts, what is wrong and in which row, and how many rows are filled.
+    """
     alerts = np.empty(64, dtype=ALERT)
     n_alerts = 0
     out = 0
@@ -258,6 +274,7 @@ def _watch(
             last = hour
             x = float(count)
             h = hour - first
+            is_alert = False
 
             n += 1
             delta = x - mean
@@ -278,6 +295,7 @@ def _watch(
                         alerts = more
                     alert = alerts[n_alerts]
                     n_alerts += 1
+                    is_alert = True
                     alert.row, alert.hour, alert.value, alert.expected = out, hour, count, expected
                     alert.since_first_seen = h
                     alert.since_last_alert = 0 if last_alert == NEVER else h - rare_at
@@ -290,8 +308,9 @@ def _watch(
                 else:
                     expected = decayed + sd
 
-            if each_hour or row == end:
-                group[out] = edge
+            later = units[row] // per_hour if row < end else NEVER
+            if row == end or (each_hour and (hour >= since or later >= since or is_alert)):
+                group[out], following[out] = edge, later
                 found.first_seen[out], found.last_seen[out] = first, hour
                 found.maximum[out], found.maximum_at[out] = maximum, maximum_at
                 found.last_alert[out], found.expected[out] = last_alert, expected

@@ -1,22 +1,29 @@
 """The step `edge_state`: what is known of every edge, window by window.
 
-A window has a row for every edge that had connections in it. The first of a day (UTC) in which any edge had
-some carries all other edges along too. So the rows of one day tell the state as of any of its windows, and
-nobody has to read the days before.
+A window has a row for every edge that had connections in it. Every edge has besides an hour of the day, its
+turn, drawn from its names: where the turn has come since its last row, the next window in which any edge has
+connections carries it along. So the state as of any window is in the rows of the 24 hours that end with it
+(with the last window before it that has rows), nobody has to read those before, and no window carries along
+much more than its share, a 24th of all edges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from backbone.dataset import hour_of
+from backbone.engines.held import fresh
 from backbone.exploitation.model import StepContext
 
 if TYPE_CHECKING:
     from backbone.analysis.rare_edges.detector import RareEdgeDetector
     from backbone.engines.rows import Rows
 
+DAY = 24
 COUNTS = "select source, destination, window_start as hour, connections from exploitation.edge_hour"
+WINDOWS = "select distinct window_start from exploitation.edge_hour order by 1"
 STATE = (
     "source", "destination", "first_seen", "last_seen", "maximum", "maximum_at", "last_alert", "expected",
     "n_hours", "mean", "squared_deviations",
@@ -26,35 +33,46 @@ ALERT = (
     "previous_maximum_at",
 )  # fmt: skip
 
-# The last row of each edge.
+# The hour of the day in which an edge is carried along: two digits of a checksum of its names, in 24 parts.
+TURN = """
+cast((16 * strpos('0123456789abcdef', substr(checksum, 1, 1))
+    + strpos('0123456789abcdef', substr(checksum, 2, 1)) - 17) * 24 // 256 as integer)
+"""
+FOUND = f"""
+select *, {TURN} as turn
+from (select *, md5(concat(source, ' ', destination)) as checksum from ({{rows}}) as h) as n
+"""
+
+# The last row of each edge that has connections now, or whose turn comes: no other is needed to go on from.
+# The two are asked for apart, as a condition with `or` is not worked out while the files are read.
 LATEST = """
-select {state} from (
-    select *, row_number() over (partition by source, destination order by window_start desc) as n
-    from ({rows}) as p
+select {state}, turn from (
+    select *, row_number() over (partition by source, destination order by window_start desc) as n from (
+        select * from ({rows}) as p where turn in ({turns})
+        union all
+        select * from ({rows}) as p where turn not in ({turns}) and exists (
+            select 1 from exploitation.edge_hour as h
+            where h.source = p.source and h.destination = p.destination
+        )
+    ) as b
 ) as l where n = 1
 """
+NO_TURN = -1
 
-# Rows of edges that have connections now: nothing else is needed to go on from.
-OF_ACTIVE = """
-select * from ({rows}) as r where exists (
-    select 1 from exploitation.edge_hour as h where h.source = r.source and h.destination = r.destination
-)
+# A row holds until the next of its edge, and is carried into the windows in which its turn comes meanwhile.
+HOLDING = "select {state}, turn, next_seen as until from ({found}) as f"
+KNOWN_HOLDING = """
+select {state}, turn, until from {known} as k left join (
+    select source, destination, min(last_seen) as until from ({found}) as f group by source, destination
+) as s using (source, destination)
 """
-
-# Of each new day the first window in which any edge has connections.
-FIRST_OF_DAY = "select min(last_seen) as begins from ({history}) as h group by cast(last_seen as date)"
-NOT_THE_SAME_DAY = " having cast(min(last_seen) as date) > (select max(window_date) from ({rows}) as p)"
-
-# A row holds until the next of its edge. Those that hold in the first window of a day, but are not of it, are
-# carried along into it.
 CARRIED = """
-with lasting as (
-    select {state}, lead(last_seen) over (partition by source, destination order by last_seen) as until
-    from ({rows}) as a
-)
-select f.begins as window_start, {state}, 0 as seen, {no_alert}
-from lasting as l join ({first_of_day}) as f
-on f.begins > l.last_seen and f.begins < coalesce(l.until, timestamptz '9999-01-01')
+select f.begins as window_start, {state}, l.turn, 0 as seen, {no_alert}
+from (
+    select *, epoch_us(last_seen) // 3600000000 as hour from ({holding}) as h
+) as l join {turns} as f
+on f.turn = l.turn and f.begins > l.last_seen and f.begins < coalesce(l.until, timestamptz '9999-01-01')
+where coalesce(epoch_us(l.until) // 3600000000 > l.hour + 1 + ((l.turn - l.hour - 1) % 24 + 24) % 24, true)
 """
 UNLESS_RETIRED = " and f.begins <= l.last_seen + interval '{days} days'"
 
@@ -63,31 +81,75 @@ def watch_edges(context: StepContext) -> Rows:
     """The state of every edge after each window that it had connections in, and the alerts."""
     from backbone.engines.rows import Rows
 
-    detector = _detector(context.parameters)
-    counts, previous = context.rows(COUNTS), context.previous
-    engine, state = counts.engine, ", ".join(STATE)
+    counts, previous, since = context.rows(COUNTS), context.previous, context.since
+    engine, state, staged = counts.engine, ", ".join(STATE), []
+    last = None
+    if previous is not None:
+        last = engine.fetch(f"select max(window_start) from ({previous.sql}) as p")[0][0].astimezone(UTC)
+    windows = [row[0].astimezone(UTC) for row in engine.fetch(WINDOWS)]
+    coming = [(at, turn) for at, turn in turns(windows, last) if since is None or at >= since]
     known = None
-    if previous is not None:
-        known = Rows(engine, LATEST.format(state=state, rows=OF_ACTIVE.format(rows=previous.sql)))
-    found = detector.history(known, counts)
+    if previous is not None and windows:
+        staged.append(fresh("known_edges"))
+        listed = ", ".join(map(str, sorted({NO_TURN, *(turn for _, turn in coming)})))
+        engine.create(staged[0], LATEST.format(state=state, rows=previous.sql, turns=listed))
+        known = Rows(engine, f"select {state} from {staged[0]}")
+
+    history = detector_of(context.parameters).history(known, counts, since)
+    staged += history.staged
+    found = FOUND.format(rows=history.sql)
     alerts = ", ".join(f"alert_{name}" for name in ALERT)
-    sql = f"select last_seen as window_start, {state}, 1 as seen, {alerts} from ({found.sql}) as h"
-
-    rows = f"select {state} from ({found.sql}) as h"
-    first_of_day = FIRST_OF_DAY.format(history=rows)
-    if previous is not None:
-        first_of_day += NOT_THE_SAME_DAY.format(rows=previous.sql)
-        rows += f" union all {LATEST.format(state=state, rows=previous.sql)}"
-    if engine.fetch(f"{first_of_day} limit 1"):
+    sql = f"select last_seen as window_start, {state}, turn, 1 as seen, {alerts} from ({found}) as f"
+    if since is not None:
+        sql += f" where last_seen >= timestamptz '{since.isoformat()}' or alert_value is not null"
+    if coming:
+        holding = HOLDING.format(state=state, found=found)
+        if known is not None:
+            holding += f" union all {KNOWN_HOLDING.format(state=state, known=staged[0], found=history.sql)}"
+        staged.append(_stage_turns(engine, coming))
         no_alert = ", ".join(f"null as alert_{name}" for name in ALERT)
-        carried = CARRIED.format(state=state, rows=rows, first_of_day=first_of_day, no_alert=no_alert)
+        sql += " union all " + CARRIED.format(
+            state=state, holding=holding, turns=staged[-1], no_alert=no_alert
+        )
         if context.parameters["retire_days"]:
-            carried += UNLESS_RETIRED.format(days=context.parameters["retire_days"])
-        sql += f" union all select * from ({carried}) as c"
-    return Rows(engine, sql, counts.versions, found.staged)
+            sql += UNLESS_RETIRED.format(days=context.parameters["retire_days"])
+    return Rows(engine, sql, counts.versions, tuple(staged))
 
 
-def _detector(parameters: Mapping[str, Any]) -> RareEdgeDetector:
+def turns(windows: Sequence[datetime], last: datetime | None) -> list[tuple[datetime, int]]:
+    """The hours of the day that come in each window, since the window before it.
+
+    Parameters
+    ----------
+    windows : those in which any edge has connections, in order.
+    last : the one before them; None where there is none, and so nothing to carry along.
+
+    Examples
+    --------
+    >>> nine, ten, one = (datetime(2026, 2, 3, hour, tzinfo=UTC) for hour in (9, 10, 13))
+    >>> [(at.hour, turn) for at, turn in turns([ten, one], nine)]
+    [(10, 10), (13, 11), (13, 12), (13, 13)]
+    """
+    found = []
+    for before, at in zip([last, *windows], windows, strict=False):
+        if before is not None:
+            first = max(hour_of(before) + 1, hour_of(at) + 1 - DAY)
+            found += [(at, hour % DAY) for hour in range(first, hour_of(at) + 1)]
+    return found
+
+
+def _stage_turns(engine: Any, coming: Sequence[tuple[datetime, int]]) -> str:
+    import pyarrow as pa
+
+    name = fresh("turns")
+    begins = pa.array([at for at, _ in coming], pa.timestamp("us", "UTC"))
+    engine.take(
+        name, pa.table({"begins": begins, "turn": pa.array([turn for _, turn in coming], pa.int32())})
+    )
+    return name
+
+
+def detector_of(parameters: Mapping[str, Any]) -> RareEdgeDetector:
     """The detector that the pipeline's settings ask for."""
     from backbone.analysis.rare_edges.detector import RareEdgeDetector
 

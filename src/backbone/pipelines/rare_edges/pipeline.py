@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from backbone.exploitation.checks import InRange, NotNull
-from backbone.exploitation.model import SqlModel, Step
+from backbone.exploitation.model import Retention, SqlModel, Step
 from backbone.pipeline import Limits, Pipeline, Source
 from backbone.pipelines.rare_edges import contracts, edge_states
 
@@ -18,6 +18,7 @@ PARAMETERS = {
     "intercept": 3.6,
     "floor": float("-inf"),
     "retire_days": 0,
+    "state_days": 14,
 }
 LIMITS: Limits = {
     "training_hours": ("a whole number from 1", lambda hours: isinstance(hours, int) and hours >= 1),
@@ -27,6 +28,10 @@ LIMITS: Limits = {
     "floor": ("a number, or -inf for none", lambda floor: floor < math.inf),
     "retire_days": (
         "a whole number from 0 (0 for never)",
+        lambda days: isinstance(days, int) and days >= 0,
+    ),
+    "state_days": (
+        "a whole number from 0 (0 for ever)",
         lambda days: isinstance(days, int) and days >= 0,
     ),
 }
@@ -45,7 +50,8 @@ EDGE_STATE = Step(
     reads=["exploitation.edge_hour"],
     grain=EDGE,
     previous=True,
-    parameters=list(PARAMETERS),
+    parameters=[name for name in PARAMETERS if name != "state_days"],
+    retention=Retention("state_days", besides="alert_value is not null"),
     conserves={"seen": "count(*) from exploitation.edge_hour"},
     checks=[NotNull("expected"), InRange("maximum", least=1)],
 )
