@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from backbone.analysis.groups import Groups, map_chunks
-from backbone.engines import own_engine
+from backbone.engines import open_engine, own_engine
 from backbone.engines.protocol import Engine
 
 
@@ -135,3 +135,10 @@ def test_an_error_in_the_work_is_the_error_that_is_raised(engine: Engine) -> Non
     with pytest.raises(ArithmeticError):
         engine.map_groups("found", "select * from t", ["user"], {}, broken)
     assert engine.fetch("select 1") == [(1,)]
+
+
+def test_what_does_not_fit_into_memory_goes_into_a_folder_that_was_not_there(tmp_path: Path) -> None:
+    engine = open_engine("duckdb", memory_limit="60MB", threads=1, scratch=tmp_path / "project" / "run")
+    many = "select (i * 7919) % 4000037 as user, cast(i as double) / 3 as x from range(4000000) as r(i)"
+    assert engine.create("sorted", f"select * from ({many}) as r order by user") == 4_000_000
+    engine.close()

@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,8 @@ class DuckdbEngine:
         }
         if threads:
             config["threads"] = threads
+        with suppress(OSError):  # of a project that can only be read nothing is laid down
+            scratch.mkdir(parents=True, exist_ok=True)  # DuckDB makes no folder below one that is not there
         self._connection = duckdb.connect(":memory:", config=config)
         self._connection.execute("set global TimeZone = 'UTC'")
         self._connection.execute("set global parquet_metadata_cache = true")
