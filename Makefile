@@ -21,7 +21,7 @@ demo: install
 	$(RUN)/backbone demo demo
 
 # Two halves that take about as long as each other, side by side.
-HALF = tests/analysis src/backbone/analysis tests/pipelines tests/operations tests/promises
+HALF = tests/analysis src/backbone/analysis tests/pipelines tests/operations
 test: lint
 	@log=$$(mktemp); \
 	$(RUN)/python -m pytest $(HALF) > $$log 2>&1 & half=$$!; \

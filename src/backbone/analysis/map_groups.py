@@ -25,7 +25,7 @@ def map_groups(
 ) -> str:
     """Stage what a kernel makes of every group of a query's rows, on all cores.
 
-    A group that is larger than a chunk is told of: it is worked on from disk and by one core.
+    Groups that are larger than a chunk are told of: each is worked on from disk and by one core.
 
     Parameters
     ----------
@@ -36,25 +36,22 @@ def map_groups(
     -------
     The name of the staged table.
     """
-    staged = fresh("groups")
+    staged, large = fresh("groups"), list[int]()
     work = partial(
         map_chunks,
         kernel,
         by=by,
         threads=engine.threads,
         scratch=engine.scratch,
-        large=_told if by else _untold,
+        large=large.append,
         parts=parts,
     )
     engine.map_groups(staged, sql, by, values, work, order=order, parameters=parameters)
+    if large and by:  # that all rows together are many is no news
+        told = "a group of" if len(large) == 1 else f"{len(large):,} groups of up to"
+        logging.getLogger("backbone").warning(
+            "%s %s rows did not fit into a chunk: each was worked on from disk, by one core",
+            told,
+            f"{max(large):,}",
+        )
     return staged
-
-
-def _told(rows: int) -> None:
-    logging.getLogger("backbone").warning(
-        "a group of %s rows is larger than a chunk: it is worked on from disk, by one core", f"{rows:,}"
-    )
-
-
-def _untold(rows: int) -> None:
-    """That all rows together are many is no news."""

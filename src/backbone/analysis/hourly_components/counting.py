@@ -141,8 +141,8 @@ def _amount(column: str, types: dict[str, str]) -> str:
 def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | None) -> Counts:
     """Add up the amounts of every cell of the range; without `start` or `end`, of all days with events.
 
-    The rows are sorted and added up as they pass by, which costs half of what `group by` does where most
-    cells hold few events, and no more where they hold many.
+    The rows, in which users have become numbers, are sorted and added up as they pass by, which costs half of
+    what `group by` does where most cells hold few events, and no more where they hold many.
 
     Raises
     ------
@@ -169,18 +169,20 @@ def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | N
 
     weighted = amounts.kind is not None
     bounds = (" and day >= $start" if start else "") + (" and day < $end" if end else "")
-    day = "cast(extract(isodow from day) as integer)" if weekdays else "day"
+    since_epoch = "cast(day - cast('1970-01-01' as date) as integer)"  # as Arrow numbers dates
+    day = "cast(extract(isodow from day) as integer)" if weekdays else since_epoch
     order = ["code", "day", *(["amount"] if weighted else [])]
     listed = f"cast(hour as smallint) as hour, code, {day} as day" + (", amount" if weighted else "")
-    sql = (
-        f"select * from (select {listed} from ({amounts.sql}) as r join {users} as u on r.name = u.name "
-        f"where {complete}{bounds}) as c order by hour, {', '.join(order)}"
+    coded, bounds_of_days = fresh("coded"), {"start": start, "end": end}
+    engine.create(
+        coded,
+        f"select {listed} from ({amounts.sql}) as r join {users} as u on r.name = u.name "
+        f"where {complete}{bounds}",
+        bounds_of_days,
     )
     values = {"code": "code", "day": "day"} | ({"amount": "cast(amount as double)"} if weighted else {})
-    bounds_of_days = {"start": start, "end": end}
-    cells = map_groups(
-        engine, sql, ["hour"], values, CountKernel(weighted), order=order, parameters=bounds_of_days
-    )
+    cells = map_groups(engine, f"select * from {coded}", ["hour"], values, CountKernel(weighted), order=order)
+    engine.drop(coded)
     after_last = None if last is None else last + timedelta(days=1)
     whole = amounts.kind is None or WHOLE.match(amounts.kind) is not None
     return Counts(engine, cells, users, start or first, end or after_last, weekdays, whole, n - used)
