@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbone.engines import own_engine
-from backbone.engines.packed import Packing, packing
+from backbone.engines.packed import Packing, in_order, packing
 from backbone.engines.protocol import Engine
 
 KINDS = {"user": pa.int64(), "small": pa.int8(), "unsigned": pa.uint16(), "flag": pa.bool_()}
@@ -30,13 +33,11 @@ def _packing(engine: Engine, rows: pa.Table, sorting: tuple[str, ...] = ("user",
 
 
 def _sorted(engine: Engine, found: Packing, most: int) -> list[tuple[object, ...]]:
-    """As an engine does it: range by range."""
+    """As an engine does it: part by part."""
     rows: list[tuple[object, ...]] = []
-    for low, high, count in found.ranges(engine.fetch, most):
-        numbers = engine.stream(f"select k from ({found.numbers}) as n where k >= {low} and k < {high}")
-        k = np.sort(numbers.read_all().column("k").to_numpy())
-        assert len(k) == count <= most
-        engine.take("packed", pa.table({"k": k}))
+    numbers = (batch.column("k").to_numpy() for batch in engine.stream(found.numbers))
+    for part in in_order(numbers, found.rows, most, engine.scratch):
+        engine.take("packed", pa.table({"k": part}))
         rows += engine.fetch(found.unpacked("packed"))
     return rows
 
@@ -60,9 +61,7 @@ def test_rows_come_back_as_they_were_in_the_order_of_a_database(
         assert len(set(rows)) == 1
         return
     expected = engine.fetch('select * from t order by "user", small, unsigned, flag')
-    ranges = found.ranges(engine.fetch, most)
-    if ranges:
-        assert _sorted(engine, found, most) == expected
+    assert _sorted(engine, found, most) == expected
     assert _sorted(engine, found, len(rows)) == expected
     assert engine.columns(found.unpacked("packed")) == engine.columns(SQL)
 
@@ -83,11 +82,29 @@ def test_what_is_no_whole_number_is_not_packed(engine: Engine, column: pa.Array)
     assert _packing(engine, pa.table({"user": [2, 1], "x": column})) is None
 
 
-def test_more_rows_that_lie_together_than_may_be_sorted_at_once_have_no_ranges(engine: Engine) -> None:
-    found = _packing(engine, pa.table({"user": [*range(1000), *[7] * 100]}))
-    assert found is not None
-    assert found.ranges(engine.fetch, 50) == []
-    assert sum(rows for _, _, rows in found.ranges(engine.fetch, 200)) == 1100
+@given(
+    st.lists(st.lists(st.integers(-9, 9) | st.integers(-(2**60), 2**60), max_size=40), max_size=9),
+    st.integers(1, 30),
+)
+def test_numbers_come_in_order_part_by_part(batches: list[list[int]], most: int) -> None:
+    numbers = [np.array(batch, dtype=np.int64) for batch in batches]
+    rows = sum(map(len, numbers))
+    with TemporaryDirectory() as scratch:
+        found = [part.copy() for part in in_order(numbers, rows, most, Path(scratch))]
+        assert list(Path(scratch).iterdir()) == []
+    assert [n for part in found for n in part.tolist()] == sorted(n for batch in batches for n in batch)
+    for one, other in pairwise(found):
+        assert one[-1] < other[0]  # equal ones are in the same part
+
+
+def test_parts_are_as_large_as_they_may_be_and_no_larger() -> None:
+    rng = np.random.default_rng(0)
+    numbers = rng.lognormal(10, 3, 100_000).astype(np.int64) * 100_000 + np.arange(100_000)  # far from even
+    with TemporaryDirectory() as scratch:
+        sizes = [len(part) for part in in_order([numbers], 100_000, 10_000, Path(scratch))]
+    assert sum(sizes) == 100_000
+    assert max(sizes) <= 10_000
+    assert len(sizes) <= 12
 
 
 def test_the_order_of_columns_is_that_of_the_sorting(engine: Engine) -> None:

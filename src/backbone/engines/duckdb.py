@@ -217,9 +217,8 @@ class DuckdbEngine:
         order: Sequence[str] = (),
         parameters: Parameters | None = None,
     ) -> int:
-        rows = GroupedRows(
-            self._connection, sql, tuple(self.columns(sql, parameters)), by, values, order, parameters or {}
-        )
+        columns = tuple(self.columns(sql, parameters))
+        rows = GroupedRows(self._connection, self.scratch, sql, columns, by, values, order, parameters or {})
         for batches in rows.attempts():
             try:
                 return self._stage(name, function(batches))
@@ -229,7 +228,8 @@ class DuckdbEngine:
 
     def are_distinct(self, sql: str) -> bool:
         columns = tuple(self.columns(sql))
-        return GroupedRows(self._connection, sql, columns, [n for n, _ in columns], {}, (), {}).are_distinct()
+        by = [name for name, _ in columns]
+        return GroupedRows(self._connection, self.scratch, sql, columns, by, {}, (), {}).are_distinct()
 
     def _stage(self, name: str, batches: Iterator[pa.RecordBatch]) -> int:
         """Gather batches in a table, in their order."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone.contract import quote_identifier
+from backbone.engines import packed
 from backbone.engines.order import OutOfOrder, in_order
-from backbone.engines.packed import Packing, packing
+from backbone.engines.packed import Packing
 from backbone.engines.protocol import Parameters
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ class GroupedRows:
     Parameters
     ----------
     columns : names and types of the query's columns.
+    scratch : a folder for what does not fit into memory.
     """
 
     connection: duckdb.DuckDBPyConnection
+    scratch: Path
     sql: str
     columns: tuple[tuple[str, str], ...]
     by: Sequence[str]
@@ -97,12 +100,12 @@ class GroupedRows:
         Raises
         ------
         OutOfOrder
-            Before any batch, where they can't be packed, or too many lie too close together.
+            Before any batch, where they can't be packed.
         """
         import pyarrow as pa
 
         sorting = (*self.by, *self.order)
-        found = packing(self.sql, self.columns, sorting, self._fetch)
+        found = packed.packing(self.sql, self.columns, sorting, self._fetch)
         if found is None or any(field.nullable for field in found.fields[: len(sorting)]):
             raise OutOfOrder
         unpacked = f"select {self._listed} from ({found.unpacked('packed')}) as r"
@@ -111,42 +114,23 @@ class GroupedRows:
 
     def are_distinct(self) -> bool:
         """Whether no row occurs twice."""
-        found = packing(self.sql, self.columns, self.by, self._fetch)
+        found = packed.packing(self.sql, self.columns, self.by, self._fetch)
         if found is not None:
-            with suppress(OutOfOrder):
-                return not any((numbers[1:] == numbers[:-1]).any() for numbers in self._numbers(found))
+            return not any((numbers[1:] == numbers[:-1]).any() for numbers in self._numbers(found))
         listed = ", ".join(quote_identifier(name) for name, _ in self.columns)
         grouped = f"select 1 from ({self.sql}) as r group by {listed} having count(*) > 1 limit 1"
         return not self._fetch(grouped)
 
     def _numbers(self, found: Packing) -> Iterator[npt.NDArray[np.int64]]:
-        """The packed rows in order, range by range.
-
-        Raises
-        ------
-        OutOfOrder
-            Before any, where too many lie too close together.
-        """
-        import numpy as np
-
-        ranges = found.ranges(self._fetch, self._most_packed)
-        if not ranges:
-            raise OutOfOrder
-        for low, high, rows in ranges:
-            numbers, filled = np.empty(rows, dtype=np.int64), 0
-            between = "" if rows == found.rows else f" where k >= {low} and k < {high}"
-            for batch in self._batches(f"select k from ({found.numbers}) as n{between}"):
-                numbers[filled : filled + batch.num_rows] = batch.column(0).to_numpy()
-                filled += batch.num_rows
-            assert filled == rows, f"expected {rows} rows from {low} to {high}, found {filled}"
-            numbers.sort()
-            yield numbers
+        """The packed rows in order, part by part."""
+        batches = (batch.column(0).to_numpy() for batch in self._batches(found.numbers))
+        return packed.in_order(batches, found.rows, self._most_packed, self.scratch)
 
     @property
     def _most_packed(self) -> int:
-        """How many packed rows are sorted at a time: a quarter of the memory holds them."""
+        """How many packed rows are sorted at a time: an eighth of the memory holds them."""
         limit = self._fetch("select parse_formatted_bytes(current_setting('memory_limit'))")[0][0]
-        return int(limit) // (4 * 8)
+        return int(limit) // (8 * 8)
 
     def _fetch(self, sql: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, used_of(sql, self.parameters)).fetchall()
