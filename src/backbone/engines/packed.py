@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -119,34 +119,59 @@ def in_order(
     if rows <= most:
         yield room[: sum(_filled(batches, room))]
         return
-    runs: list[int] = []
+    apart = max(most // PIVOTS, 1)
     with tempfile.TemporaryFile(prefix="numbers-", dir=scratch) as file:
+        runs: list[_Run] = []
         for filled in _filled(batches, room):
+            runs.append(_Run(file, file.tell(), filled, apart, room[:filled:apart].copy()))
             room[:filled].tofile(file)
-            runs.append(filled)
-        file.flush()
-        laid = np.memmap(file, dtype=np.int64, mode="r")
-        firsts = [0, *map(int, np.cumsum(runs)[:-1])]
-        parts = [laid[first : first + run] for first, run in zip(firsts, runs, strict=True)]
-        apart = max(most // PIVOTS, 1)
-        pivots = np.sort(np.concatenate([part[::apart] for part in parts]))
+        pivots = np.sort(np.concatenate([run.pivots for run in runs]))
         # Of each run a part may hold up to `apart` numbers more than its pivots stand for.
-        every = max(most // apart - len(parts), 1)
-        ends = [*np.unique(pivots[every::every]), None]
-        starts = [0] * len(parts)
-        for end in ends:
-            stops = [len(p) if end is None else int(np.searchsorted(p, end)) for p in parts]
-            size = sum(j - i for i, j in zip(starts, stops, strict=True))
+        every = max(most // apart - len(runs), 1)
+        starts = [0] * len(runs)
+        for end in [*np.unique(pivots[every::every]), None]:
+            stops = [run.size if end is None else run.before(end) for run in runs]
+            size, filled = sum(stops) - sum(starts), 0
             if size > len(room):
                 room = np.empty(size, dtype=np.int64)
-            filled = 0  # read, for what is mapped counts as memory
-            for first, i, j in zip(firsts, starts, stops, strict=True):
-                file.seek(8 * (first + i))
-                filled += file.readinto(room[filled : filled + j - i].data) // 8
+            for run, i, j in zip(runs, starts, stops, strict=True):
+                run.read(i, room[filled : filled + j - i])
+                filled += j - i
             starts = stops
             if size:
                 room[:size].sort()
                 yield room[:size]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Numbers in order that lie in a file, from a byte on; it is read, for what is mapped counts as memory.
+
+    Parameters
+    ----------
+    apart, pivots : every so manieth of them.
+    """
+
+    file: BinaryIO
+    begin: int
+    size: int
+    apart: int
+    pivots: npt.NDArray[np.int64]
+
+    def read(self, first: int, into: npt.NDArray[np.int64]) -> None:
+        """Fill an array with the numbers from a position on."""
+        self.file.seek(self.begin + 8 * first)
+        self.file.readinto(into.data)  # type: ignore[attr-defined, unused-ignore]
+
+    def before(self, end: np.int64) -> int:
+        """How many are below a number."""
+        place = int(np.searchsorted(self.pivots, end))
+        if place == 0:
+            return 0
+        first = (place - 1) * self.apart
+        between = np.empty(min(self.apart, self.size - first), dtype=np.int64)
+        self.read(first, between)
+        return first + int(np.searchsorted(between, end))
 
 
 def _filled(batches: Iterable[npt.NDArray[np.int64]], room: npt.NDArray[np.int64]) -> Iterator[int]:
