@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backbone.operations.index import MANY_FILES, Index, run_row
+from backbone.lake.pieces import MANY_PIECES
+from backbone.operations.index import Index, run_row
 from projects import TinyProject, accounts, built
 
 TABLES = ("receipt", "change", "window", "batch")
@@ -66,7 +67,8 @@ def test_the_index_stays_small(tmp_path: Path) -> None:
     with opened.engine("test") as engine:
         index = Index(project.lake, engine, opened.scratch("test"))
         for number in range(50):
-            index.append("run", [run_row(str(number), now, now, "done", [], [], [])])
-    assert len(project.lake.read("operations.run").files) <= MANY_FILES
+            index.add_run(run_row(str(number), now, now, "done", [], [], []))
+            index.write()
+    assert len(project.lake.read("operations.run").files) <= MANY_PIECES
     assert project.rows("select count(distinct run_id) from operations.run") == [(51,)]
     assert project.run().receipts == []

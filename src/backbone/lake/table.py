@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -42,6 +42,14 @@ class TableVersion:
         """The same with the files of some days alone (`2026-02-03`); all, of a table not kept by day."""
         return replace(self, files=tuple(f for f in self.files if day_of(f) in days or not self.partitioned))
 
+    def between(self, start: datetime, end: datetime) -> TableVersion:
+        """The same with the files of the days of `[start, end)` alone; all, of a table not kept by day."""
+        first, last = (
+            at.astimezone(UTC).date().isoformat() for at in (start, end - timedelta(microseconds=1))
+        )
+        files = tuple(f for f in self.files if first <= day_of(f) <= last or not self.partitioned)
+        return replace(self, files=files)
+
 
 def day_of(file: str) -> str:
     """The day whose rows a file of a partitioned table holds; nothing for a file of another table.
@@ -70,17 +78,21 @@ class Lake:
         """Whether the dataset has a version; a log without a commit is what a dead run left."""
         return _has_commit(self.path(dataset) / "_delta_log")
 
+    def has(self, dataset: str, version: int) -> bool:
+        """Whether a version has been committed; asked by the commit's name, which opens nothing."""
+        return (self.path(dataset) / "_delta_log" / _commit(version)).exists()
+
     def open(self, dataset: str, version: int | None = None) -> DeltaTable:
         """A version of a table; the present one, of which only the commits not seen yet are read."""
         from deltalake import DeltaTable
 
         if version is not None:
             return DeltaTable(str(self.path(dataset)), version=version)
-        log, table = self.path(dataset) / "_delta_log", self._opened.get(dataset)
+        table = self._opened.get(dataset)
         # Asked by name: to list a log takes longer with each of its commits.
-        if table is None or not (log / _commit(table.version())).exists():
+        if table is None or not self.has(dataset, table.version()):
             table = self._opened[dataset] = DeltaTable(str(self.path(dataset)))
-        elif (log / _commit(table.version() + 1)).exists():
+        elif self.has(dataset, table.version() + 1):
             table.update_incremental()
         return table
 
@@ -132,8 +144,6 @@ class Lake:
 
     def receipts(self, dataset: str, after: int = -1) -> Iterator[tuple[int, datetime, Receipt]]:
         """The receipts in the commits after a version: `(version, committed at, receipt)`, oldest first."""
-        from datetime import UTC
-
         table = self.open(dataset)
         newest = table.version()
         if newest <= after:

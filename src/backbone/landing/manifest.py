@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone.dataset import Batch, Receipt
+from backbone.engines.replace import replace_rows
 from backbone.lake.publish import Staged, publish
 
 if TYPE_CHECKING:
@@ -78,7 +79,16 @@ def record(
         measures={"bytes": str(sum(b.bytes for b in batches))},
     )
     key = hashlib.sha256("".join(b.batch for b in batches).encode()).hexdigest()[:32]
-    publish(lake, DATASET, staged, receipt, transaction=f"land-{key}", remove=())
+    replace_rows(
+        lake,
+        engine,
+        DATASET,
+        [staged],
+        receipt,
+        transaction=f"land-{key}",
+        scratch=scratch,
+        where="false",
+    )
     return receipt
 
 
