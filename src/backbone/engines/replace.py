@@ -28,10 +28,10 @@ def replace_rows(
 ) -> int:
     """Publish staged rows in place of those that meet a condition, and return the version.
 
-    Files without such rows stay as they are; of the others, the rows that stay are written anew, and with them
-    those of small files that have become many: joined in a commit of its own, they would be a version that no
-    receipt tells of. Where the staged rows have other columns than the table, all rows that stay are: with the new columns, null where
-    they had none of that name.
+    Files without such rows stay as they are; of the others, the rows that stay are written anew. Small files
+    that have become many are written anew with them: joined in a commit of its own, they would make a version
+    that no receipt tells of. Where the staged rows have other columns than the table, all rows that stay are:
+    with the new columns, null where they had none of that name.
 
     Parameters
     ----------

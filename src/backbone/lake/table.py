@@ -76,11 +76,15 @@ class Lake:
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset has a version; a log without a commit is what a dead run left."""
-        return _has_commit(self.path(dataset) / "_delta_log")
+        return _has_commit(self._log(dataset))
+
+    def _log(self, dataset: str) -> str:
+        """The folder of its commits, as text: it is asked for some hundred times a run."""
+        return f"{self.project}/{dataset.replace('.', '/', 1)}/_delta_log"
 
     def has(self, dataset: str, version: int) -> bool:
         """Whether a version has been committed; asked by the commit's name, which opens nothing."""
-        return (self.path(dataset) / "_delta_log" / _commit(version)).exists()
+        return Path(f"{self._log(dataset)}/{version:020}.json").exists()
 
     def open(self, dataset: str, version: int | None = None) -> DeltaTable:
         """A version of a table; the present one, of which only the commits not seen yet are read."""
@@ -102,12 +106,8 @@ class Lake:
 
     def datasets(self) -> list[str]:
         """Every dataset that exists, in the order of the zones."""
-        return [
-            f"{zone}.{folder.parent.name}"
-            for zone in ZONES
-            for folder in sorted((self.project / zone).glob("*/_delta_log"))
-            if _has_commit(folder)
-        ]
+        found = (f"{zone}.{table}" for zone in ZONES for table in sorted(_listed(self.project / zone)))
+        return [dataset for dataset in found if self.exists(dataset)]
 
     def read(self, dataset: str, version: int | None = None) -> TableVersion:
         """A version of a dataset; the present one unless said.
@@ -162,17 +162,20 @@ def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
     return tuple((f.name, _type_name(f.type)) for f in Schema.from_arrow(schema).fields)
 
 
-def _has_commit(log: Path) -> bool:
+def _listed(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _has_commit(log: str) -> bool:
     try:
         with os.scandir(log) as entries:
             return any(COMMIT.fullmatch(entry.name) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return False
-
-
-def _commit(version: int) -> str:
-    """The name of the commit that makes a version."""
-    return f"{version:020}.json"
 
 
 def _version_of(dataset: str, table: DeltaTable) -> TableVersion:

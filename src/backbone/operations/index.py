@@ -62,7 +62,6 @@ class Index:
         self._lake, self._engine, self._scratch = lake, engine, scratch
         self._changes: dict[str, list[Change]] = {}
         self._new: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
-        self._staged: dict[str, int] = {}  # how many of the new rows the engine has been given
         self._stored = {table for table in TABLES[:-1] if lake.exists(f"operations.{table}")}
         for table in self._stored:
             engine.read(lake.read(f"operations.{table}"))
@@ -91,7 +90,6 @@ class Index:
                 for table, row in _rows(dataset, version, committed_at, receipt):
                     self._new[table].append(row)
             self._seen[dataset] = max(after, self._lake.version(dataset))
-            self._changes.pop(dataset, None)
         return commits
 
     def add_run(self, row: dict[str, Any]) -> None:
@@ -125,23 +123,24 @@ class Index:
             where="false",
         )
 
-    def _facts(self, table: str) -> str | None:
-        """SQL of the rows of a table, with those that are not published yet; None where there are none."""
+    def _facts(self, table: str, column: str, value: str) -> str | None:
+        """SQL of the rows of a table, where a column has a value also of those that are not published yet.
+
+        None where there are none.
+        """
         import pyarrow as pa
 
         listed = ", ".join(quote_identifier(name) for name in _schema(table).names)
         parts = [f"select {listed} from operations.{table}"] if table in self._stored else []
-        rows = self._new[table]
-        if rows:
-            if self._staged.get(table) != len(rows):
-                self._engine.take(f"new_{table}", pa.Table.from_pylist(rows, _schema(table)))
-                self._staged[table] = len(rows)
+        rows = [row for row in self._new[table] if row[column] == value]
+        if rows:  # seldom: what a dead run has left
+            self._engine.take(f"new_{table}", pa.Table.from_pylist(rows, _schema(table)))
             parts.append(f"select {listed} from new_{table}")
         return f"({' union all '.join(parts)})" if parts else None
 
     def batches(self, source: str) -> dict[str, Known]:
         """The batches whose rows are in a source's tables, and how they are accounted for."""
-        facts = self._facts("batch")
+        facts = self._facts("batch", "source", source)
         if facts is None:
             return {}
         rows = self._engine.fetch(
@@ -154,39 +153,39 @@ class Index:
 
     def revived_left(self, source: str) -> bool:
         """Whether a run died before it removed from the duplicates what it had formatted again."""
-        facts = self._facts("receipt")
-        if facts is None:
+        duplicate, formatted = f"duplicate.{source}", f"formatted.{source}"
+        told = self._facts("receipt", "dataset", formatted)
+        if told is None:
             return False
-        rows = self._engine.fetch(
-            f"select 1 from {facts} as f where f.dataset = $formatted "
-            "and json_extract_string(f.measures, $revived) is not null and not exists (select 1 from "
-            f"{facts} as d where d.dataset = $duplicate and d.stage = $trim "
-            "and d.committed_at >= f.committed_at) limit 1",
-            {
-                "formatted": f"formatted.{source}",
-                "duplicate": f"duplicate.{source}",
-                "revived": f"$.{REVIVED}",
-                "trim": TRIM,
-            },
+        sql = (
+            f"select max(committed_at) from {told} as f where dataset = $formatted "
+            "and json_extract_string(measures, $revived) is not null"
         )
-        return bool(rows)
+        revived = self._engine.fetch(sql, {"formatted": formatted, "revived": f"$.{REVIVED}"})[0][0]
+        trimmed = self._facts("receipt", "dataset", duplicate)
+        if revived is None or trimmed is None:
+            return revived is not None
+        sql = f"select max(committed_at) from {trimmed} as d where dataset = $duplicate and stage = $trim"
+        done = self._engine.fetch(sql, {"duplicate": duplicate, "trim": TRIM})[0][0]
+        return done is None or bool(done < revived)
 
     def changes(self, dataset: str) -> list[Change]:
         """The hours each version of a dataset changed, oldest first."""
-        facts = None if dataset in self._changes else self._facts("change")
-        if facts is None:
-            return self._changes.get(dataset, [])
-        rows = self._engine.fetch(
-            f"select distinct version, low, high from {facts} as c where dataset = $dataset "
-            "order by version, low",
-            {"dataset": dataset},
-        )
-        self._changes[dataset] = [Change(*row) for row in rows]
-        return self._changes[dataset]
+        if dataset not in self._changes:
+            rows: list[tuple[Any, ...]] = []
+            if "change" in self._stored:
+                rows = self._engine.fetch(
+                    "select distinct version, low, high from operations.change where dataset = $dataset "
+                    "order by version, low",
+                    {"dataset": dataset},
+                )
+            self._changes[dataset] = [Change(*row) for row in rows]
+        new = [row for row in self._new["change"] if row["dataset"] == dataset]
+        return [*self._changes[dataset], *(Change(row["version"], row["low"], row["high"]) for row in new)]
 
     def windows(self, dataset: str) -> dict[datetime | None, WindowState]:
         """The state of each window of a table since it was last replaced as a whole."""
-        facts, receipts = self._facts("window"), self._facts("receipt")
+        facts, receipts = (self._facts(table, "dataset", dataset) for table in ("window", "receipt"))
         if facts is None or receipts is None:
             return {}
         rows = self._engine.fetch(

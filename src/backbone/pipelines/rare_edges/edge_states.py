@@ -76,8 +76,8 @@ where coalesce(epoch_us(l.until) // 3600000000 > l.hour + 1 + ((l.turn - l.hour 
 """
 UNLESS_RETIRED = " and f.begins <= l.last_seen + interval '{days} days'"
 
-# An edge is retired in the first window that is its turn and too late, or when it is seen again too late before
-# that. A row of it may be there still, where hours without any connection lie between: its turn has come since.
+# An edge is retired in the first window that is its turn and too late, or when it is seen again, too late,
+# before that. Its last row may be there still, after hours without connections: then its turn has come since.
 TURN_AFTER = "l.hour + 1 + ((l.turn - l.hour - 1) % 24 + 24) % 24 > {last}"
 RETIRED = """
 select count(*) from (
