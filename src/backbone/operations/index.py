@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # The receipts come after the other facts: a dataset counts as indexed by them.
 TABLES = ("change", "window", "batch", "receipt", "run")
+# Files of versions that are older than a week are removed now and then, as the log of these tables is.
+CLEAN_EVERY, KEEP_HOURS = 100, 168
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ class Index:
             scratch=self._scratch,
             where="false",
         )
+        if version % CLEAN_EVERY == CLEAN_EVERY - 1:
+            self._lake.open(dataset).vacuum(retention_hours=KEEP_HOURS, dry_run=False)
 
     def _facts(self, table: str, column: str, value: str) -> str | None:
         """SQL of the rows of a table, where a column has a value also of those that are not published yet.
