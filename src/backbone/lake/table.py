@@ -69,6 +69,7 @@ class Lake:
     def __init__(self, project: Path) -> None:
         self.project = project
         self._opened: dict[str, DeltaTable] = {}
+        self._found: dict[str, str] = {}  # a commit of each dataset, which need not be searched for again
 
     def path(self, dataset: str) -> Path:
         zone, _, table = dataset.partition(".")
@@ -76,7 +77,13 @@ class Lake:
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset has a version; a log without a commit is what a dead run left."""
-        return _has_commit(self._log(dataset))
+        found = self._found.get(dataset)
+        if found is None or not Path(found).exists():
+            found = _any_commit(self._log(dataset))
+            if found is None:
+                return False
+            self._found[dataset] = found
+        return True
 
     def _log(self, dataset: str) -> str:
         """The folder of its commits, as text: it is asked for some hundred times a run."""
@@ -170,12 +177,12 @@ def _listed(folder: Path) -> list[str]:
         return []
 
 
-def _has_commit(log: str) -> bool:
+def _any_commit(log: str) -> str | None:
     try:
         with os.scandir(log) as entries:
-            return any(COMMIT.fullmatch(entry.name) for entry in entries)
+            return next((entry.path for entry in entries if COMMIT.fullmatch(entry.name)), None)
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return None
 
 
 def _version_of(dataset: str, table: DeltaTable) -> TableVersion:
