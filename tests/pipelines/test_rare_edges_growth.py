@@ -13,6 +13,7 @@ from rare_edges_project import COUNTS, QUICK, Count, contents, deliver, project,
 
 from backbone.engines import duckdb as engines
 from backbone.lake.pieces import MANY_PIECES
+from backbone.lake.publish import publish
 from backbone.lake.table import TableVersion
 from conftest import Trial
 
@@ -100,10 +101,8 @@ class Died(BaseException):
 def test_a_run_that_dies_while_files_are_joined_is_completed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
-    from backbone.engines import replace
-
     monkeypatch.setattr("backbone.lake.pieces.MANY_PIECES", 2)
-    publish, trial = replace.publish, project(tmp_path / "parts", QUICK)
+    trial = project(tmp_path / "parts", QUICK)
     expected = contents(whole(tmp_path / "whole", COUNTS))
     for part in range(12):
         deliver(trial, [count for count in COUNTS if count[0] // 5 == part], f"{part}.csv")
@@ -120,7 +119,7 @@ def test_a_run_that_dies_while_files_are_joined_is_completed(
             return version
 
         with monkeypatch.context() as patched:
-            patched.setattr(replace, "publish", dies)
+            patched.setattr("backbone.engines.replace.publish", dies)
             if part < 10:
                 with pytest.raises(Died):
                     trial.run()
