@@ -195,7 +195,8 @@ def run(
                     _write_lists(project, engine, index, pipeline, result, progress)
             if result.receipts or not result.ok:
                 index.update()
-                index.append("run", [_row(result, started_at, selected)])
+                index.add_run(_row(result, started_at, selected))
+            index.write()
     return result
 
 

@@ -224,9 +224,9 @@ STEPS = [
     ("backbone.formatted.format.replace_rows", 2),
     ("backbone.formatted.format.replace_rows", 3),
     ("backbone.engines.replace.publish", 2),
-    ("backbone.operations.index.publish", 1),
-    ("backbone.operations.index.publish", 2),
-    ("backbone.operations.index.publish", 3),
+    ("backbone.operations.index.replace_rows", 1),
+    ("backbone.operations.index.replace_rows", 2),
+    ("backbone.operations.index.replace_rows", 3),
 ]
 
 

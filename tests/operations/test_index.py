@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backbone.operations.index import MANY_FILES, Index, run_row
+from backbone.lake.pieces import MANY_PIECES
+from backbone.operations.index import Index, run_row
 from projects import TinyProject, accounts, built
 
 TABLES = ("receipt", "change", "window", "batch")
@@ -66,7 +67,32 @@ def test_the_index_stays_small(tmp_path: Path) -> None:
     with opened.engine("test") as engine:
         index = Index(project.lake, engine, opened.scratch("test"))
         for number in range(50):
-            index.append("run", [run_row(str(number), now, now, "done", [], [], [])])
-    assert len(project.lake.read("operations.run").files) <= MANY_FILES
+            index.add_run(run_row(str(number), now, now, "done", [], [], []))
+            index.write()
+    assert len(project.lake.read("operations.run").files) <= MANY_PIECES
     assert project.rows("select count(distinct run_id) from operations.run") == [(51,)]
+    assert project.run().receipts == []
+
+
+def test_old_versions_of_the_index_are_not_kept_and_those_of_other_tables_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backbone.operations.index.CLEAN_EVERY", 2)
+    project = TinyProject(tmp_path)
+    for day in range(1, 8):
+        project.sales(f"{day}.csv", (day, "x", day, f"2026-02-0{day}T10:00:00"))
+        assert project.run().ok
+    kept = {
+        name: project.lake.open(name).metadata().configuration["delta.logRetentionDuration"]
+        for name in project.lake.datasets()
+    }
+    assert {name.partition(".")[0]: days for name, days in kept.items()} == {
+        "landing": "interval 3650 days",
+        "formatted": "interval 3650 days",
+        "quarantine": "interval 3650 days",
+        "duplicate": "interval 3650 days",
+        "exploitation": "interval 3650 days",
+        "operations": "interval 7 days",
+    }
+    assert project.rows("select count(*) from operations.run") == [(7,)]
     assert project.run().receipts == []

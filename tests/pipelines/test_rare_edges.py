@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -153,7 +154,8 @@ def test_names_of_your_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("settings", [QUICK, QUICK + "retire_days = 1\nfloor = 0.5\n"])
 def test_hour_by_hour_is_the_same_as_one_back_fill(tmp_path: Path, settings: str) -> None:
     counts = [count for count in COUNTS if count[0] < 48 or count[1] == "bb"]
-    expected = contents(whole(tmp_path / "whole", counts, settings))
+    at_once = whole(tmp_path / "whole", counts, settings)
+    expected = contents(at_once)
     assert len(expected["rare_edge"]) >= 2
     trial = project(tmp_path / "hourly", settings)
     hours = [0, 1, 2, 3, 9, 21, 22, 27, 40, 41, 60]
@@ -162,6 +164,7 @@ def test_hour_by_hour_is_the_same_as_one_back_fill(tmp_path: Path, settings: str
         result = trial.run_well()
         assert all(begin <= hour < end for hour in built(result, "edge_state"))
     assert contents(trial) == expected
+    assert retired(trial) == retired(at_once)
 
 
 def test_late_connections_restate_their_window_and_all_later_ones(tmp_path: Path) -> None:
@@ -233,6 +236,35 @@ def test_an_edge_that_was_away_for_long_starts_anew(tmp_path: Path) -> None:
     )
     hours = [((at - START) // HOUR, (first - START) // HOUR, seen) for at, first, seen in rows]
     assert hours == [(0, 0, 1), (17, 0, 0), (75, 75, 1)], "carried along once, not when it is too long ago"
+
+
+def retired(trial: Trial) -> int:
+    """How many edges the receipts call retired."""
+    found = trial.rows("select measures from operations.receipt where dataset = 'exploitation.edge_state'")
+    return sum(int(json.loads(measures)["retired"]) for (measures,) in found)
+
+
+@pytest.mark.parametrize(("every", "together"), [(1, 20), (19, 1)])
+def test_receipts_tell_how_many_edges_are_retired(tmp_path: Path, every: int, together: int) -> None:
+    seen = {
+        "never again": [0],  # told when its turn comes, and once
+        "in time": [0, 24],
+        "too late": [0, 76],  # and then no more
+        "often too late": [0, 70, 96, 121],
+        "not yet": [120],
+    }
+    counts: list[Count] = [(hour, source, "x", 5) for source, hours in seen.items() for hour in hours]
+    counts += [(hour, "always", "x", 5) for hour in range(0, 134, every)]
+    expected = 1 + 1 + 2 + 3
+    at_once = whole(tmp_path / "whole", counts, QUICK + "retire_days = 1\n")
+    assert retired(at_once) == expected
+    parts = project(tmp_path / "parts", QUICK + "retire_days = 1\n")
+    hours = sorted({hour for hour, *_ in counts})[::together]
+    for begin, end in zip(hours, [*hours[1:], 1000], strict=True):
+        deliver(parts, [count for count in counts if begin <= count[0] < end], f"{begin}.csv")
+        parts.run_well()
+    assert retired(parts) == expected
+    assert contents(parts) == contents(at_once)
 
 
 @pytest.mark.parametrize(

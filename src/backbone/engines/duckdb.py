@@ -51,6 +51,7 @@ class DuckdbEngine:
         self._connection.execute("set global TimeZone = 'UTC'")
         self._connection.execute("set global parquet_metadata_cache = true")
         self._zones: set[str] = set()
+        self._tables: dict[str, TableVersion] = {}
         self._sources: dict[str, str] = {}
         self._arranged: dict[str, str] = {}
         self._loaded: set[str] = set()
@@ -58,33 +59,30 @@ class DuckdbEngine:
         self._names = itertools.count()
 
     def read(self, table: TableVersion) -> None:
-        columns = [(column, duckdb_type(kind)) for column, kind in table.columns]
-        if table.files:
-            listed = ", ".join(quote_identifier(column) for column, _ in columns)
-            source = f"select {listed} from {_scan(table)}"
-        else:
-            nulls = ", ".join(
-                f"cast(null as {kind}) as {quote_identifier(column)}" for column, kind in columns
-            )
-            source = f"select {nulls} where false"
         self._forget(table.dataset)
-        self._view(table.dataset, source)
-        self._sources[table.dataset] = source
+        self._tables[table.dataset] = table
+        self._sources[table.dataset] = _rows(table)
+        self._view(table.dataset, self._sources[table.dataset])
 
     def narrow(self, dataset: str, column: str, start: datetime, end: datetime) -> None:
-        self._view(
-            dataset, f"select * from ({self._sources[dataset]}) as t where {_between(column, start, end)}"
-        )
+        self._view(dataset, self._range(dataset, column, start, end))
 
     def arrange(self, dataset: str, column: str, start: datetime, end: datetime) -> None:
         arranged = f"arranged_{next(self._names)}"
         self._connection.execute(
-            f"create table {arranged} as select * from ({self._sources[dataset]}) as t "
-            f"where {_between(column, start, end)} order by {quote_identifier(column)}"
+            f"create table {arranged} as {self._range(dataset, column, start, end)} "
+            f"order by {quote_identifier(column)}"
         )
         self._arranged[dataset] = arranged
         self._sources[dataset] = f"select * from {arranged}"
         self._view(dataset, self._sources[dataset])
+
+    def _range(self, dataset: str, column: str, start: datetime, end: datetime) -> str:
+        """A query of a dataset's rows with `start <= column < end`; only files of its days are looked at."""
+        source, table = self._sources[dataset], self._tables[dataset]
+        if column == "window_start" and table.partitioned and dataset not in self._arranged:
+            source = _rows(table.between(start, end))
+        return f"select * from ({source}) as t where {_between(column, start, end)}"
 
     def _view(self, dataset: str, source: str) -> None:
         """Make a dataset's name mean the rows of a query."""
@@ -333,6 +331,14 @@ def _between(column: str, start: datetime, end: datetime) -> str:
     name = quote_identifier(column)
     low, high = (f"make_timestamptz({round(at.timestamp() * 1_000_000)})" for at in (start, end))
     return f"{name} >= {low} and {name} < {high}"
+
+
+def _rows(table: TableVersion) -> str:
+    """A query of all rows of a version."""
+    columns = [(quote_identifier(column), duckdb_type(kind)) for column, kind in table.columns]
+    if not table.files:
+        return f"select {', '.join(f'cast(null as {kind}) as {name}' for name, kind in columns)} where false"
+    return f"select {', '.join(name for name, _ in columns)} from {_scan(table)}"
 
 
 def _scan(table: TableVersion, option: str = "") -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from backbone.contract import quote_identifier
 from backbone.dataset import Receipt
 from backbone.engines.protocol import Engine
+from backbone.lake.pieces import pieces
 from backbone.lake.publish import Staged, publish
 from backbone.lake.table import Lake, TableVersion, columns_of
 
@@ -27,9 +28,10 @@ def replace_rows(
 ) -> int:
     """Publish staged rows in place of those that meet a condition, and return the version.
 
-    Files without such rows stay as they are; of the others, the rows that stay are written anew. Where the
-    staged rows have other columns than the table, all rows that stay are: with the new columns, null where
-    they had none of that name.
+    Files without such rows stay as they are; of the others, the rows that stay are written anew. Small files
+    that have become many are written anew with them: joined in a commit of its own, they would make a version
+    that no receipt tells of. Where the staged rows have other columns than the table, all rows that stay are:
+    with the new columns, null where they had none of that name.
 
     Parameters
     ----------
@@ -50,6 +52,9 @@ def replace_rows(
             if where == "false"
             else engine.files_holding(table if days is None else table.of_days(days), where)
         )
+        if same:
+            held = set(remove)
+            remove += [file for file in pieces(table, files) if file not in held]
         touched = tuple(remove) if same else table.files
         if touched:
             kept = replace(table, dataset=f"kept.{dataset.replace('.', '_')}", files=touched)

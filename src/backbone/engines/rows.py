@@ -22,12 +22,14 @@ class Rows:
     sql : a SELECT.
     versions : the versions of the tables that they come from.
     staged : tables of the engine that are there for these rows alone.
+    measures : what a step has counted that no row tells of; it goes into the receipt.
     """
 
     engine: Engine
     sql: str
     versions: Mapping[str, int] = field(default_factory=dict)
     staged: tuple[str, ...] = ()
+    measures: Mapping[str, int] = field(default_factory=dict)
 
     def table(self) -> pa.Table:
         """All of them, in memory."""

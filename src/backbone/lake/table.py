@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -42,6 +42,14 @@ class TableVersion:
         """The same with the files of some days alone (`2026-02-03`); all, of a table not kept by day."""
         return replace(self, files=tuple(f for f in self.files if day_of(f) in days or not self.partitioned))
 
+    def between(self, start: datetime, end: datetime) -> TableVersion:
+        """The same with the files of the days of `[start, end)` alone; all, of a table not kept by day."""
+        first, last = (
+            at.astimezone(UTC).date().isoformat() for at in (start, end - timedelta(microseconds=1))
+        )
+        files = tuple(f for f in self.files if first <= day_of(f) <= last or not self.partitioned)
+        return replace(self, files=files)
+
 
 def day_of(file: str) -> str:
     """The day whose rows a file of a partitioned table holds; nothing for a file of another table.
@@ -61,6 +69,7 @@ class Lake:
     def __init__(self, project: Path) -> None:
         self.project = project
         self._opened: dict[str, DeltaTable] = {}
+        self._found: dict[str, str] = {}  # a commit of each dataset, which need not be searched for again
 
     def path(self, dataset: str) -> Path:
         zone, _, table = dataset.partition(".")
@@ -68,7 +77,21 @@ class Lake:
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset has a version; a log without a commit is what a dead run left."""
-        return _has_commit(self.path(dataset) / "_delta_log")
+        found = self._found.get(dataset)
+        if found is None or not Path(found).exists():
+            found = _any_commit(self._log(dataset))
+            if found is None:
+                return False
+            self._found[dataset] = found
+        return True
+
+    def _log(self, dataset: str) -> str:
+        """The folder of its commits, as text: it is asked for some hundred times a run."""
+        return f"{self.project}/{dataset.replace('.', '/', 1)}/_delta_log"
+
+    def has(self, dataset: str, version: int) -> bool:
+        """Whether a version has been committed; asked by the commit's name, which opens nothing."""
+        return Path(f"{self._log(dataset)}/{version:020}.json").exists()
 
     def open(self, dataset: str, version: int | None = None) -> DeltaTable:
         """A version of a table; the present one, of which only the commits not seen yet are read."""
@@ -76,11 +99,11 @@ class Lake:
 
         if version is not None:
             return DeltaTable(str(self.path(dataset)), version=version)
-        log, table = self.path(dataset) / "_delta_log", self._opened.get(dataset)
+        table = self._opened.get(dataset)
         # Asked by name: to list a log takes longer with each of its commits.
-        if table is None or not (log / _commit(table.version())).exists():
+        if table is None or not self.has(dataset, table.version()):
             table = self._opened[dataset] = DeltaTable(str(self.path(dataset)))
-        elif (log / _commit(table.version() + 1)).exists():
+        elif self.has(dataset, table.version() + 1):
             table.update_incremental()
         return table
 
@@ -90,12 +113,8 @@ class Lake:
 
     def datasets(self) -> list[str]:
         """Every dataset that exists, in the order of the zones."""
-        return [
-            f"{zone}.{folder.parent.name}"
-            for zone in ZONES
-            for folder in sorted((self.project / zone).glob("*/_delta_log"))
-            if _has_commit(folder)
-        ]
+        found = (f"{zone}.{table}" for zone in ZONES for table in sorted(_listed(self.project / zone)))
+        return [dataset for dataset in found if self.exists(dataset)]
 
     def read(self, dataset: str, version: int | None = None) -> TableVersion:
         """A version of a dataset; the present one unless said.
@@ -132,8 +151,6 @@ class Lake:
 
     def receipts(self, dataset: str, after: int = -1) -> Iterator[tuple[int, datetime, Receipt]]:
         """The receipts in the commits after a version: `(version, committed at, receipt)`, oldest first."""
-        from datetime import UTC
-
         table = self.open(dataset)
         newest = table.version()
         if newest <= after:
@@ -152,17 +169,20 @@ def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
     return tuple((f.name, _type_name(f.type)) for f in Schema.from_arrow(schema).fields)
 
 
-def _has_commit(log: Path) -> bool:
+def _listed(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _any_commit(log: str) -> str | None:
     try:
         with os.scandir(log) as entries:
-            return any(COMMIT.fullmatch(entry.name) for entry in entries)
+            return next((entry.path for entry in entries if COMMIT.fullmatch(entry.name)), None)
     except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def _commit(version: int) -> str:
-    """The name of the commit that makes a version."""
-    return f"{version:020}.json"
+        return None
 
 
 def _version_of(dataset: str, table: DeltaTable) -> TableVersion:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backbone.dataset import Batch, Receipt
+from backbone.engines.replace import replace_rows
 from backbone.lake.publish import Staged, publish
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from backbone.lake.table import Lake
 
 DATASET = "landing.batch"
+INSTANTS = ("arrived_at", "window_start", "window_end")
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,17 @@ def read_manifest(lake: Lake, engine: Engine) -> Manifest:
     if not lake.exists(DATASET):
         return Manifest(())
     engine.read(lake.read(DATASET))
-    names = ", ".join(f.name for f in fields(Batch))
-    rows = engine.fetch(f"select {names} from {DATASET} order by arrived_at, batch")
-    return Manifest(tuple(Batch(*(_utc(value) for value in row)) for row in rows))
+    names = [f.name for f in fields(Batch)]
+    rows = engine.fetch(f"select {', '.join(names)} from {DATASET} order by arrived_at, batch")
+    of_instants = [names.index(name) for name in INSTANTS]
+    batches = []
+    for row in rows:
+        values = list(row)
+        for column in of_instants:
+            if values[column] is not None:
+                values[column] = values[column].astimezone(UTC)
+        batches.append(Batch(*values))
+    return Manifest(tuple(batches))
 
 
 def record(
@@ -78,7 +88,16 @@ def record(
         measures={"bytes": str(sum(b.bytes for b in batches))},
     )
     key = hashlib.sha256("".join(b.batch for b in batches).encode()).hexdigest()[:32]
-    publish(lake, DATASET, staged, receipt, transaction=f"land-{key}", remove=())
+    replace_rows(
+        lake,
+        engine,
+        DATASET,
+        [staged],
+        receipt,
+        transaction=f"land-{key}",
+        scratch=scratch,
+        where="false",
+    )
     return receipt
 
 
@@ -116,9 +135,5 @@ def _schema() -> pa.Schema:
     import pyarrow as pa
 
     instant = pa.timestamp("us", "UTC")
-    kinds = {"bytes": pa.int64(), "arrived_at": instant, "window_start": instant, "window_end": instant}
+    kinds = {"bytes": pa.int64()} | dict.fromkeys(INSTANTS, instant)
     return pa.schema([pa.field(f.name, kinds.get(f.name, pa.string())) for f in fields(Batch)])
-
-
-def _utc(value: Any) -> Any:
-    return value.astimezone(UTC) if isinstance(value, datetime) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,8 +71,7 @@ class PersistentLanding:
         A run records all its arrivals in one commit, so these arrived after all that are recorded.
         """
         recorded = self._last.strftime(ARRIVAL)
-        folders = (folder for source in _listed(self.root) for folder in _listed(source))
-        for folder in [f for f in folders if f.name > recorded]:
+        for folder in [f for source in _listed(self.root) for f in _listed(source, after=recorded)]:
             for path in sorted(folder.rglob("*")):
                 if path.name.endswith(".part"):
                     path.unlink()
@@ -83,8 +83,12 @@ class PersistentLanding:
                     yield Arrival(source, name, arrived_at, path, origin_of(path), *window_of_name(name))
 
 
-def _listed(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+def _listed(folder: Path, after: str = "") -> list[Path]:
+    """What lies in a folder under names after one, by name; of the many others no path is made."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return [folder / name for name in sorted(entry.name for entry in entries if entry.name > after)]
 
 
 def window_of_name(name: str) -> tuple[datetime | None, datetime | None]:

@@ -1,8 +1,9 @@
 """`operations.*`: what the receipts in the commits say, as tables.
 
-The receipts are the truth. These tables are an index over them, brought up to date at the beginning and
-the end of each run: of every dataset, the commits after the last one indexed are read and their facts
-appended. So a run that died after a commit and before its end loses nothing.
+The receipts are the truth. These tables are an index over them, brought up to date by each run: of every
+dataset, the commits after the last one indexed are read, and at the end their facts are appended, in one
+commit for each table. Meanwhile the run itself sees them too. So a run that died after a commit and before
+its end loses nothing: the next one reads that commit.
 
 `receipt`: a row per commit. `change`: the hours each commit changed (null for all). `window`: the state of
 each window after each commit. `batch`: the accounts of each batch after each commit that changed them.
@@ -14,21 +15,26 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backbone.contract import quote_identifier
 from backbone.dataset import BatchCount, Receipt, instant_of
 from backbone.engines.protocol import Engine
+from backbone.engines.replace import replace_rows
 from backbone.formatted.duplicates import REVIVED, TRIM
 from backbone.formatted.source import Known
-from backbone.lake.publish import Staged, publish
+from backbone.lake.publish import Staged
 from backbone.lake.table import Lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TABLES = ("receipt", "change", "window", "batch", "run")
-MANY_FILES = 40
+# The receipts come after the other facts: a dataset counts as indexed by them.
+TABLES = ("change", "window", "batch", "receipt", "run")
+# Files of versions that are older than a week are removed now and then, as the log of these tables is.
+CLEAN_EVERY, KEEP_HOURS = 100, 168
 
 
 @dataclass(frozen=True)
@@ -57,67 +63,93 @@ class Index:
     def __init__(self, lake: Lake, engine: Engine, scratch: Path) -> None:
         self._lake, self._engine, self._scratch = lake, engine, scratch
         self._changes: dict[str, list[Change]] = {}
-        for table in TABLES:
-            if lake.exists(f"operations.{table}"):
-                engine.read(lake.read(f"operations.{table}"))
+        self._new: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
+        self._stored = {table for table in TABLES[:-1] if lake.exists(f"operations.{table}")}
+        for table in self._stored:
+            engine.read(lake.read(f"operations.{table}"))
+
+    @cached_property
+    def _seen(self) -> dict[str, int]:
+        """The last version of each dataset that is indexed."""
+        if "receipt" not in self._stored:
+            return {}
+        return dict(
+            self._engine.fetch("select dataset, max(version) from operations.receipt group by dataset")
+        )
 
     def update(self) -> int:
-        """Index the commits that are not indexed yet; returns how many there were."""
-        seen: dict[str, int] = {}
-        if self._lake.exists("operations.receipt"):
-            seen = dict(
-                self._engine.fetch("select dataset, max(version) from operations.receipt group by dataset")
-            )
-        rows: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
+        """Read the commits that are not indexed yet; returns how many there were."""
         commits = 0
         for dataset in self._lake.datasets():
             if dataset.startswith("operations."):
                 continue
-            after = seen.get(dataset, -1)
-            if self._lake.version(dataset) <= after:
+            after = self._seen.get(dataset, -1)
+            # Asked by name: to open each table at every run takes longer than all else that is done here.
+            if after >= 0 and not self._lake.has(dataset, after + 1):
                 continue
             for version, committed_at, receipt in self._lake.receipts(dataset, after):
                 commits += 1
                 for table, row in _rows(dataset, version, committed_at, receipt):
-                    rows[table].append(row)
-        # The receipts come last: a dataset counts as indexed by them.
-        for table in ("change", "window", "batch", "receipt"):
-            if rows[table]:
-                self.append(table, rows[table])
-        if commits:
-            self._changes.clear()
+                    self._new[table].append(row)
+            self._seen[dataset] = max(after, self._lake.version(dataset))
         return commits
 
-    def append(self, table: str, rows: list[dict[str, Any]]) -> None:
-        """Append rows to one of the operations tables."""
+    def add_run(self, row: dict[str, Any]) -> None:
+        """Tell of a run, see `run_row`."""
+        self._new["run"].append(row)
+
+    def write(self) -> None:
+        """Publish what is new, a commit for each table that it concerns; ask the index before."""
+        for table in TABLES:
+            if self._new[table]:
+                self._append(table, self._new[table])
+                self._new[table] = []
+
+    def _append(self, table: str, rows: list[dict[str, Any]]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         dataset = f"operations.{table}"
         self._scratch.mkdir(parents=True, exist_ok=True)
-        file = self._scratch / f"{table}-{self._lake.version(dataset) + 1}.parquet"
+        version = self._lake.version(dataset) + 1
+        file = self._scratch / f"{table}-{version}.parquet"
         pq.write_table(pa.Table.from_pylist(rows, _schema(table)), file)
-        staged = Staged((file,), len(rows), _schema(table))
-        receipt = Receipt(run_id="", stage="index", dataset=dataset, fingerprint="", rows_written=len(rows))
-        publish(
+        replace_rows(
             self._lake,
+            self._engine,
             dataset,
-            staged,
-            receipt,
-            transaction=("index", self._lake.version(dataset) + 1),
-            remove=(),
+            [Staged((file,), len(rows), _schema(table))],
+            Receipt(run_id="", stage="index", dataset=dataset, fingerprint="", rows_written=len(rows)),
+            transaction=("index", version),
+            scratch=self._scratch,
+            where="false",
         )
-        if len(self._lake.read(dataset).files) > MANY_FILES:
-            self._lake.open(dataset).optimize.compact()
-        self._engine.read(self._lake.read(dataset))
+        if version % CLEAN_EVERY == CLEAN_EVERY - 1:
+            self._lake.open(dataset).vacuum(retention_hours=KEEP_HOURS, dry_run=False)
+
+    def _facts(self, table: str, column: str, value: str) -> str | None:
+        """SQL of the rows of a table, where a column has a value also of those that are not published yet.
+
+        None where there are none.
+        """
+        import pyarrow as pa
+
+        listed = ", ".join(quote_identifier(name) for name in _schema(table).names)
+        parts = [f"select {listed} from operations.{table}"] if table in self._stored else []
+        rows = [row for row in self._new[table] if row[column] == value]
+        if rows:  # seldom: what a dead run has left
+            self._engine.take(f"new_{table}", pa.Table.from_pylist(rows, _schema(table)))
+            parts.append(f"select {listed} from new_{table}")
+        return f"({' union all '.join(parts)})" if parts else None
 
     def batches(self, source: str) -> dict[str, Known]:
         """The batches whose rows are in a source's tables, and how they are accounted for."""
-        if not self._lake.exists("operations.batch"):
+        facts = self._facts("batch", "source", source)
+        if facts is None:
             return {}
         rows = self._engine.fetch(
             "select batch, fingerprint, rows, formatted, quarantined, duplicate, removed "
-            "from operations.batch where source = $source "
+            f"from {facts} as b where source = $source "
             "qualify row_number() over (partition by batch order by version desc) = 1",
             {"source": source},
         )
@@ -125,43 +157,45 @@ class Index:
 
     def revived_left(self, source: str) -> bool:
         """Whether a run died before it removed from the duplicates what it had formatted again."""
-        if not self._lake.exists("operations.receipt"):
+        duplicate, formatted = f"duplicate.{source}", f"formatted.{source}"
+        told = self._facts("receipt", "dataset", formatted)
+        if told is None:
             return False
-        rows = self._engine.fetch(
-            "select 1 from operations.receipt as f where f.dataset = $formatted "
-            "and json_extract_string(f.measures, $revived) is not null and not exists (select 1 from "
-            "operations.receipt as d where d.dataset = $duplicate and d.stage = $trim "
-            "and d.committed_at >= f.committed_at) limit 1",
-            {
-                "formatted": f"formatted.{source}",
-                "duplicate": f"duplicate.{source}",
-                "revived": f"$.{REVIVED}",
-                "trim": TRIM,
-            },
+        sql = (
+            f"select max(committed_at) from {told} as f where dataset = $formatted "
+            "and json_extract_string(measures, $revived) is not null"
         )
-        return bool(rows)
+        revived = self._engine.fetch(sql, {"formatted": formatted, "revived": f"$.{REVIVED}"})[0][0]
+        trimmed = self._facts("receipt", "dataset", duplicate)
+        if revived is None or trimmed is None:
+            return revived is not None
+        sql = f"select max(committed_at) from {trimmed} as d where dataset = $duplicate and stage = $trim"
+        done = self._engine.fetch(sql, {"duplicate": duplicate, "trim": TRIM})[0][0]
+        return done is None or bool(done < revived)
 
     def changes(self, dataset: str) -> list[Change]:
         """The hours each version of a dataset changed, oldest first."""
-        if dataset in self._changes or not self._lake.exists("operations.change"):
-            return self._changes.get(dataset, [])
-        rows = self._engine.fetch(
-            "select distinct version, low, high from operations.change where dataset = $dataset "
-            "order by version, low",
-            {"dataset": dataset},
-        )
-        self._changes[dataset] = [Change(*row) for row in rows]
-        return self._changes[dataset]
+        if dataset not in self._changes:
+            rows: list[tuple[Any, ...]] = []
+            if "change" in self._stored:
+                rows = self._engine.fetch(
+                    "select distinct version, low, high from operations.change where dataset = $dataset "
+                    "order by version, low",
+                    {"dataset": dataset},
+                )
+            self._changes[dataset] = [Change(*row) for row in rows]
+        new = [row for row in self._new["change"] if row["dataset"] == dataset]
+        return [*self._changes[dataset], *(Change(row["version"], row["low"], row["high"]) for row in new)]
 
     def windows(self, dataset: str) -> dict[datetime | None, WindowState]:
         """The state of each window of a table since it was last replaced as a whole."""
-        if not self._lake.exists("operations.window"):
+        facts, receipts = (self._facts(table, "dataset", dataset) for table in ("window", "receipt"))
+        if facts is None or receipts is None:
             return {}
         rows = self._engine.fetch(
             "select epoch_us(window_start) // 3600000000, every, fingerprint, inputs, version "
-            "from operations.window "
-            "where dataset = $dataset "
-            "and version >= coalesce((select max(version) from operations.receipt "
+            f"from {facts} as w where dataset = $dataset "
+            f"and version >= coalesce((select max(version) from {receipts} as r "
             "where dataset = $dataset and replaces_all), 0) "
             "qualify row_number() over (partition by window_start order by version desc) = 1",
             {"dataset": dataset},

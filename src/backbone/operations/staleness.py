@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from backbone.dataset import Window, hour_of, instant_of, step, windows_between
+from backbone.dataset import Window, hour_of, instant_of, merge_hours, step, windows_between
 from backbone.errors import WindowRefused
 from backbone.exploitation.model import LoadedModel
 from backbone.operations.index import Change, WindowState
@@ -73,12 +73,16 @@ def stale_windows(
     cadence_changed = any(state.every != loaded.every for state in states.values())
     if cadence_changed:
         states, start, end = {}, None, None
-    candidates = {
-        window.start
+    hours = merge_hours(  # thousands of changes of an hour each make one range
+        (change.low, change.high)
         for name in loaded.events
         for change in changes(name)
         if change.low is not None and change.high is not None
-        for window in windows_between(instant_of(change.low), instant_of(change.high), loaded.every)
+    )
+    candidates = {
+        window.start
+        for low, high in hours
+        for window in windows_between(instant_of(low), instant_of(high), loaded.every)
     }
     eventful = frozenset(candidates)
     candidates |= {s for s in states if s is not None}

@@ -46,7 +46,7 @@ from (select *, md5(concat(source, ' ', destination)) as checksum from ({{rows}}
 # The last row of each edge that has connections now, or whose turn comes: no other is needed to go on from.
 # The two are asked for apart, as a condition with `or` is not worked out while the files are read.
 LATEST = """
-select {state}, turn from (
+select {state}, turn, window_start as stands from (
     select *, row_number() over (partition by source, destination order by window_start desc) as n from (
         select * from ({rows}) as p where turn in ({turns})
         union all
@@ -60,9 +60,9 @@ select {state}, turn from (
 NO_TURN = -1
 
 # A row holds until the next of its edge, and is carried into the windows in which its turn comes meanwhile.
-HOLDING = "select {state}, turn, next_seen as until from ({found}) as f"
+HOLDING = "select {state}, turn, next_seen as until, last_seen as stands from ({found}) as f"
 KNOWN_HOLDING = """
-select {state}, turn, until from {known} as k left join (
+select {state}, turn, until, stands from {known} as k left join (
     select source, destination, min(last_seen) as until from ({found}) as f group by source, destination
 ) as s using (source, destination)
 """
@@ -76,6 +76,18 @@ where coalesce(epoch_us(l.until) // 3600000000 > l.hour + 1 + ((l.turn - l.hour 
 """
 UNLESS_RETIRED = " and f.begins <= l.last_seen + interval '{days} days'"
 
+# An edge is retired in the first window that is its turn and too late, or when it is seen again, too late,
+# before that. Its last row may be there still, after hours without connections: then its turn has come since.
+TURN_AFTER = "l.hour + 1 + ((l.turn - l.hour - 1) % 24 + 24) % 24 > {last}"
+RETIRED = """
+select count(*) from (
+    select *, epoch_us(stands) // 3600000000 as hour, last_seen + interval '{days} days' as due
+    from ({holding}) as h
+) as l
+where coalesce(l.until > l.due, true) and {counted}
+and (l.until is not null or exists (select 1 from {turns} as f where f.turn = l.turn and f.begins > l.due))
+"""
+
 
 def watch_edges(context: StepContext) -> Rows:
     """The state of every edge after each window that it had connections in, and the alerts."""
@@ -83,6 +95,7 @@ def watch_edges(context: StepContext) -> Rows:
 
     counts, previous, since = context.rows(COUNTS), context.previous, context.since
     engine, state, staged = counts.engine, ", ".join(STATE), []
+    measures = {"retired": 0}
     last = None
     if previous is not None:
         last = engine.fetch(f"select max(window_start) from ({previous.sql}) as p")[0][0].astimezone(UTC)
@@ -111,9 +124,17 @@ def watch_edges(context: StepContext) -> Rows:
         sql += " union all " + CARRIED.format(
             state=state, holding=holding, turns=staged[-1], no_alert=no_alert
         )
-        if context.parameters["retire_days"]:
-            sql += UNLESS_RETIRED.format(days=context.parameters["retire_days"])
-    return Rows(engine, sql, counts.versions, tuple(staged))
+        days = context.parameters["retire_days"]
+        if days:
+            sql += UNLESS_RETIRED.format(days=days)
+            counted = "true"
+            if since is not None:
+                counted = f"l.due >= timestamptz '{since.isoformat()}'"
+            elif last is not None:
+                counted = TURN_AFTER.format(last=hour_of(last))
+            query = RETIRED.format(days=days, holding=holding, counted=counted, turns=staged[-1])
+            measures["retired"] = int(engine.fetch(query)[0][0])
+    return Rows(engine, sql, counts.versions, tuple(staged), measures)
 
 
 def turns(windows: Sequence[datetime], last: datetime | None) -> list[tuple[datetime, int]]:
