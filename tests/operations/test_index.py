@@ -10,7 +10,7 @@ import pytest
 
 from backbone.lake.pieces import MANY_PIECES
 from backbone.operations.index import Index, run_row
-from projects import TinyProject, accounts, built
+from projects import TinyProject, accounts, built, contents
 
 TABLES = ("receipt", "change", "window", "batch")
 
@@ -96,3 +96,22 @@ def test_old_versions_of_the_index_are_not_kept_and_those_of_other_tables_are(
     }
     assert project.rows("select count(*) from operations.run") == [(7,)]
     assert project.run().receipts == []
+
+
+@pytest.mark.parametrize("lost", ["formatted/sale", "exploitation/shop_day"])
+def test_a_lost_table_is_computed_again_and_what_comes_after_reaches_its_readers(
+    lost: str, tmp_path: Path
+) -> None:
+    project, other = _history(tmp_path / "one"), _history(tmp_path / "other")
+    before = contents(project.root)
+    shutil.rmtree(project.root / lost)
+    assert project.run().ok
+    assert contents(project.root) == before
+    assert project.run().receipts == []
+    indexed = dict(project.rows("select dataset, max(version) from operations.receipt group by 1"))
+    versions = {name: at for name, at in project.versions().items() if not name.startswith("operations.")}
+    assert indexed == versions
+    for each in (project, other):
+        each.sales("late.csv", (9, "x", 5, "2026-02-01T09:00:00"))
+        assert "2026-02-01" in built(each.run(), "shop_day")
+    assert contents(project.root) == contents(other.root)

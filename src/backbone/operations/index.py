@@ -3,7 +3,8 @@
 The receipts are the truth. These tables are an index over them, brought up to date by each run: of every
 dataset, the commits after the last one indexed are read, and at the end their facts are appended, in one
 commit for each table. Meanwhile the run itself sees them too. So a run that died after a commit and before
-its end loses nothing: the next one reads that commit.
+its end loses nothing: the next one reads that commit. Where a dataset is gone, or begins anew, what was
+indexed of it is of no table any more, and the index is made again from the receipts that are there.
 
 `receipt`: a row per commit. `change`: the hours each commit changed (null for all). `window`: the state of
 each window after each commit. `batch`: the accounts of each batch after each commit that changed them.
@@ -64,6 +65,7 @@ class Index:
         self._lake, self._engine, self._scratch = lake, engine, scratch
         self._changes: dict[str, list[Change]] = {}
         self._new: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
+        self._replaced: set[str] = set()  # tables whose rows go when new ones are written
         self._stored = {table for table in TABLES[:-1] if lake.exists(f"operations.{table}")}
         for table in self._stored:
             engine.read(lake.read(f"operations.{table}"))
@@ -80,6 +82,8 @@ class Index:
     def update(self) -> int:
         """Read the commits that are not indexed yet; returns how many there were."""
         commits = 0
+        if any(self._is_lost(dataset, version) for dataset, version in self._seen.items()):
+            self._begin_anew()
         for dataset in self._lake.datasets():
             if dataset.startswith("operations."):
                 continue
@@ -94,6 +98,18 @@ class Index:
             self._seen[dataset] = max(after, self._lake.version(dataset))
         return commits
 
+    def _is_lost(self, dataset: str, version: int) -> bool:
+        """Whether a dataset has no longer the version that is indexed."""
+        return not self._lake.has(dataset, version) and self._lake.version(dataset) < version
+
+    def _begin_anew(self) -> None:
+        self._stored.clear()
+        self._seen.clear()
+        self._changes.clear()
+        for table in TABLES[:-1]:
+            self._new[table] = []
+            self._replaced.add(table)
+
     def add_run(self, row: dict[str, Any]) -> None:
         """Tell of a run, see `run_row`."""
         self._new["run"].append(row)
@@ -101,11 +117,12 @@ class Index:
     def write(self) -> None:
         """Publish what is new, a commit for each table that it concerns; ask the index before."""
         for table in TABLES:
-            if self._new[table]:
-                self._append(table, self._new[table])
+            if self._new[table] or table in self._replaced:
+                self._append(table, self._new[table], None if table in self._replaced else "false")
                 self._new[table] = []
+        self._replaced.clear()
 
-    def _append(self, table: str, rows: list[dict[str, Any]]) -> None:
+    def _append(self, table: str, rows: list[dict[str, Any]], where: str | None) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -122,7 +139,7 @@ class Index:
             Receipt(run_id="", stage="index", dataset=dataset, fingerprint="", rows_written=len(rows)),
             transaction=("index", version),
             scratch=self._scratch,
-            where="false",
+            where=where,
         )
         if version % CLEAN_EVERY == CLEAN_EVERY - 1:
             self._lake.open(dataset).vacuum(retention_hours=KEEP_HOURS, dry_run=False)
@@ -188,7 +205,10 @@ class Index:
         return [*self._changes[dataset], *(Change(row["version"], row["low"], row["high"]) for row in new)]
 
     def windows(self, dataset: str) -> dict[datetime | None, WindowState]:
-        """The state of each window of a table since it was last replaced as a whole."""
+        """The state of each window of a table since it was last replaced as a whole.
+
+        Those are left out that were computed from a version of an input that is gone.
+        """
         facts, receipts = (self._facts(table, "dataset", dataset) for table in ("window", "receipt"))
         if facts is None or receipts is None:
             return {}
@@ -200,13 +220,17 @@ class Index:
             "qualify row_number() over (partition by window_start order by version desc) = 1",
             {"dataset": dataset},
         )
-        parsed: dict[str, dict[str, int]] = {}  # thousands of windows of one commit have the same
+        parsed: dict[str, dict[str, int] | None] = {}  # thousands of windows of one commit have the same
         found = {}
         for hour, every, fingerprint, inputs, version in rows:
             start = None if hour is None else instant_of(hour)
             if inputs not in parsed:
-                parsed[inputs] = json.loads(inputs)
-            found[start] = WindowState(start, every, fingerprint, parsed[inputs], version)
+                known: dict[str, int] = json.loads(inputs)
+                is_gone = any(at > self._seen.get(name, -1) for name, at in known.items())
+                parsed[inputs] = None if is_gone else known
+            versions = parsed[inputs]
+            if versions is not None:
+                found[start] = WindowState(start, every, fingerprint, versions, version)
         return found
 
 
