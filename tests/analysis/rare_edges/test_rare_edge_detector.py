@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from made_up_edges import QUICK, assert_as_reference, edge_counts, instants, shuffled
 
 from backbone.analysis.rare_edges.detector import RareEdgeDetector
+from backbone.analysis.rare_edges.rule import Rule
 from backbone.engines import own_engine
 from backbone.engines.rows import Rows
 
 DETECTOR = RareEdgeDetector(*QUICK, threads=2)
+RETIRING = QUICK._replace(retire_hours=9)
+RULES = pytest.mark.parametrize("rule", [QUICK, RETIRING], ids=["all stay", "some start anew"])
 UTC_HOURS = pa.timestamp("us", "UTC")
 
 
@@ -31,11 +34,11 @@ def after(counts: pa.Table, hour: Any) -> pa.Table:
     return counts.filter(pc.greater(counts["hour"], hour))
 
 
-def in_parts(counts: pa.Table, ends: list[int]) -> tuple[pa.Table, pa.Table]:
+def in_parts(detector: RareEdgeDetector, counts: pa.Table, ends: list[int]) -> tuple[pa.Table, pa.Table]:
     """The state and all alerts, where each call gets the hours up to the next end."""
     state, told = None, []
     for start, end in zip([-1, *ends], [*ends, 1 << 40], strict=True):
-        state, alerts = DETECTOR.update(state, shuffled(after(up_to(counts, end), start), seed=end % 1000))
+        state, alerts = detector.update(state, shuffled(after(up_to(counts, end), start), seed=end % 1000))
         told.append(alerts)
     return state, pa.concat_tables(told)
 
@@ -47,30 +50,46 @@ def test_state_and_alerts_are_those_of_the_reference() -> None:
     assert alerts.num_rows > 20
 
 
-def test_rows_come_in_a_fixed_order() -> None:
-    state, alerts = DETECTOR.update(None, shuffled(edge_counts()))
+@RULES
+def test_rows_come_in_a_fixed_order(rule: Rule) -> None:
+    state, alerts = RareEdgeDetector(*rule, threads=2).update(None, shuffled(edge_counts()))
     edge = [("source", "ascending"), ("destination", "ascending")]
     assert state.equals(state.sort_by([("first_seen", "ascending"), *edge]))
     assert alerts.equals(alerts.sort_by([("hour", "ascending"), *edge]))
 
 
-def test_hour_by_hour_is_the_same_as_all_at_once() -> None:
+@RULES
+def test_hour_by_hour_is_the_same_as_all_at_once(rule: Rule) -> None:
+    detector = RareEdgeDetector(*rule, threads=2)
     counts = up_to(edge_counts(), 60)
-    state, alerts = DETECTOR.update(None, counts)
-    parts, told = in_parts(counts, list(range(QUICK.training_hours, 60)))
+    state, alerts = detector.update(None, counts)
+    parts, told = in_parts(detector, counts, list(range(rule.training_hours, 60)))
     assert parts.equals(state)
     assert told.equals(alerts)
     assert alerts.num_rows > 1
 
 
+@RULES
 @settings(max_examples=12, deadline=None)
 @given(ends=st.sets(st.integers(0, 199), min_size=1, max_size=4), seed=st.integers(0, 1000))
-def test_any_split_of_the_hours_is_the_same(ends: set[int], seed: int) -> None:
+def test_any_split_of_the_hours_is_the_same(rule: Rule, ends: set[int], seed: int) -> None:
+    detector = RareEdgeDetector(*rule, threads=2)
     counts = edge_counts(edges=12, seed=seed)
-    state, alerts = DETECTOR.update(None, counts)
-    parts, told = in_parts(counts, sorted(ends))
+    state, alerts = detector.update(None, counts)
+    parts, told = in_parts(detector, counts, sorted(ends))
     assert parts.equals(state)
     assert told.equals(alerts)
+
+
+def test_an_edge_that_starts_anew_follows_those_seen_before() -> None:
+    rows = [("a", "x", 0, 1), ("b", "x", 1, 1), ("a", "x", 100, 1), ("c", "x", 100, 1)]
+    columns = zip(*rows, strict=True)
+    counts = pa.table(dict(zip(("source", "destination", "hour", "connections"), columns, strict=True)))
+    detector = RareEdgeDetector(retire_hours=24, threads=2)
+    whole, _ = detector.update(None, counts)
+    parts, _ = in_parts(detector, counts, [0, 1])
+    assert parts.equals(whole)
+    assert whole["source"].to_pylist() == ["b", "a", "c"]
 
 
 def test_nothing_to_take_in_changes_nothing() -> None:

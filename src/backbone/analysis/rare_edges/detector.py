@@ -125,10 +125,11 @@ class RareEdgeDetector:
 
         Returns
         -------
-        The state: a row per edge, in the order in which they were first seen, with `source`, `destination`,
-        `first_seen`, `last_seen`, `maximum` (that the expectation decays from), `maximum_at`, `last_alert`
-        (null where there has been none), `expected` (more than this is unusual), and of the counts since the
-        last alert `n_hours`, `mean` and `squared_deviations`.
+        The state: a row per edge, in the order in which they were first seen (or seen anew, where an edge
+        started anew) and of their names, with `source`, `destination`, `first_seen`, `last_seen`, `maximum`
+        (that the expectation decays from), `maximum_at`, `last_alert` (null where there has been none),
+        `expected` (more than this is unusual), and of the counts since the last alert `n_hours`, `mean` and
+        `squared_deviations`.
 
         The alerts, in the order of hour, source and destination: `source`, `destination`, `hour`, `value`,
         `expected`, `ratio` (value / expected; null where what is expected is not above 0),

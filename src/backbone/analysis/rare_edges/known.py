@@ -36,11 +36,21 @@ class KnownEdges:
     def updated(self, keys: pa.Table, position: npt.NDArray[np.int64], state: EdgeState) -> KnownEdges:
         """The same with some edges changed and some new, which follow by the hour they were first seen in.
 
+        An edge that started anew is new: it stands where it would, had it never been seen before.
+
         Parameters
         ----------
         keys, state : of the changed and the new edges, in the order of the edges.
         position : where each of them is in these; negative for a new one.
         """
+        gone = position[position >= 0]
+        gone = gone[self.state.first_seen[gone] != state.first_seen[position >= 0]]
+        if len(gone):
+            stays = np.ones(len(self), dtype=np.bool_)
+            stays[gone] = False
+            moved = np.append(np.where(stays, np.cumsum(stays) - 1, -1), -1)
+            left = KnownEdges(self.keys.filter(pa.array(stays)), self.state.of_rows(stays))
+            return left.updated(keys, moved[np.maximum(position, -1)], state)
         new = np.flatnonzero(position < 0)
         new = new[np.argsort(state.first_seen[new], kind="stable")]
         place = position.copy()
