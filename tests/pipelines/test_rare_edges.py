@@ -252,6 +252,29 @@ def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, e
     assert refused.value.where == "backbone.toml, [pipelines.rare_edges]"
 
 
+@pytest.mark.parametrize("connections", [10**12 + 1, 2**53 + 2, 2**63 - 1])
+def test_a_row_of_too_many_connections_is_held_back_alone(tmp_path: Path, connections: int) -> None:
+    trial = project(tmp_path, QUICK)
+    deliver(trial, [*COUNTS, (10, "web", "db", connections), (10, "web", "db", 10**12)], "all.csv")
+    trial.run_well()
+    assert trial.accounted()[2] == 1
+    assert trial.rows("select connections from exploitation.edge_hour where source = 'web'") == [(10**12,)]
+
+
+def test_too_many_connections_of_an_hour_name_the_delivery(tmp_path: Path) -> None:
+    trial = project(tmp_path, QUICK)
+    deliver(trial, [(10, "web", "db", 10**12)] * 9008, "too many.csv")
+    assert str(trial.run().failures["exploitation.edge_state"]) == (
+        "exploitation.edge_state, window 2026-01-02T07: expected at most 2**53 (9,007,199,254,740,992) "
+        "connections of an edge in an hour, found 9,008,000,000,000,000 of web > db. Nothing of it is "
+        "published; what was there before stays.\n"
+        "Next: correct the file that says so, deliver it again under its name, and run again"
+    )
+    deliver(trial, [(10, "web", "db", 10**12)], "too many.csv")
+    trial.run_well()
+    assert trial.value("select maximum from exploitation.edge_state") == 10**12
+
+
 def test_other_windows_than_hours_are_refused(tmp_path: Path) -> None:
     trial = project(tmp_path, 'every = "day"')
     deliver(trial, COUNTS[:3], "some.csv")

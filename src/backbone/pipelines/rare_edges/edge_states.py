@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.dataset import hour_of
 from backbone.engines.held import fresh
+from backbone.errors import StepFailed
 from backbone.exploitation.model import StepContext
 
 if TYPE_CHECKING:
@@ -77,12 +78,32 @@ where coalesce(epoch_us(l.until) // 3600000000 > l.hour + 1 + ((l.turn - l.hour 
 UNLESS_RETIRED = " and f.begins <= l.last_seen + interval '{days} days'"
 
 
+MOST = 1 << 53  # connections in an hour, as the detector counts them
+TOO_MANY = f"""
+select source, destination, window_start, connections from exploitation.edge_hour where connections > {MOST}
+order by window_start, source, destination limit 1
+"""
+
+
+def _refuse_too_many(engine: Any) -> None:
+    """Tell where counts come from that can't be taken in: what is to be mended is what was delivered."""
+    for source, destination, at, found in engine.fetch(TOO_MANY):
+        raise StepFailed(
+            f"exploitation.edge_state, window {at.astimezone(UTC):%Y-%m-%dT%H}",
+            f"expected at most 2**53 ({MOST:,}) connections of an edge in an hour, found {found:,} of "
+            f"{source} > {destination}",
+            "Nothing of it is published; what was there before stays.",
+            "correct the file that says so, deliver it again under its name, and run again",
+        )
+
+
 def watch_edges(context: StepContext) -> Rows:
     """The state of every edge after each window that it had connections in, and the alerts."""
     from backbone.engines.rows import Rows
 
     counts, previous, since = context.rows(COUNTS), context.previous, context.since
     engine, state, staged = counts.engine, ", ".join(STATE), []
+    _refuse_too_many(engine)
     last = None
     if previous is not None:
         last = engine.fetch(f"select max(window_start) from ({previous.sql}) as p")[0][0].astimezone(UTC)
