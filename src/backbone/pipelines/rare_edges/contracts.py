@@ -9,9 +9,8 @@ from pydantic import Field
 
 from backbone.contract import Contract
 
-
-# No log tells of more in a row. Nine thousand such rows of an edge in an hour still add up to less than 2**53,
-# up to which the detector counts exactly: a wrong number is held back alone, and stops no table.
+# No log tells of more in a row. Nine thousand such rows of an edge in an hour still add up to less than
+# 2**53, up to which the detector counts exactly: a wrong number is held back alone, and stops no table.
 MOST = 10**12
 
 
