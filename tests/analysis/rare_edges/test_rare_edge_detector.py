@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_edges import QUICK, assert_as_reference, edge_counts, instants, shuffled
+from sklearn.base import clone
 
 from backbone.analysis.rare_edges.detector import RareEdgeDetector
 from backbone.analysis.rare_edges.rule import Rule
@@ -311,10 +313,89 @@ def test_a_state_that_makes_no_sense_is_refused() -> None:
         DETECTOR.update(holes, LATER)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"training_hours": 1.5}, "expected training_hours of 1 or more .*, found 1.5"),
+        ({"training_hours": True}, "expected training_hours .*, found True"),
+        ({"training_hours": "720"}, "expected training_hours .*, found '720'"),
+        ({"training_hours": None}, "expected training_hours .*, found None"),
+        ({"training_hours": 10**20}, "expected training_hours .*, found 1000"),
+        ({"cooldown_hours": 2.5}, "expected cooldown_hours of 0 or more .*, found 2.5"),
+        ({"retire_hours": 1.5}, "expected retire_hours of 1 or more .*, or None, found 1.5"),
+        ({"retire_hours": 0}, "expected retire_hours of 1 or more .*, or None, found 0"),
+        ({"slope": float("nan")}, "expected a finite number as slope, found nan"),
+        ({"slope": "x"}, "expected a finite number as slope, found 'x'"),
+        ({"intercept": float("inf")}, "expected a finite number as intercept, found inf"),
+        ({"intercept": None}, "expected a finite number as intercept, found None"),
+        ({"floor": float("nan")}, "expected a finite number as floor, or None, found nan"),
+        ({"floor": float("inf")}, "expected a finite number as floor, or None, found inf"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RareEdgeDetector(**settings)
+    with pytest.raises(ValueError, match=message):
+        RareEdgeDetector().set_params(**settings)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    given: list[Any] = [np.int64(20), np.int32(3), np.float32(-0.5), np.float64(2)]
+    detector = RareEdgeDetector(*given, threads=2)
+    counts = edge_counts()
+    expected = RareEdgeDetector(20, 3, -0.5, 2.0, threads=2).update(None, counts)
+    assert detector.update(None, counts) == expected
+
+
+def test_another_detector_of_the_same_settings_can_be_made() -> None:
+    detector = RareEdgeDetector(floor=0.5, retire_hours=9, memory_limit="1GB", threads=2)
+    twin = clone(detector)
+    assert twin is not detector
+    assert twin.get_params() == detector.get_params()
+    assert twin.set_params(floor=1.0).floor == 1.0
+    assert detector.get_params()["floor"] == 0.5
+    with pytest.raises(ValueError, match=r"expected settings out of training_hours, .*, found depth"):
+        detector.set_params(depth=3)
+    names = list(inspect.signature(RareEdgeDetector).parameters)
+    assert list(detector.get_params()) == names, "all of the settings"
+    assert tuple(detector.get_params().values())[:4] == (*Rule()[:4],)
+
+
+def test_a_state_whose_last_alerts_have_become_fractions_is_the_same() -> None:
+    """As they do in a data frame of pandas, whose whole numbers have no nulls."""
+    counts = edge_counts()
+    state, _ = DETECTOR.update(None, up_to(counts, 100))
+    assert 0 < state["last_alert"].null_count < state.num_rows
+    later = after(counts, 100)
+    expected = DETECTOR.update(state, later)
+    nulls = state["last_alert"].cast(pa.float64())
+    for column in (nulls, nulls.fill_null(float("nan")), nulls.cast(pa.float32())):
+        assert DETECTOR.update(with_column(state, "last_alert", column), later) == expected
+    with pytest.raises(ValueError, match="expected whole hours as 'last_alert' of the state, found others"):
+        DETECTOR.update(with_column(state, "last_alert", pc.add(nulls, 0.5)), later)
+
+
+def test_whole_numbers_of_other_widths_are_taken_or_refused() -> None:
+    counts = edge_counts()
+    expected = DETECTOR.update(None, counts)[1].num_rows
+    for kind in (pa.uint64(), pa.decimal128(38, 0)):
+        wide = counts.set_column(3, "connections", counts["connections"].cast(kind))
+        assert DETECTOR.update(None, wide)[1].num_rows == expected
+        large = with_column(wide, "connections", pa.array([2**64 - 1] * wide.num_rows, kind))
+        with pytest.raises(
+            ValueError, match=r"expected at most 2\*\*53 connections in an hour, found more in"
+        ):
+            DETECTOR.update(None, large)
+    late = with_column(counts, "hour", pa.array([2**64 - 1] * counts.num_rows, pa.uint64()))
+    for take in (DETECTOR.fit_decay, lambda table: DETECTOR.update(None, table)):
+        with pytest.raises(ValueError, match="expected numbers of hours to 9223372036854775807, found 18446"):
+            take(late)
+
+
 def test_settings_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(ValueError, match="training_hours of 1 or more, found 0"):
+    with pytest.raises(ValueError, match=r"training_hours of 1 or more .*, found 0"):
         RareEdgeDetector(training_hours=0)
-    with pytest.raises(ValueError, match="cooldown_hours of 0 or more, found -1"):
+    with pytest.raises(ValueError, match=r"cooldown_hours of 0 or more .*, found -1"):
         RareEdgeDetector(cooldown_hours=-1)
 
 

@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 DAY = 24
 COUNTS = "select source, destination, window_start as hour, connections from exploitation.edge_hour"
 WINDOWS = "select distinct window_start from exploitation.edge_hour order by 1"
-STATE = (
-    "source", "destination", "first_seen", "last_seen", "maximum", "maximum_at", "last_alert", "expected",
-    "n_hours", "mean", "squared_deviations",
-)  # fmt: skip
-ALERT = (
-    "value", "expected", "ratio", "hours_since_first_seen", "hours_since_last_alert", "previous_maximum",
-    "previous_maximum_at",
-)  # fmt: skip
 
 # The hour of the day in which an edge is carried along: two digits of a checksum of its names, in 24 parts.
 TURN = """
@@ -99,10 +91,13 @@ def _refuse_too_many(engine: Any) -> None:
 
 def watch_edges(context: StepContext) -> Rows:
     """The state of every edge after each window that it had connections in, and the alerts."""
+    from backbone.analysis.rare_edges.counts import EDGE
+    from backbone.analysis.rare_edges.kernel import ALERT_NAMES
+    from backbone.analysis.rare_edges.state import EdgeState
     from backbone.engines.rows import Rows
 
     counts, previous, since = context.rows(COUNTS), context.previous, context.since
-    engine, state, staged = counts.engine, ", ".join(STATE), []
+    engine, state, staged = counts.engine, ", ".join((*EDGE, *EdgeState._fields)), []
     _refuse_too_many(engine)
     last = None
     if previous is not None:
@@ -119,7 +114,7 @@ def watch_edges(context: StepContext) -> Rows:
     history = detector_of(context.parameters).history(known, counts, since)
     staged += history.staged
     found = FOUND.format(rows=history.sql)
-    alerts = ", ".join(f"alert_{name}" for name in ALERT)
+    alerts = ", ".join(f"alert_{name}" for name in ALERT_NAMES)
     sql = f"select last_seen as window_start, {state}, turn, 1 as seen, {alerts} from ({found}) as f"
     if since is not None:
         sql += f" where last_seen >= timestamptz '{since.isoformat()}' or alert_value is not null"
@@ -128,7 +123,7 @@ def watch_edges(context: StepContext) -> Rows:
         if known is not None:
             holding += f" union all {KNOWN_HOLDING.format(state=state, known=staged[0], found=history.sql)}"
         staged.append(_stage_turns(engine, coming))
-        no_alert = ", ".join(f"null as alert_{name}" for name in ALERT)
+        no_alert = ", ".join(f"null as alert_{name}" for name in ALERT_NAMES)
         sql += " union all " + CARRIED.format(
             state=state, holding=holding, turns=staged[-1], no_alert=no_alert
         )
