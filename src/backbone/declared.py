@@ -129,7 +129,9 @@ def settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str | None, dic
             )
         default = pipeline.parameters[name]
         number = isinstance(default, int | float) and isinstance(value, int | float)
-        if not isinstance(value, type(default)) and not number:
+        flag = bool in (type(default), type(value))  # to Python it is a number too
+        alike = type(value) is type(default) if flag else number or isinstance(value, type(default))
+        if not alike:
             raise SettingsError(
                 where, f"expected {name} like {default!r}, found {value!r}", "", "write one of the same kind"
             )

@@ -22,6 +22,7 @@ from backbone.exploitation.build import build, build_shared
 from backbone.exploitation.compute import Due
 from backbone.exploitation.lists import list_state, write_lists
 from backbone.exploitation.model import LoadedModel, computed_together
+from backbone.exploitation.retention import gone_back, is_retained
 from backbone.formatted.duplicates import remove_revived
 from backbone.formatted.format import format_source
 from backbone.formatted.source import FormattedSource
@@ -304,9 +305,13 @@ def _build(
     try:
         for model in models:
             states, made = index.windows(model.dataset), project.lake.exists(model.dataset)
-            stale = stale_windows(model, states, index.changes, now=now, start=start, end=end, force=force)
+            everything = start is None and end is None and (force or gone_back(project.lake, model))
+            anew = made and everything and is_retained(model)
+            stale = stale_windows(
+                model, states, index.changes, now=now, start=start, end=end, force=force or anew
+            )
             if stale.due or not made:
-                due.append(Due(model, stale.windows, stale.replaces_all or not made))
+                due.append(Due(model, stale.windows, stale.replaces_all or anew or not made))
         options: Mapping[str, Any] = {
             "run_id": result.run_id,
             "scratch": project.scratch("run"),

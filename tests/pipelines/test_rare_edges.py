@@ -270,9 +270,20 @@ def test_receipts_tell_how_many_edges_are_retired(tmp_path: Path, every: int, to
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("training_hours = 0", "expected training_hours to be a whole number from 1, found 0"),
-        ("retire_days = 1.5", "expected retire_days to be a whole number from 0 (0 for never), found 1.5"),
-        ("floor = nan", "expected floor to be a number, or -inf for none, found nan"),
+        ("training_hours = 0", "expected training_hours to be a whole number from 1 to 876000, found 0"),
+        ("training_hours = true", "expected training_hours like 720, found True"),
+        (f"training_hours = {10**20}", f"a whole number from 1 to 876000, found {10**20}"),
+        ("cooldown_hours = -1", "expected cooldown_hours to be a whole number from 0 to 876000, found -1"),
+        ("retire_days = 1.5", "retire_days to be a whole number from 0 (0 for never) to 36500, found 1.5"),
+        ("retire_days = true", "expected retire_days like 0, found True"),
+        ("retire_days = 400000000", "from 0 (0 for never) to 36500, found 400000000"),
+        ("state_days = true", "expected state_days like 14, found True"),
+        ("state_days = 1000000", "a whole number from 0 (0 for ever) to 36500, found 1000000"),
+        ("slope = true", "expected slope like -0.04448, found True"),
+        ("slope = nan", "expected slope to be a number from -1e6 to 1e6, found nan"),
+        ("intercept = inf", "expected intercept to be a number from -1e6 to 1e6, found inf"),
+        ("floor = nan", "expected floor to be a number to 1e6, or -inf for none, found nan"),
+        ('every = "day"', "expected every to be hour, found 'day'"),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, expected: str) -> None:
@@ -280,15 +291,38 @@ def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, e
     deliver(trial, COUNTS[:3], "some.csv")
     with pytest.raises(SettingsError) as refused:
         trial.run()
-    assert refused.value.problem == expected
+    assert refused.value.problem.endswith(expected)
+    assert refused.value.problem.startswith(f"expected {setting.partition(' ')[0]} ")
     assert refused.value.where == "backbone.toml, [pipelines.rare_edges]"
 
 
-def test_other_windows_than_hours_are_refused(tmp_path: Path) -> None:
-    trial = project(tmp_path, 'every = "day"')
-    deliver(trial, COUNTS[:3], "some.csv")
-    problem = trial.run().failures["exploitation.edge_hour"].problem
-    assert problem.startswith("expected the start of a window")
+@pytest.mark.parametrize("connections", [10**12 + 1, 2**53 + 2, 2**63 - 1])
+def test_a_row_of_too_many_connections_is_held_back_alone(tmp_path: Path, connections: int) -> None:
+    trial = project(tmp_path, QUICK)
+    deliver(trial, [*COUNTS, (10, "web", "db", connections), (10, "web", "db", 10**12)], "all.csv")
+    trial.run_well()
+    assert trial.accounted()[2] == 1
+    assert trial.rows("select connections from exploitation.edge_hour where source = 'web'") == [(10**12,)]
+
+
+def test_too_many_connections_of_an_hour_name_the_delivery(tmp_path: Path) -> None:
+    trial = project(tmp_path, QUICK)
+    deliver(trial, [(10, "web", "db", 10**12)] * 9008, "too many.csv")
+    assert str(trial.run().failures["exploitation.edge_state"]) == (
+        "exploitation.edge_state, window 2026-01-02T07: expected at most 2**53 (9,007,199,254,740,992) "
+        "connections of an edge in an hour, found 9,008,000,000,000,000 of web > db. Nothing of it is "
+        "published; what was there before stays.\n"
+        "Next: correct the file that says so, deliver it again under its name, and run again"
+    )
+    deliver(trial, [(10, "web", "db", 10**12)], "too many.csv")
+    trial.run_well()
+    assert trial.value("select maximum from exploitation.edge_state") == 10**12
+
+
+def test_the_longest_times_can_be_gone_by(tmp_path: Path) -> None:
+    longest = "training_hours = 876000\ncooldown_hours = 876000\nretire_days = 36500\nstate_days = 36500\n"
+    trial = whole(tmp_path / "project", [*COUNTS, (-24 * 365 * 2000, "a", "x", 1)], longest)
+    assert trial.run_well().receipts == []
 
 
 def test_a_run_that_dies_is_completed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rare_edges_project import COUNTS, HOUR, QUICK, START, Count, built, contents, deliver, project, whole
+from rare_edges_project import (
+    COUNTS,
+    HEADER,
+    HOUR,
+    QUICK,
+    START,
+    Count,
+    built,
+    contents,
+    deliver,
+    project,
+    whole,
+)
 
 from backbone.lake.table import Lake
 from projects import receipt_of
@@ -129,6 +141,34 @@ def test_another_time_makes_nothing_stale(tmp_path: Path, everything: Contents) 
     trial.run_well()
     expected = contents(whole(tmp_path / "later", [*LONG, (120, "a", "x", 5), (20, "a", "x", 5)], ALL))
     assert contents(trial) == shortened(expected, first_kept(LONG)), "what has been dropped stays so"
+
+
+@pytest.mark.parametrize("days_late", [1, 2, 40])
+def test_a_wrong_late_date_that_is_taken_back_leaves_no_trace(
+    tmp_path: Path, everything: Contents, days_late: int
+) -> None:
+    trial = project(tmp_path / "project", KEEP)
+    first, later = ([c for c in LONG if (c[0] < 60) is early] for early in (True, False))
+    deliver(trial, first, "first.csv")
+    deliver(trial, later, "later.csv")
+    wrong = max(hour for hour, *_ in LONG) + 24 * days_late
+    deliver(trial, [(wrong, "a", "x", 3)], "wrong.csv")
+    trial.run_well()
+    assert len(contents(trial)["edge_state"]) < len(shortened(everything, first_kept(LONG))["edge_state"])
+    trial.drop(HEADER, "wrong.csv")
+    trial.run_well()
+    assert contents(trial) == shortened(everything, first_kept(LONG))
+    assert trial.run_well().receipts == []
+    deliver(trial, [(130, "a", "x", 5)], "next.csv")
+    assert built(trial.run_well(), "edge_state") == [130, wrong], "an hour that once had rows counts as one"
+
+
+def test_all_anew_brings_back_what_a_longer_time_keeps(tmp_path: Path, everything: Contents) -> None:
+    trial = whole(tmp_path / "project", LONG, KEEP)
+    project(trial.root, ALL)
+    assert trial.run_well().receipts == []
+    trial.run_well(force=True)
+    assert contents(trial) == everything
 
 
 def test_files_of_days_that_are_not_kept_hold_alerts_alone(tmp_path: Path) -> None:

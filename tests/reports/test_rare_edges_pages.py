@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 import vl_convert
 
+from backbone.errors import BackboneError
+from backbone.operations.query import open_tables
+from backbone.pipelines.rare_edges.pipeline import PARAMETERS
 from backbone.pipelines.rare_edges.sample import write_sample
 from backbone.reports.page import page
+from backbone.reports.rare_edges import edge_page
 from conftest import Trial
 
 ODD = '</script><b>"x\u2028'
@@ -105,6 +109,34 @@ def test_what_is_not_there_is_said(demo: Trial, tmp_path: Path) -> None:
     assert ended.errors.startswith("BackboneError: edge no > one: it has no connections")
     assert demo.command("report", "movies").status == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_an_edge_of_which_nothing_can_be_expected_is_said_to_be(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, source="connection")
+    trial.write(tmp_path / "backbone.toml", '[project]\npipelines = ["backbone.pipelines.rare_edges"]\n')
+    rows = "".join(f"2026-03-02T00:00:00Z,web,db,{10**12}\n" for _ in range(9008))
+    trial.drop(f"started_at,source,destination,connections\n{rows}2026-03-02T01:00:00Z,web,a,1\n")
+    assert set(trial.run().failures) == {"exploitation.edge_state"}
+    with trial.open().engine("question") as engine, pytest.raises(BackboneError) as refused:
+        open_tables(trial.open().lake, engine)
+        edge_page(engine, "web", "db", PARAMETERS)
+    assert refused.value.where == "edge web > db"
+    assert "expected at most 2**53 connections in an hour" in refused.value.problem
+
+
+def test_one_is_told_as_one(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, source="connection")
+    trial.write(
+        tmp_path / "backbone.toml",
+        '[project]\npipelines = ["backbone.pipelines.rare_edges"]\n'
+        "[pipelines.rare_edges]\ntraining_hours = 1\ncooldown_hours = 0\n",
+    )
+    rows = "".join(f"2026-03-02 0{hour}:00,web,db,{n}\n" for hour, n in ((0, 1), (5, 90)))
+    trial.drop(f"started_at,source,destination,connections\n{rows}")
+    trial.run_well()
+    file = tmp_path / "ranking.html"
+    assert trial.command("report", "rare_edges", "-o", str(file)).status == 0
+    assert "<p>1 alert of 1 edge, those" in file.read_text(encoding="utf-8")
 
 
 def test_without_alerts_there_is_no_picture(tmp_path: Path) -> None:

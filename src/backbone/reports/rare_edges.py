@@ -48,7 +48,7 @@ def report_rare_edges(project: Project, reader: str, edge: tuple[str, str] | Non
     SettingsError
         When the tables are not there yet.
     BackboneError
-        When the edge has no connections.
+        When the edge has no connections, or some that nothing can be expected of.
     """
     if not project.lake.exists(RARE_EDGE):
         raise SettingsError(RARE_EDGE, "there is no such table yet", "Nothing was written.", "backbone run")
@@ -79,7 +79,7 @@ def edge_page(engine: Engine, source: str, destination: str, parameters: Mapping
     Raises
     ------
     BackboneError
-        When it has no connections.
+        When it has no connections, or some that nothing can be expected of.
     """
     edge = {"source": source, "destination": destination}
     if not engine.create("edge_counts", COUNTS, edge):
@@ -89,7 +89,16 @@ def edge_page(engine: Engine, source: str, destination: str, parameters: Mapping
             "Nothing was written.",
             "backbone report rare_edges ranks the edges that have alerts",
         )
-    states = detector_of(parameters).history(None, Rows(engine, "select * from edge_counts"))
+    try:
+        states = detector_of(parameters).history(None, Rows(engine, "select * from edge_counts"))
+    except ValueError as error:
+        raise BackboneError(
+            f"edge {source} > {destination}",
+            f"what was expected of it can't be worked out: {error}",
+            "Nothing was written.",
+            "correct the file that holds these connections, deliver it again under its name, and run "
+            "backbone run",
+        ) from error
     counts = engine.fetch(
         f"select c.hour, c.connections, s.expected from edge_counts as c join ({states.sql}) as s "
         "on s.last_seen = c.hour order by 1"
@@ -98,9 +107,9 @@ def edge_page(engine: Engine, source: str, destination: str, parameters: Mapping
     hours = [_utc(row) for row in counts]
     total = sum(row[1] for row in hours)
     facts = [
-        f"{total:,} connections in {len(hours):,} hours from {hours[0][0]:%Y-%m-%d %H:%M} to "
-        f"{hours[-1][0]:%Y-%m-%d %H:%M} (UTC); "
-        + ("1 alert." if len(alerts) == 1 else f"{len(alerts):,} alerts."),
+        f"{_several(total, 'connection')} in {_several(len(hours), 'hour')} from "
+        f"{hours[0][0]:%Y-%m-%d %H:%M} to {hours[-1][0]:%Y-%m-%d %H:%M} (UTC); "
+        f"{_several(len(alerts), 'alert')}.",
         "The line is what is expected of the next hour: more than that is an alert once the edge has been "
         "watched for its training, if the last alert is long enough ago.",
     ]
@@ -113,9 +122,10 @@ def ranking_page(engine: Engine, limit: int) -> str:
     """All alerts, and the edges ranked by how far they exceeded what was expected of them."""
     ranked = [_utc(row) for row in engine.fetch(RANKED)]
     total = sum(row[2] for row in ranked)
-    facts = [f"{total:,} alerts of {len(ranked):,} edges, those that most exceeded what was expected first."]
+    counted = f"{_several(total, 'alert')} of {_several(len(ranked), 'edge')}"
+    facts = [f"{counted}, those that most exceeded what was expected first."]
     if len(ranked) > limit:
-        facts.append(f"The table shows the first {limit:,} edges.")
+        facts.append(f"The table shows the first {_several(limit, 'edge')}.")
     if not ranked:
         return page("Rare edges", ["There is no alert."])
     heading = ("source", "destination", "alerts", "latest", "connections", "expected", "ratio")
@@ -185,6 +195,10 @@ def _alert_chart(alerts: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
             ],
         },
     }
+
+
+def _several(number: int, name: str) -> str:
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
 
 
 def _told(at: datetime) -> str:

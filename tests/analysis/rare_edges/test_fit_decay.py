@@ -61,6 +61,27 @@ def test_instants_and_the_parts_of_an_hour_make_no_difference() -> None:
     assert (twice.slope, twice.intercept) == (once.slope, once.intercept)
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_every_kind_of_instant_gives_the_same_line(unit: str, zone: str | None) -> None:
+    counts = history(-0.03, 3.0, edges=8)
+    once = RareEdgeDetector(threads=2).fit_decay(counts)
+    found = RareEdgeDetector(threads=2).fit_decay(instants(counts, pa.timestamp(unit, zone)))
+    assert (found.slope, found.intercept, found.n_maxima_) == (once.slope, once.intercept, once.n_maxima_)
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.timestamp("ns", "UTC")])
+@pytest.mark.parametrize("parts", [30 * 60 * 10**6, 1])
+def test_parts_of_hours_are_refused_as_they_are_by_update(kind: pa.DataType, parts: int) -> None:
+    counts = instants(history(-0.03, 3.0, edges=8), kind)
+    late = pa.array(counts["hour"].cast(pa.int64()).to_numpy() + parts).cast(kind)
+    counts = counts.set_column(2, "hour", late)
+    detector = RareEdgeDetector(threads=2)
+    for take in (detector.fit_decay, lambda table: detector.update(None, table)):
+        with pytest.raises(ValueError, match=r"expected whole hours \(of UTC\), found"):
+            take(counts)
+
+
 def test_the_training_of_an_edge_gives_no_point() -> None:
     counts = history(-0.03, 3.0, edges=8)
     with pytest.raises(ValueError, match="first 100000 hours of the edges, found 0; give a longer history"):
@@ -72,3 +93,9 @@ def test_counts_below_one_are_refused() -> None:
     counts = counts.set_column(3, "connections", pa.array(counts["connections"].to_numpy() - 200_000))
     with pytest.raises(ValueError, match="expected connections of 1 or more, found -"):
         RareEdgeDetector(threads=2).fit_decay(counts)
+    holes = counts.set_column(3, "connections", pa.nulls(counts.num_rows, pa.int64()))
+    with pytest.raises(ValueError, match="expected connections of 1 or more, found 0"):
+        RareEdgeDetector(threads=2).fit_decay(holes)
+    large = counts.set_column(3, "connections", pa.array([2**53 + 1] * counts.num_rows))
+    with pytest.raises(ValueError, match="expected at most 2\\*\\*53 connections in an hour, found 9007"):
+        RareEdgeDetector(threads=2).fit_decay(large)

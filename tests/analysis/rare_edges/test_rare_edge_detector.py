@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_edges import QUICK, assert_as_reference, edge_counts, instants, shuffled
+from sklearn.base import clone
 
 from backbone.analysis.rare_edges.detector import RareEdgeDetector
+from backbone.analysis.rare_edges.rule import Rule
 from backbone.engines import own_engine
 from backbone.engines.rows import Rows
 
 DETECTOR = RareEdgeDetector(*QUICK, threads=2)
+RETIRING = QUICK._replace(retire_hours=9)
+RULES = pytest.mark.parametrize("rule", [QUICK, RETIRING], ids=["all stay", "some start anew"])
 UTC_HOURS = pa.timestamp("us", "UTC")
 
 
@@ -31,11 +36,11 @@ def after(counts: pa.Table, hour: Any) -> pa.Table:
     return counts.filter(pc.greater(counts["hour"], hour))
 
 
-def in_parts(counts: pa.Table, ends: list[int]) -> tuple[pa.Table, pa.Table]:
+def in_parts(detector: RareEdgeDetector, counts: pa.Table, ends: list[int]) -> tuple[pa.Table, pa.Table]:
     """The state and all alerts, where each call gets the hours up to the next end."""
     state, told = None, []
     for start, end in zip([-1, *ends], [*ends, 1 << 40], strict=True):
-        state, alerts = DETECTOR.update(state, shuffled(after(up_to(counts, end), start), seed=end % 1000))
+        state, alerts = detector.update(state, shuffled(after(up_to(counts, end), start), seed=end % 1000))
         told.append(alerts)
     return state, pa.concat_tables(told)
 
@@ -47,30 +52,46 @@ def test_state_and_alerts_are_those_of_the_reference() -> None:
     assert alerts.num_rows > 20
 
 
-def test_rows_come_in_a_fixed_order() -> None:
-    state, alerts = DETECTOR.update(None, shuffled(edge_counts()))
+@RULES
+def test_rows_come_in_a_fixed_order(rule: Rule) -> None:
+    state, alerts = RareEdgeDetector(*rule, threads=2).update(None, shuffled(edge_counts()))
     edge = [("source", "ascending"), ("destination", "ascending")]
     assert state.equals(state.sort_by([("first_seen", "ascending"), *edge]))
     assert alerts.equals(alerts.sort_by([("hour", "ascending"), *edge]))
 
 
-def test_hour_by_hour_is_the_same_as_all_at_once() -> None:
+@RULES
+def test_hour_by_hour_is_the_same_as_all_at_once(rule: Rule) -> None:
+    detector = RareEdgeDetector(*rule, threads=2)
     counts = up_to(edge_counts(), 60)
-    state, alerts = DETECTOR.update(None, counts)
-    parts, told = in_parts(counts, list(range(QUICK.training_hours, 60)))
+    state, alerts = detector.update(None, counts)
+    parts, told = in_parts(detector, counts, list(range(rule.training_hours, 60)))
     assert parts.equals(state)
     assert told.equals(alerts)
     assert alerts.num_rows > 1
 
 
+@RULES
 @settings(max_examples=12, deadline=None)
 @given(ends=st.sets(st.integers(0, 199), min_size=1, max_size=4), seed=st.integers(0, 1000))
-def test_any_split_of_the_hours_is_the_same(ends: set[int], seed: int) -> None:
+def test_any_split_of_the_hours_is_the_same(rule: Rule, ends: set[int], seed: int) -> None:
+    detector = RareEdgeDetector(*rule, threads=2)
     counts = edge_counts(edges=12, seed=seed)
-    state, alerts = DETECTOR.update(None, counts)
-    parts, told = in_parts(counts, sorted(ends))
+    state, alerts = detector.update(None, counts)
+    parts, told = in_parts(detector, counts, sorted(ends))
     assert parts.equals(state)
     assert told.equals(alerts)
+
+
+def test_an_edge_that_starts_anew_follows_those_seen_before() -> None:
+    rows = [("a", "x", 0, 1), ("b", "x", 1, 1), ("a", "x", 100, 1), ("c", "x", 100, 1)]
+    columns = zip(*rows, strict=True)
+    counts = pa.table(dict(zip(("source", "destination", "hour", "connections"), columns, strict=True)))
+    detector = RareEdgeDetector(retire_hours=24, threads=2)
+    whole, _ = detector.update(None, counts)
+    parts, _ = in_parts(detector, counts, [0, 1])
+    assert parts.equals(whole)
+    assert whole["source"].to_pylist() == ["b", "a", "c"]
 
 
 def test_nothing_to_take_in_changes_nothing() -> None:
@@ -292,10 +313,89 @@ def test_a_state_that_makes_no_sense_is_refused() -> None:
         DETECTOR.update(holes, LATER)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"training_hours": 1.5}, "expected training_hours of 1 or more .*, found 1.5"),
+        ({"training_hours": True}, "expected training_hours .*, found True"),
+        ({"training_hours": "720"}, "expected training_hours .*, found '720'"),
+        ({"training_hours": None}, "expected training_hours .*, found None"),
+        ({"training_hours": 10**20}, "expected training_hours .*, found 1000"),
+        ({"cooldown_hours": 2.5}, "expected cooldown_hours of 0 or more .*, found 2.5"),
+        ({"retire_hours": 1.5}, "expected retire_hours of 1 or more .*, or None, found 1.5"),
+        ({"retire_hours": 0}, "expected retire_hours of 1 or more .*, or None, found 0"),
+        ({"slope": float("nan")}, "expected a finite number as slope, found nan"),
+        ({"slope": "x"}, "expected a finite number as slope, found 'x'"),
+        ({"intercept": float("inf")}, "expected a finite number as intercept, found inf"),
+        ({"intercept": None}, "expected a finite number as intercept, found None"),
+        ({"floor": float("nan")}, "expected a finite number as floor, or None, found nan"),
+        ({"floor": float("inf")}, "expected a finite number as floor, or None, found inf"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RareEdgeDetector(**settings)
+    with pytest.raises(ValueError, match=message):
+        RareEdgeDetector().set_params(**settings)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    given: list[Any] = [np.int64(20), np.int32(3), np.float32(-0.5), np.float64(2)]
+    detector = RareEdgeDetector(*given, threads=2)
+    counts = edge_counts()
+    expected = RareEdgeDetector(20, 3, -0.5, 2.0, threads=2).update(None, counts)
+    assert detector.update(None, counts) == expected
+
+
+def test_another_detector_of_the_same_settings_can_be_made() -> None:
+    detector = RareEdgeDetector(floor=0.5, retire_hours=9, memory_limit="1GB", threads=2)
+    twin = clone(detector)
+    assert twin is not detector
+    assert twin.get_params() == detector.get_params()
+    assert twin.set_params(floor=1.0).floor == 1.0
+    assert detector.get_params()["floor"] == 0.5
+    with pytest.raises(ValueError, match=r"expected settings out of training_hours, .*, found depth"):
+        detector.set_params(depth=3)
+    names = list(inspect.signature(RareEdgeDetector).parameters)
+    assert list(detector.get_params()) == names, "all of the settings"
+    assert tuple(detector.get_params().values())[:4] == (*Rule()[:4],)
+
+
+def test_a_state_whose_last_alerts_have_become_fractions_is_the_same() -> None:
+    """As they do in a data frame of pandas, whose whole numbers have no nulls."""
+    counts = edge_counts()
+    state, _ = DETECTOR.update(None, up_to(counts, 100))
+    assert 0 < state["last_alert"].null_count < state.num_rows
+    later = after(counts, 100)
+    expected = DETECTOR.update(state, later)
+    nulls = state["last_alert"].cast(pa.float64())
+    for column in (nulls, nulls.fill_null(float("nan")), nulls.cast(pa.float32())):
+        assert DETECTOR.update(with_column(state, "last_alert", column), later) == expected
+    with pytest.raises(ValueError, match="expected whole hours as 'last_alert' of the state, found others"):
+        DETECTOR.update(with_column(state, "last_alert", pc.add(nulls, 0.5)), later)
+
+
+def test_whole_numbers_of_other_widths_are_taken_or_refused() -> None:
+    counts = edge_counts()
+    expected = DETECTOR.update(None, counts)[1].num_rows
+    for kind in (pa.uint64(), pa.decimal128(38, 0)):
+        wide = counts.set_column(3, "connections", counts["connections"].cast(kind))
+        assert DETECTOR.update(None, wide)[1].num_rows == expected
+        large = with_column(wide, "connections", pa.array([2**64 - 1] * wide.num_rows, kind))
+        with pytest.raises(
+            ValueError, match=r"expected at most 2\*\*53 connections in an hour, found more in"
+        ):
+            DETECTOR.update(None, large)
+    late = with_column(counts, "hour", pa.array([2**64 - 1] * counts.num_rows, pa.uint64()))
+    for take in (DETECTOR.fit_decay, lambda table: DETECTOR.update(None, table)):
+        with pytest.raises(ValueError, match="expected numbers of hours to 9223372036854775807, found 18446"):
+            take(late)
+
+
 def test_settings_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(ValueError, match="training_hours of 1 or more, found 0"):
+    with pytest.raises(ValueError, match=r"training_hours of 1 or more .*, found 0"):
         RareEdgeDetector(training_hours=0)
-    with pytest.raises(ValueError, match="cooldown_hours of 0 or more, found -1"):
+    with pytest.raises(ValueError, match=r"cooldown_hours of 0 or more .*, found -1"):
         RareEdgeDetector(cooldown_hours=-1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -70,3 +71,35 @@ def test_a_line_is_found_in_real_changes(commits: pa.Table) -> None:
     assert detector.n_maxima_ == 212
     assert detector.intercept == pytest.approx(3.09, abs=0.01)
     assert detector.slope == pytest.approx(-0.00099, abs=0.00001)
+
+
+def test_what_is_told_of_real_changes_is_so(commits: pa.Table) -> None:
+    """The numbers of docs/rare-edges.md."""
+    detector = RareEdgeDetector(threads=2)
+    state, alerts = detector.update(None, commits)
+    rows = alerts.to_pylist()
+    assert len({(row["source"], row["destination"]) for row in rows}) == 50
+    assert len({row["source"] for row in rows}) == 26
+    lasted = pc.subtract(state["last_seen"], state["first_seen"])
+    assert pc.sum(pc.less(lasted, pa.scalar(timedelta(days=30), lasted.type))).as_py() == 380
+
+    first, second, *_ = sorted(rows, key=lambda row: -row["ratio"])
+    told = ("value", "previous_maximum")
+    assert [first[name] for name in told] == [336, 5]
+    assert [second[name] for name in told] == [92, 1]
+    assert (first["hour"] - first["previous_maximum_at"]).days == 32
+    assert [round(row["expected"], 1) for row in (first, second)] == [16.2, 4.6]
+    assert [round(row["ratio"], 1) for row in (first, second)] == [20.8, 20.0]
+    size = sorted(rows, key=lambda row: -row["value"])[:8]
+    assert [row["value"] for row in size] == [336, 326, 242, 217, 211, 194, 194, 191]
+    others = {row["source"] for row in size[1:]}
+    assert len(others - {first["source"]}) == len(others) == 3
+    ratios = [round(row["ratio"], 1) for row in size[1:]]
+    assert (min(ratios), max(ratios)) == (1.0, 8.8)
+
+    assert sum(row["previous_maximum"] <= 3 for row in rows) == 53
+    assert sum(row["value"] <= 10 for row in rows) == 26
+    assert sum(row["hour"] - row["previous_maximum_at"] > timedelta(days=81) for row in rows) == 15
+    for floor, left in ((0.5, 76), (1.0, 62)):
+        assert RareEdgeDetector(floor=floor, threads=2).update(None, commits)[1].num_rows == left
+    assert detector.fit_decay(commits).update(None, commits)[1].num_rows == 28

@@ -18,7 +18,10 @@ from backbone.engines.rows import Rows
 
 EDGE = ("source", "destination")
 COLUMNS = (*EDGE, "hour", "connections")
+MOST = 1 << 53  # connections in an hour: up to here a double holds every whole number
+LAST_HOUR = (1 << 63) - 1  # the largest number that the kernel is given
 FIRST_ROWS = 20_000
+NARROW = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32())
 WHOLE = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL\(\d+,0\))$")
 
 
@@ -58,7 +61,10 @@ class HourlyCounts:
     def values(self) -> dict[str, str]:
         """What the kernel is given, as SQL; what is missing is 0 connections, which it refuses."""
         hour = "hour" if pa.types.is_timestamp(self.seen["hour"]) else "cast(hour as bigint)"
-        return {"hour": hour, "connections": "coalesce(cast(connections as bigint), 0)"}
+        x = "connections"
+        if self.seen[x] not in NARROW:  # the kernel refuses what is cut off, and says of which edge it is
+            x = f"greatest(least({x}, {MOST + 1}), {-MOST})"
+        return {"hour": hour, "connections": f"coalesce(cast({x} as bigint), 0)"}
 
 
 @contextmanager
@@ -101,6 +107,8 @@ def _described(rows: Rows, given: Mapping[str, pa.DataType]) -> HourlyCounts:
     per_hour(seen["hour"])
     counts = HourlyCounts(rows, seen, seen | dict(given))
     _refuse_nameless(counts)
+    if seen["hour"] == pa.uint64():
+        _refuse_too_late(counts)
     return counts
 
 
@@ -125,3 +133,9 @@ def _refuse_nameless(counts: HourlyCounts) -> None:
             f"expected a source, a destination and an hour in every row, found {found} rows without; "
             "leave them out, or name what is not known"
         )
+
+
+def _refuse_too_late(counts: HourlyCounts) -> None:
+    latest = counts.rows.engine.fetch(f"select max(hour) from ({counts.rows.sql}) as t")[0][0]
+    if latest is not None and latest > LAST_HOUR:
+        raise ValueError(f"expected numbers of hours to {LAST_HOUR}, found {latest}")

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from backbone.analysis.rare_edges.counts import HourlyCounts
+from backbone.analysis.rare_edges.counts import MOST, HourlyCounts
+from backbone.analysis.rare_edges.hours import hour_told, per_hour
 
 # Of an edge, a count after the training that is higher than all before it: by which multiple it is higher,
 # and how many hours after the last maximum. Those of the training count from its end, as in the detector.
@@ -54,14 +55,22 @@ def fit_decay(counts: HourlyCounts, training_hours: int) -> Decay:
     Raises
     ------
     ValueError
-        When there are not two new maxima that took different times to come.
+        When there are not two new maxima that took different times to come, or counts are such as the
+        detector refuses: not positive, too large, or of what is not a whole hour.
     """
-    instant = pa.types.is_timestamp(counts.seen["hour"])
-    hour = "epoch_us(hour) // 3600000000" if instant else "cast(hour as bigint)"
+    kind = counts.seen["hour"]
+    hour = "cast(hour as bigint)"
+    if pa.types.is_timestamp(kind):
+        # The engine can't tell the microseconds of instants that it counts in nanoseconds.
+        hour = f"epoch_us({'cast(hour as timestamptz)' if kind.tz else 'hour'}) // 3600000000"
     engine = counts.rows.engine
-    least = engine.fetch(f"select min(coalesce(connections, 0)) from ({counts.sql}) as t")[0][0]
+    extremes = f"select min(coalesce(connections, 0)), max(connections) from ({counts.sql}) as t"
+    least, most = engine.fetch(extremes)[0]
     if least is not None and least < 1:
         raise ValueError(f"expected connections of 1 or more, found {least}")
+    if most is not None and most > MOST:
+        raise ValueError(f"expected at most 2**53 connections in an hour, found {most}")
+    _refuse_parts(counts)
     sql = NEW_MAXIMA.format(hour=hour, rows=counts.sql)
     maxima = engine.stream(sql, {"training": training_hours}).read_all()
     days, multiple = maxima.column("hours").to_numpy() / 24.0, maxima.column("multiple").to_numpy()
@@ -73,3 +82,15 @@ def fit_decay(counts: HourlyCounts, training_hours: int) -> Decay:
     from_mean = days - days.mean()
     slope = float(from_mean @ (multiple - multiple.mean()) / (from_mean @ from_mean))
     return Decay(slope, float(multiple.mean() - slope * days.mean()), len(days))
+
+
+def _refuse_parts(counts: HourlyCounts) -> None:
+    """Hold instants to be whole hours, as precisely as they are given."""
+    kind = counts.seen["hour"]
+    for batch in counts.rows.engine.stream(f"select distinct hour from ({counts.sql}) as t"):
+        at = batch.column(0)
+        units = at.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        wrong = units[units % per_hour(kind) != 0]
+        if len(wrong):
+            found = hour_told(int(wrong[0]), kind)
+            raise ValueError(f"expected whole hours (of UTC), found {found}; truncate them to the hour")

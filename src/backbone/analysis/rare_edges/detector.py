@@ -14,13 +14,23 @@ from backbone.analysis.map_groups import map_groups
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts, hourly_counts
 from backbone.analysis.rare_edges.decay import fit_decay
 from backbone.analysis.rare_edges.hours import hour_numbers
-from backbone.analysis.rare_edges.kernel import ALERTS, NEW, NEXT, POSITION, RareEdgeKernel, alert_fields
+from backbone.analysis.rare_edges.kernel import (
+    ALERT_NAMES,
+    ALERTS,
+    NEW,
+    NEXT,
+    POSITION,
+    RareEdgeKernel,
+    alert_fields,
+)
 from backbone.analysis.rare_edges.known import KnownEdges, known_edges
 from backbone.analysis.rare_edges.numbered import NUMBER, numbered
 from backbone.analysis.rare_edges.rule import Rule
 from backbone.analysis.rare_edges.state import NEVER, EdgeState
 from backbone.engines.held import fresh
 from backbone.engines.rows import Rows
+
+USUAL = Rule()
 
 
 class RareEdgeDetector:
@@ -85,22 +95,16 @@ class RareEdgeDetector:
 
     def __init__(
         self,
-        training_hours: int = 720,
-        cooldown_hours: int = 24,
-        slope: float = -0.04448,
-        intercept: float = 3.6,
-        floor: float | None = None,
-        retire_hours: int | None = None,
+        training_hours: int = USUAL.training_hours,
+        cooldown_hours: int = USUAL.cooldown_hours,
+        slope: float = USUAL.slope,
+        intercept: float = USUAL.intercept,
+        floor: float | None = USUAL.floor,
+        retire_hours: int | None = USUAL.retire_hours,
         *,
         memory_limit: str = "4GB",
         threads: int | None = None,
     ) -> None:
-        if training_hours < 1:
-            raise ValueError(f"expected training_hours of 1 or more, found {training_hours}")
-        if cooldown_hours < 0:
-            raise ValueError(f"expected cooldown_hours of 0 or more, found {cooldown_hours}")
-        if retire_hours is not None and retire_hours < 1:
-            raise ValueError(f"expected retire_hours of 1 or more, or None, found {retire_hours}")
         self.training_hours = training_hours
         self.cooldown_hours = cooldown_hours
         self.slope = slope
@@ -109,6 +113,33 @@ class RareEdgeDetector:
         self.retire_hours = retire_hours
         self.memory_limit = memory_limit
         self.threads = threads
+        self._rule.refuse_nonsense()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The settings by their names, as scikit-learn asks for them to make another such detector.
+
+        Examples
+        --------
+        >>> RareEdgeDetector(floor=0.5).get_params()["floor"]
+        0.5
+        """
+        return {name: getattr(self, name) for name in (*Rule._fields, "memory_limit", "threads")}
+
+    def set_params(self, **settings: Any) -> Self:
+        """Change some settings.
+
+        Raises
+        ------
+        ValueError
+            When one is not known or makes no sense; then none is changed.
+        """
+        known = self.get_params()
+        if unknown := [name for name in settings if name not in known]:
+            raise ValueError(f"expected settings out of {', '.join(known)}, found {', '.join(unknown)}")
+        type(self)(**known | settings)
+        for name, value in settings.items():
+            setattr(self, name, value)
+        return self
 
     def update(self, state: Any, counts: Any) -> tuple[pa.Table, pa.Table]:
         """Take in the counts of one or many hours.
@@ -125,10 +156,11 @@ class RareEdgeDetector:
 
         Returns
         -------
-        The state: a row per edge, in the order in which they were first seen, with `source`, `destination`,
-        `first_seen`, `last_seen`, `maximum` (that the expectation decays from), `maximum_at`, `last_alert`
-        (null where there has been none), `expected` (more than this is unusual), and of the counts since the
-        last alert `n_hours`, `mean` and `squared_deviations`.
+        The state: a row per edge, in the order in which they were first seen (or seen anew, where an edge
+        started anew) and of their names, with `source`, `destination`, `first_seen`, `last_seen`, `maximum`
+        (that the expectation decays from), `maximum_at`, `last_alert` (null where there has been none),
+        `expected` (more than this is unusual), and of the counts since the last alert `n_hours`, `mean` and
+        `squared_deviations`.
 
         The alerts, in the order of hour, source and destination: `source`, `destination`, `hour`, `value`,
         `expected`, `ratio` (value / expected; null where what is expected is not above 0),
@@ -224,12 +256,15 @@ class RareEdgeDetector:
                 first = int(hour_numbers(pa.array([since]).cast(given.seen["hour"]))[0])
             known = known_edges(state, given)
             staged, edges = self._numbered(known, given, each_hour=True, since=first)
-            alert_columns = [field.name for field in alert_fields(given.seen["hour"]) if field.name != "hour"]
             listed = ", ".join(
-                [*EDGE, *EdgeState._fields, *(f"{ALERTS}[1].{n} as alert_{n}" for n in alert_columns), NEXT]
+                [*EDGE, *EdgeState._fields, *(f"{ALERTS}[1].{n} as alert_{n}" for n in ALERT_NAMES), NEXT]
             )
             sql = f"select {listed} from {staged} as s join {edges} as e using ({NUMBER})"
         return Rows(counts.engine, sql, counts.versions, (staged, edges))
+
+    @property
+    def _rule(self) -> Rule:
+        return Rule(*(getattr(self, name) for name in Rule._fields))
 
     def _watched(self, known: KnownEdges, counts: HourlyCounts) -> pa.Table:
         """What the kernel makes of the counts: a row for every edge that they hold, in the order of edges."""
@@ -273,16 +308,8 @@ class RareEdgeDetector:
     def _kernel(
         self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False, since: int = NEVER
     ) -> RareEdgeKernel:
-        rule = Rule(
-            self.training_hours,
-            self.cooldown_hours,
-            self.slope,
-            self.intercept,
-            self.floor,
-            self.retire_hours,
-        )
         state = known.state if len(known) else None
-        return RareEdgeKernel(rule, counts.seen["hour"], state, each_hour, since)
+        return RareEdgeKernel(self._rule, counts.seen["hour"], state, each_hour, since)
 
 
 @contextmanager

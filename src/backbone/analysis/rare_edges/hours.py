@@ -52,3 +52,25 @@ def hours_of(
     if missing is not None:
         numbers = np.where(missing, 0, numbers)
     return pa.array(numbers * per_hour(kind), mask=missing).cast(kind)
+
+
+def hour_told(units: int, kind: pa.DataType) -> str:
+    """How a message tells an hour, or what is not one.
+
+    Parameters
+    ----------
+    units : of the type, since its origin.
+
+    Examples
+    --------
+    >>> hour_told(7, pa.int32())
+    '7'
+    >>> hour_told(3_600_000_000_001, pa.timestamp("ns"))
+    '1970-01-01 01:00:00 and 1 ns'
+    """
+    if not pa.types.is_timestamp(kind) or kind.unit != "ns":
+        return str(pa.array([units]).cast(kind)[0])
+    # Python has no instants of nanoseconds.
+    micros, nanos = divmod(units, 1_000)
+    at = pa.array([micros]).cast(pa.timestamp("us", kind.tz))[0]
+    return f"{at}" + (f" and {nanos} ns" if nanos else "")

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from backbone.analysis.groups import Groups
-from backbone.analysis.rare_edges.hours import hours_of, per_hour
+from backbone.analysis.rare_edges.counts import MOST
+from backbone.analysis.rare_edges.hours import hour_told, hours_of, per_hour
 from backbone.analysis.rare_edges.rule import Rule
 from backbone.analysis.rare_edges.state import NEVER, EdgeState, Values, read_only
 
@@ -32,7 +33,6 @@ ALERT = np.dtype(
     ]
 )
 FINE, TOO_FEW, TOO_MANY, NOT_WHOLE, NOT_LATER, TWICE = range(6)
-MOST = 1 << 53  # connections in an hour: up to here a double holds every whole number
 NO_FLOOR = -math.inf
 NEVER_RETIRED = 1 << 62
 
@@ -134,7 +134,7 @@ class RareEdgeKernel:
         return NEVER if self.known is None else int(self.known.last_seen.max(initial=NEVER))
 
     def _message(self, trouble: int, groups: Groups, row: int) -> str:
-        at = pa.array(groups.values[HOUR][row : row + 1]).cast(self.hour_type)[0]
+        at = hour_told(int(groups.values[HOUR][row]), self.hour_type)
         where = f"{at} at {_edge(groups, row)}"
         if trouble == TOO_FEW:
             return f"expected connections of 1 or more, found {groups.values[CONNECTIONS][row]} in {where}"
@@ -143,7 +143,7 @@ class RareEdgeKernel:
         if trouble == NOT_WHOLE:
             return f"expected whole hours (of UTC), found {where}; truncate them to the hour"
         if trouble == NOT_LATER:
-            last = hours_of(np.array([self._covered]), self.hour_type)[0]
+            last = hour_told(self._covered * per_hour(self.hour_type), self.hour_type)
             return (
                 f"expected hours after {last}, the last one of the state, found {where}; "
                 "feed hours in their order, each of them once and whole"
@@ -164,6 +164,10 @@ def alert_fields(hour: pa.DataType) -> list[pa.Field]:
         "previous_maximum_at": hour,
     }
     return [pa.field(name, kind) for name, kind in kinds.items()]
+
+
+# What it tells beside the hour, which is that of its row wherever every hour has one.
+ALERT_NAMES = tuple(field.name for field in alert_fields(pa.int64()) if field.name != "hour")
 
 
 def _lists(alerts: Values, rows: int, hour: pa.DataType) -> pa.Array:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts, plain
 from backbone.analysis.rare_edges.state import EdgeState
@@ -36,11 +37,21 @@ class KnownEdges:
     def updated(self, keys: pa.Table, position: npt.NDArray[np.int64], state: EdgeState) -> KnownEdges:
         """The same with some edges changed and some new, which follow by the hour they were first seen in.
 
+        An edge that started anew is new: it stands where it would, had it never been seen before.
+
         Parameters
         ----------
         keys, state : of the changed and the new edges, in the order of the edges.
         position : where each of them is in these; negative for a new one.
         """
+        gone = position[position >= 0]
+        gone = gone[self.state.first_seen[gone] != state.first_seen[position >= 0]]
+        if len(gone):
+            stays = np.ones(len(self), dtype=np.bool_)
+            stays[gone] = False
+            moved = np.append(np.where(stays, np.cumsum(stays) - 1, -1), -1)
+            left = KnownEdges(self.keys.filter(pa.array(stays)), self.state.of_rows(stays))
+            return left.updated(keys, moved[np.maximum(position, -1)], state)
         new = np.flatnonzero(position < 0)
         new = new[np.argsort(state.first_seen[new], kind="stable")]
         place = position.copy()
@@ -73,7 +84,7 @@ def known_edges(state: Any, counts: HourlyCounts) -> KnownEdges:
     keys = pa.schema([pa.field(name, counts.seen[name]) for name in EDGE])
     if state is None:
         return KnownEdges(keys.empty_table(), EdgeState.empty(0))
-    table = _table(state, counts)
+    table = _with_whole_alerts(_table(state, counts), schema.field("last_alert").type)
     if missing := [name for name in schema.names if name not in table.column_names]:
         raise ValueError(f"expected a state as update() returns it, found none of its {', '.join(missing)}")
     for field in schema:
@@ -104,6 +115,25 @@ def _table(state: Any, counts: HourlyCounts) -> pa.Table:
         return engine.stream(f"select * from {name}").read_all()
     finally:
         engine.drop(name)
+
+
+def _with_whole_alerts(table: pa.Table, hour: pa.DataType) -> pa.Table:
+    """The state with numbers of hours as they were, where nulls among them have made them fractions.
+
+    So pandas does, and an edge without an alert has a null.
+    """
+    name = "last_alert"
+    if name not in table.column_names or not pa.types.is_integer(hour):
+        return table
+    found = table.column(name)
+    if not pa.types.is_floating(found.type):
+        return table
+    given = pc.if_else(pc.is_nan(found), pa.scalar(None, found.type), found)
+    try:
+        whole = given.cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"expected whole hours as {name!r} of the state, found others: {error}") from error
+    return table.set_column(table.column_names.index(name), name, whole)
 
 
 def _kind(kind: pa.DataType) -> str:

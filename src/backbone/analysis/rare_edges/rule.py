@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
+
+MOST_HOURS = 1_000_000_000  # over a hundred thousand years: differences of hours stay far from overflowing
 
 
 class Rule(NamedTuple):
@@ -32,7 +35,44 @@ class Rule(NamedTuple):
     floor: float | None = None
     retire_hours: int | None = None
 
+    def refuse_nonsense(self) -> None:
+        """Refuse settings that the detector can't go by.
+
+        Raises
+        ------
+        ValueError
+            When hours are not whole or too few or many, or the decay is not of finite numbers.
+        """
+        for name, least in (("training_hours", 1), ("cooldown_hours", 0), ("retire_hours", 1)):
+            hours = getattr(self, name)
+            if hours is None and name == "retire_hours":
+                continue
+            if not _is_whole(hours) or not least <= hours <= MOST_HOURS:
+                never = ", or None" if name == "retire_hours" else ""
+                raise ValueError(
+                    f"expected {name} of {least} or more (a whole number to {MOST_HOURS:,}){never}, "
+                    f"found {hours!r}"
+                )
+        for name in ("slope", "intercept"):
+            number = getattr(self, name)
+            if not _is_number(number) or not math.isfinite(number):
+                raise ValueError(f"expected a finite number as {name}, found {number!r}")
+        if self.floor is not None and (not _is_number(self.floor) or not self.floor < math.inf):
+            raise ValueError(f"expected a finite number as floor, or None, found {self.floor!r}")
+
     def decay(self, hours: int) -> float:
         """By what the maximum is multiplied, so many hours after it."""
         multiple = self.intercept + self.slope * hours / 24.0
         return multiple if self.floor is None or multiple > self.floor else self.floor
+
+
+def _is_whole(value: Any) -> bool:
+    return hasattr(value, "__index__") and not _is_flag(value)
+
+
+def _is_number(value: Any) -> bool:
+    return hasattr(value, "__float__") and not _is_flag(value)
+
+
+def _is_flag(value: Any) -> bool:
+    return type(value).__name__ in ("bool", "bool_")  # of Python, and of NumPy, which is not needed here

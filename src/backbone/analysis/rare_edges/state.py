@@ -80,6 +80,10 @@ class EdgeState(NamedTuple):
                 found.append(pa.array(values))
         return found
 
+    def of_rows(self, rows: Values) -> EdgeState:
+        """The same of some edges only, told by a mask or by their places."""
+        return EdgeState(*(read_only(values[rows]) for values in self))
+
     def updated(self, place: Values, state: EdgeState) -> EdgeState:
         """The same with other values at some places, those from its end on without a gap."""
         edges = max(len(self.first_seen), int(place.max(initial=-1)) + 1)

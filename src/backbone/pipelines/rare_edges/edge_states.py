@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.dataset import hour_of
 from backbone.engines.held import fresh
+from backbone.errors import StepFailed
 from backbone.exploitation.model import StepContext
 
 if TYPE_CHECKING:
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
 DAY = 24
 COUNTS = "select source, destination, window_start as hour, connections from exploitation.edge_hour"
 WINDOWS = "select distinct window_start from exploitation.edge_hour order by 1"
-STATE = (
-    "source", "destination", "first_seen", "last_seen", "maximum", "maximum_at", "last_alert", "expected",
-    "n_hours", "mean", "squared_deviations",
-)  # fmt: skip
-ALERT = (
-    "value", "expected", "ratio", "hours_since_first_seen", "hours_since_last_alert", "previous_maximum",
-    "previous_maximum_at",
-)  # fmt: skip
 
 # The hour of the day in which an edge is carried along: two digits of a checksum of its names, in 24 parts.
 TURN = """
@@ -89,13 +82,36 @@ and (l.until is not null or exists (select 1 from {turns} as f where f.turn = l.
 """
 
 
+MOST = 1 << 53  # connections in an hour, as the detector counts them
+TOO_MANY = f"""
+select source, destination, window_start, connections from exploitation.edge_hour where connections > {MOST}
+order by window_start, source, destination limit 1
+"""
+
+
+def _refuse_too_many(engine: Any) -> None:
+    """Tell where counts come from that can't be taken in: what is to be mended is what was delivered."""
+    for source, destination, at, found in engine.fetch(TOO_MANY):
+        raise StepFailed(
+            f"exploitation.edge_state, window {at.astimezone(UTC):%Y-%m-%dT%H}",
+            f"expected at most 2**53 ({MOST:,}) connections of an edge in an hour, found {found:,} of "
+            f"{source} > {destination}",
+            "Nothing of it is published; what was there before stays.",
+            "correct the file that says so, deliver it again under its name, and run again",
+        )
+
+
 def watch_edges(context: StepContext) -> Rows:
     """The state of every edge after each window that it had connections in, and the alerts."""
+    from backbone.analysis.rare_edges.counts import EDGE
+    from backbone.analysis.rare_edges.kernel import ALERT_NAMES
+    from backbone.analysis.rare_edges.state import EdgeState
     from backbone.engines.rows import Rows
 
     counts, previous, since = context.rows(COUNTS), context.previous, context.since
-    engine, state, staged = counts.engine, ", ".join(STATE), []
+    engine, state, staged = counts.engine, ", ".join((*EDGE, *EdgeState._fields)), []
     measures = {"retired": 0}
+    _refuse_too_many(engine)
     last = None
     if previous is not None:
         last = engine.fetch(f"select max(window_start) from ({previous.sql}) as p")[0][0].astimezone(UTC)
@@ -111,7 +127,7 @@ def watch_edges(context: StepContext) -> Rows:
     history = detector_of(context.parameters).history(known, counts, since)
     staged += history.staged
     found = FOUND.format(rows=history.sql)
-    alerts = ", ".join(f"alert_{name}" for name in ALERT)
+    alerts = ", ".join(f"alert_{name}" for name in ALERT_NAMES)
     sql = f"select last_seen as window_start, {state}, turn, 1 as seen, {alerts} from ({found}) as f"
     if since is not None:
         sql += f" where last_seen >= timestamptz '{since.isoformat()}' or alert_value is not null"
@@ -120,7 +136,7 @@ def watch_edges(context: StepContext) -> Rows:
         if known is not None:
             holding += f" union all {KNOWN_HOLDING.format(state=state, known=staged[0], found=history.sql)}"
         staged.append(_stage_turns(engine, coming))
-        no_alert = ", ".join(f"null as alert_{name}" for name in ALERT)
+        no_alert = ", ".join(f"null as alert_{name}" for name in ALERT_NAMES)
         sql += " union all " + CARRIED.format(
             state=state, holding=holding, turns=staged[-1], no_alert=no_alert
         )

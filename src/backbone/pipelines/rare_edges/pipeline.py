@@ -4,35 +4,54 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
+from backbone.analysis.rare_edges.rule import Rule
 from backbone.exploitation.checks import InRange, NotNull
 from backbone.exploitation.model import Retention, SqlModel, Step
 from backbone.pipeline import Limits, Pipeline, Source
 from backbone.pipelines.rare_edges import contracts, edge_states
 
 EDGE = ["source", "destination"]
+USUAL = Rule()
 PARAMETERS = {
-    "training_hours": 720,
-    "cooldown_hours": 24,
-    "slope": -0.04448,
-    "intercept": 3.6,
-    "floor": float("-inf"),
+    "training_hours": USUAL.training_hours,
+    "cooldown_hours": USUAL.cooldown_hours,
+    "slope": USUAL.slope,
+    "intercept": USUAL.intercept,
+    "floor": -math.inf if USUAL.floor is None else USUAL.floor,
     "retire_days": 0,
     "state_days": 14,
 }
+MOST_DAYS = 36_500  # a hundred years: no instant that is counted with lies outside what can be written
+MOST_HOURS = 24 * MOST_DAYS
+MOST_TIMES = 1e6
+
+
+def _whole(value: Any, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
 LIMITS: Limits = {
-    "training_hours": ("a whole number from 1", lambda hours: isinstance(hours, int) and hours >= 1),
-    "cooldown_hours": ("a whole number from 0", lambda hours: isinstance(hours, int) and hours >= 0),
-    "slope": ("a number", math.isfinite),
-    "intercept": ("a number", math.isfinite),
-    "floor": ("a number, or -inf for none", lambda floor: floor < math.inf),
+    "every": ("hour", lambda every: every == "hour"),
+    "training_hours": (
+        f"a whole number from 1 to {MOST_HOURS}",
+        lambda hours: _whole(hours, 1, MOST_HOURS),
+    ),
+    "cooldown_hours": (
+        f"a whole number from 0 to {MOST_HOURS}",
+        lambda hours: _whole(hours, 0, MOST_HOURS),
+    ),
+    "slope": ("a number from -1e6 to 1e6", lambda slope: abs(slope) <= MOST_TIMES),
+    "intercept": ("a number from -1e6 to 1e6", lambda times: abs(times) <= MOST_TIMES),
+    "floor": ("a number to 1e6, or -inf for none", lambda floor: floor <= MOST_TIMES),
     "retire_days": (
-        "a whole number from 0 (0 for never)",
-        lambda days: isinstance(days, int) and days >= 0,
+        f"a whole number from 0 (0 for never) to {MOST_DAYS}",
+        lambda days: _whole(days, 0, MOST_DAYS),
     ),
     "state_days": (
-        "a whole number from 0 (0 for ever)",
-        lambda days: isinstance(days, int) and days >= 0,
+        f"a whole number from 0 (0 for ever) to {MOST_DAYS}",
+        lambda days: _whole(days, 0, MOST_DAYS),
     ),
 }
 
