@@ -129,6 +129,27 @@ def test_another_folder_is_filled_whatever_the_first_holds(trial: Trial, tmp_pat
     assert (told["lists"]["table"], told["version"]) == ("outlier", 0)
 
 
+def test_lists_of_another_table_are_written_anew(trial: Trial, tmp_path: Path) -> None:
+    """Its version may be the same: of another project, and of this one after its zones were deleted."""
+    settings = f'days = 3\nlists = "{tmp_path / "elsewhere"}"\n'
+    project(trial.root, settings)
+    trial.run_well()
+    (tmp_path / "other").mkdir()
+    other = project(tmp_path / "other", settings)
+    deliver(other, [("zoe", 0, 9, 2), ("zoe", 1, 9, 30), ("yan", 1, 9, 1)])
+    other.run_well()
+    told = json.loads((tmp_path / "elsewhere" / STATE).read_text())
+    assert (told["version"], trial.versions()["exploitation.outlier"]) == (0, 0)
+    assert files(other, str(tmp_path / "elsewhere")).keys() == {"2026-01-02/hour-09.csv"}
+    trial.run_well()
+    assert {name.partition("/")[0] for name in files(trial, str(tmp_path / "elsewhere"))} > {"2026-01-05"}
+    for zone in ("exploitation", "formatted", "operations", ".backbone"):
+        shutil.rmtree(trial.root / zone)
+    before = json.loads((tmp_path / "elsewhere" / STATE).read_text())["table"]
+    trial.run_well()
+    assert json.loads((tmp_path / "elsewhere" / STATE).read_text())["table"] != before
+
+
 def test_a_folder_that_can_not_be_written_fails_after_the_publish(tmp_path: Path) -> None:
     trial = project(tmp_path, SETTINGS)
     (tmp_path / "outliers").write_text("a file is in the way")
