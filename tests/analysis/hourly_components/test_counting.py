@@ -96,9 +96,10 @@ def test_utc_before_1970_and_without_a_zone(engine: Engine, zone: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("zone", [None, "UTC", "America/New_York"])
 @pytest.mark.parametrize("kind", ["s", "ms", "us", "ns"])
-def test_instants_of_every_precision(engine: Engine, kind: str) -> None:
-    data = _events(("a", "2026-07-01T22:30"), kind=pa.timestamp(kind))
+def test_instants_of_every_precision(engine: Engine, kind: str, zone: str | None) -> None:
+    data = _events(("a", "2026-07-01T22:30Z" if zone else "2026-07-01T22:30"), kind=pa.timestamp(kind, zone))
     assert _cells(_count(engine, data, "Asia/Kolkata")) == [(4, "a", date(2026, 7, 2), 1)]
 
 

@@ -17,7 +17,7 @@ from backbone.engines.held import fresh
 from backbone.engines.protocol import Engine
 from backbone.engines.rows import Rows
 
-INSTANT = re.compile(r"^TIMESTAMP(_NS|_MS|_S| WITH TIME ZONE)?$")
+INSTANT = re.compile(r"^TIMESTAMP(TZ_NS|_NS|_MS|_S| WITH TIME ZONE)?$")
 NUMBER = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$")
 WHOLE = re.compile(r"^U?(TINY|SMALL|BIG)?INT(EGER)?$")
 Days: TypeAlias = npt.NDArray[np.int32]
@@ -85,7 +85,10 @@ def timed(rows: Rows, user: str, time: str, weight: str | None, timezone: str) -
     types = _types(rows, user, time, *([weight] if weight is not None else []))
     if not INSTANT.match(types[time]):
         raise ValueError(f"expected instants in {time!r}, found {types[time]}; cast it to a timestamp")
-    at = f"epoch_us({quote_identifier(time)})"  # null for infinity too
+    instant = quote_identifier(time)
+    if types[time] == "TIMESTAMPTZ_NS":  # which has no `epoch_us`
+        instant = f"cast({instant} as timestamptz)"
+    at = f"epoch_us({instant})"  # null for infinity too
     if timezone.upper() in UTC_NAMES:
         local = f"make_timestamp({at})"  # a tenth of the cost of a conversion through ICU
     else:

@@ -239,7 +239,8 @@ class HourlyComponents:
         is what the loadings of all hours come to in the eight directions in which users differ most, each
         loading weighted by the part that its component explains of its hour and by the root of the users of
         the hour: a user like most others is near 0. With over 10,000 users, the directions are chosen by
-        every n-th of them.
+        every n-th of them; where over 800 components are kept in all hours together, as of more than a month,
+        by fewer: 8 million over their number, and no less than 1,000. So the time does not grow without bound.
         """
         return self._results.table("embedding")
 
