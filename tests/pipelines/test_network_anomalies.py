@@ -354,6 +354,16 @@ def test_days_of_the_week_and_days_with_activity(tmp_path: Path) -> None:
         ('lists = "exploitation/x"', "expected lists to be a folder, in the project beside its tables or "
                                      "anywhere else, found 'exploitation/x'"),
         ('every = "hour"', "expected every to be day, found 'hour'"),
+        ('timezone = "localtime"', "expected timezone to be the name of a time zone, such as Europe/London, "
+         "found 'localtime'"),
+        ('timezone = "posix/Europe/London"', "expected timezone to be the name of a time zone, such as "
+         "Europe/London, found 'posix/Europe/London'"),
+        ("explained = true", "expected explained to be above 0 and up to 1, found True"),
+        ("threshold = false", "expected threshold to be from 0 to below 1, found False"),
+        ('lists = "."', "expected lists to be a folder, in the project beside its tables or anywhere else, "
+         "found '.'"),
+        ('lists = "../x"', "expected lists to be a folder, in the project beside its tables or anywhere "
+         "else, found '../x'"),
     ],
 )  # fmt: skip
 def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, expected: str) -> None:

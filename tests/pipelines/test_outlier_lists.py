@@ -12,7 +12,7 @@ import pytest
 from test_network_anomalies import BEGIN, EVENTS, deliver, project
 
 import backbone.runner
-from backbone.errors import BackboneError, PipelineError
+from backbone.errors import BackboneError, PipelineError, SettingsError
 from backbone.exploitation.lists import _folder_of, _is_window
 from conftest import Trial
 from projects import TinyProject
@@ -170,6 +170,20 @@ def test_windows_of_hours_have_folders_of_hours() -> None:
     assert [_is_window(name) for name in ("2026-01-01T05", "2026-01-01", "2026-01-01T00", "notes")] == [
         True, True, False, False,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "place", ["", "exploitation/outlier", "landing", ".backbone/lists", "x/../formatted"]
+)
+def test_a_folder_with_tables_is_refused_by_its_whole_path_too(tmp_path: Path, place: str) -> None:
+    with pytest.raises(
+        SettingsError, match="expected lists to be a folder, in the project beside its tables"
+    ):
+        project(tmp_path, f'lists = "{tmp_path / place}"\n').open()
+    (tmp_path / "exploitation").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "exploitation")
+    with pytest.raises(SettingsError, match="found 'out'"):
+        project(tmp_path, 'lists = "out"\n').open()
 
 
 def test_lists_of_what_is_not_there_are_refused(tmp_path: Path) -> None:

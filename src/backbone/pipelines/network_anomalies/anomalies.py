@@ -11,7 +11,7 @@ from backbone.contract import quote_literal
 from backbone.dataset import Window
 from backbone.engines.rows import Rows
 from backbone.exploitation.model import StepContext
-from backbone.pipelines.network_anomalies.hourly_counts import is_utc
+from backbone.timezones import is_utc
 
 COUNTS = "select user_name, day, hour, events from exploitation.hourly_count where {conditions}"
 DAY = "{date} as day, cast({weekday} as smallint) as weekday"
