@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -109,3 +109,10 @@ def test_the_longer_the_look_back_the_fewer_choose(monkeypatch: pytest.MonkeyPat
         assert chosen_by(dict.fromkeys(range(24), hour(days))) == most
     monkeypatch.setattr(embedding, "MOST_ENTRIES", 1)
     assert chosen_by({0: hour(4)}) == embedding.LEAST_USERS
+
+
+def test_nobody_is_placed_who_was_not_analysed() -> None:
+    rows = activity(5).to_pylist()
+    rows += [{"user": "lost", "time": None}, {"user": "late", "time": datetime(2026, 3, 1, tzinfo=UTC)}]
+    model = HourlyComponents().fit(pa.Table.from_pylist(rows), end=date(2026, 2, 1))
+    assert model.embedding["user"].to_pylist() == [f"u{number:02}" for number in range(5)]
