@@ -20,6 +20,7 @@ from backbone.operations.query import open_tables
 from backbone.pipelines.network_anomalies.clusters import clusters, compressed
 from backbone.pipelines.network_anomalies.pipeline import FITTED
 from backbone.pipelines.network_anomalies.sample import FOLDER, Sample, write_sample
+from backbone.scaffold import make_project
 from conftest import Trial
 from projects import built
 
@@ -371,3 +372,11 @@ def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, e
         project(tmp_path, setting).open()
     assert refused.value.problem == expected
     assert refused.value.where == "backbone.toml, [pipelines.network_anomalies]"
+
+
+def test_a_new_project_is_told_how_long_windows_may_be(tmp_path: Path) -> None:
+    make_project(tmp_path / "one", ["network_anomalies"])
+    make_project(tmp_path / "other", ["rare_edges"])
+    told = [(tmp_path / name / "backbone.toml").read_text() for name in ("one", "other")]
+    assert '\n# every = "day"              # day\n' in told[0]
+    assert "              # hour, day, week or month\n" in told[1]
