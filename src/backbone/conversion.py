@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 
 from backbone.errors import SettingsError
+from backbone.timezones import is_utc
 
-_UTC_NAMES = {"UTC", "ETC/UTC", "GMT", "ETC/GMT", "Z"}
 _BLANKS = r"[\s\v]*"
 _DAY = r"(?:000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d\d-\d\d"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6}0*)?)?"
@@ -421,7 +421,7 @@ def _instant(x: str, notation: Notation) -> str:
 
 
 def _in_zone(local: str, timezone: str) -> str:
-    if timezone.upper() in _UTC_NAMES:
+    if is_utc(timezone):
         return f"make_timestamptz(epoch_us({local}))"  # a tenth of the cost of a cast through ICU
     return f"timezone({quote_literal(timezone)}, {local})"
 

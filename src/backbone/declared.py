@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from backbone.contract import columns
-from backbone.dataset import CADENCES, DATASET_NAME
+from backbone.dataset import CADENCES, DATASET_NAME, ZONES
 from backbone.errors import ContractError, PipelineError, SettingsError
 from backbone.exploitation.model import LoadedModel, Model, Step
 from backbone.pipeline import Pipeline, Source
@@ -138,7 +139,24 @@ def settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str | None, dic
         expected, holds = pipeline.limits.get(name, ("", lambda value: True))
         if not holds(value):
             raise SettingsError(where, f"expected {name} to be {expected}, found {value!r}", "", "write one")
+    for lists in pipeline.lists:
+        folder = section.get(lists.parameter, "")
+        if folder and not _is_beside_tables(settings.root, folder):
+            raise SettingsError(
+                where,
+                f"expected {lists.parameter} to be a folder, in the project beside its tables or anywhere "
+                f"else, found {folder!r}",
+                "",
+                "write one",
+            )
     return every, {**pipeline.parameters, **section}
+
+
+def _is_beside_tables(root: Path, folder: str) -> bool:
+    """Whether files may be written to a folder: it is not the project's, nor in one that holds its tables."""
+    place, project = (root / folder).resolve(), root.resolve()
+    taken = [project / name for name in (*ZONES, ".backbone")]
+    return ".." not in Path(folder).parts and place != project and not any(map(place.is_relative_to, taken))
 
 
 def look_back(model: Model, parameters: Mapping[str, Any]) -> int:

@@ -351,7 +351,7 @@ def _write_lists(
         if not told or loaded.every is None or not project.lake.exists(lists.dataset):
             continue
         folder, now = project.root / told, project.lake.version(lists.dataset)
-        known = list_state(lists, folder)
+        known = list_state(project.lake, lists, folder)
         if known == now:
             continue
         progress(f"write lists of {lists.table}")

@@ -14,6 +14,7 @@ from backbone.settings import FILE_NAME
 
 SHIPPED = ("movie_rentals", "offer_response", "rare_edges", "network_anomalies")
 
+ANY = "hour, day, week or month"  # how long windows may be, unless a pipeline has its own limit
 HEAD = """\
 # What this project runs, and what it is fed from. `backbone run` reads it.
 
@@ -65,7 +66,8 @@ def make_project(folder: Path, names: Sequence[str]) -> Path:
     for pipeline in pipelines:
         text += f"\n# Pipeline {pipeline.name}\n# [pipelines.{pipeline.name}]\n"
         if pipeline.every is not None:
-            text += f'# every = "{pipeline.every}"              # hour, day, week or month\n'
+            may_be, _ = pipeline.limits.get("every", (ANY, None))
+            text += f'# every = "{pipeline.every}"              # {may_be}\n'
         text += "".join(f"# {name} = {_toml(value)}\n" for name, value in pipeline.parameters.items())
         text += "".join(map(_section, pipeline.sources))
     folder.mkdir(parents=True, exist_ok=True)

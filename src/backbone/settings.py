@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from backbone.dataset import DATASET_NAME, Every
 from backbone.errors import SettingsError
+from backbone.timezones import is_timezone
 
 FILE_NAME = "backbone.toml"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -86,12 +87,8 @@ class SourceSettings(_Section):
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, value: str) -> str:
-        from zoneinfo import ZoneInfo
-
-        try:
-            ZoneInfo(value)
-        except Exception:
-            raise ValueError(f"no time zone is called {value!r}") from None
+        if not is_timezone(value):
+            raise ValueError(f"no time zone is called {value!r}")
         return value
 
     @model_validator(mode="after")

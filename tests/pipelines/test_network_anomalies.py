@@ -20,6 +20,7 @@ from backbone.operations.query import open_tables
 from backbone.pipelines.network_anomalies.clusters import clusters, compressed
 from backbone.pipelines.network_anomalies.pipeline import FITTED
 from backbone.pipelines.network_anomalies.sample import FOLDER, Sample, write_sample
+from backbone.scaffold import make_project
 from conftest import Trial
 from projects import built
 
@@ -354,6 +355,16 @@ def test_days_of_the_week_and_days_with_activity(tmp_path: Path) -> None:
         ('lists = "exploitation/x"', "expected lists to be a folder, in the project beside its tables or "
                                      "anywhere else, found 'exploitation/x'"),
         ('every = "hour"', "expected every to be day, found 'hour'"),
+        ('timezone = "localtime"', "expected timezone to be the name of a time zone, such as Europe/London, "
+         "found 'localtime'"),
+        ('timezone = "posix/Europe/London"', "expected timezone to be the name of a time zone, such as "
+         "Europe/London, found 'posix/Europe/London'"),
+        ("explained = true", "expected explained to be above 0 and up to 1, found True"),
+        ("threshold = false", "expected threshold to be from 0 to below 1, found False"),
+        ('lists = "."', "expected lists to be a folder, in the project beside its tables or anywhere else, "
+         "found '.'"),
+        ('lists = "../x"', "expected lists to be a folder, in the project beside its tables or anywhere "
+         "else, found '../x'"),
     ],
 )  # fmt: skip
 def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, expected: str) -> None:
@@ -361,3 +372,11 @@ def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, e
         project(tmp_path, setting).open()
     assert refused.value.problem == expected
     assert refused.value.where == "backbone.toml, [pipelines.network_anomalies]"
+
+
+def test_a_new_project_is_told_how_long_windows_may_be(tmp_path: Path) -> None:
+    make_project(tmp_path / "one", ["network_anomalies"])
+    make_project(tmp_path / "other", ["rare_edges"])
+    told = [(tmp_path / name / "backbone.toml").read_text() for name in ("one", "other")]
+    assert '\n# every = "day"              # day\n' in told[0]
+    assert "              # hour, day, week or month\n" in told[1]

@@ -57,5 +57,6 @@ def test_half_a_year(tmp_path: Path, shared_data: Path) -> None:
         f"select hour, arg_max(user_name, share), arg_max(day, share), arg_max(events, share) "
         f"from exploitation.outlier where {last} group by hour order by hour"
     )
-    assert {hour for hour, user, *_ in top if user == MAINTAINER} >= {*range(8, 20)}
+    assert {hour for hour, user, *_ in top if user == MAINTAINER} == {6, *range(8, 21)}
+    assert {events for _, user, _, events in top if user != MAINTAINER} == {2, 3, 4}
     assert top[19][2:] == (date(2023, 8, 31), 10), "the largest cell of all"

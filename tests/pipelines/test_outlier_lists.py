@@ -12,7 +12,7 @@ import pytest
 from test_network_anomalies import BEGIN, EVENTS, deliver, project
 
 import backbone.runner
-from backbone.errors import BackboneError, PipelineError
+from backbone.errors import BackboneError, PipelineError, SettingsError
 from backbone.exploitation.lists import _folder_of, _is_window
 from conftest import Trial
 from projects import TinyProject
@@ -129,6 +129,27 @@ def test_another_folder_is_filled_whatever_the_first_holds(trial: Trial, tmp_pat
     assert (told["lists"]["table"], told["version"]) == ("outlier", 0)
 
 
+def test_lists_of_another_table_are_written_anew(trial: Trial, tmp_path: Path) -> None:
+    """Its version may be the same: of another project, and of this one after its zones were deleted."""
+    settings = f'days = 3\nlists = "{tmp_path / "elsewhere"}"\n'
+    project(trial.root, settings)
+    trial.run_well()
+    (tmp_path / "other").mkdir()
+    other = project(tmp_path / "other", settings)
+    deliver(other, [("zoe", 0, 9, 2), ("zoe", 1, 9, 30), ("yan", 1, 9, 1)])
+    other.run_well()
+    told = json.loads((tmp_path / "elsewhere" / STATE).read_text())
+    assert (told["version"], trial.versions()["exploitation.outlier"]) == (0, 0)
+    assert files(other, str(tmp_path / "elsewhere")).keys() == {"2026-01-02/hour-09.csv"}
+    trial.run_well()
+    assert {name.partition("/")[0] for name in files(trial, str(tmp_path / "elsewhere"))} > {"2026-01-05"}
+    for zone in ("exploitation", "formatted", "operations", ".backbone"):
+        shutil.rmtree(trial.root / zone)
+    before = json.loads((tmp_path / "elsewhere" / STATE).read_text())["table"]
+    trial.run_well()
+    assert json.loads((tmp_path / "elsewhere" / STATE).read_text())["table"] != before
+
+
 def test_a_folder_that_can_not_be_written_fails_after_the_publish(tmp_path: Path) -> None:
     trial = project(tmp_path, SETTINGS)
     (tmp_path / "outliers").write_text("a file is in the way")
@@ -149,6 +170,20 @@ def test_windows_of_hours_have_folders_of_hours() -> None:
     assert [_is_window(name) for name in ("2026-01-01T05", "2026-01-01", "2026-01-01T00", "notes")] == [
         True, True, False, False,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "place", ["", "exploitation/outlier", "landing", ".backbone/lists", "x/../formatted"]
+)
+def test_a_folder_with_tables_is_refused_by_its_whole_path_too(tmp_path: Path, place: str) -> None:
+    with pytest.raises(
+        SettingsError, match="expected lists to be a folder, in the project beside its tables"
+    ):
+        project(tmp_path, f'lists = "{tmp_path / place}"\n').open()
+    (tmp_path / "exploitation").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "exploitation")
+    with pytest.raises(SettingsError, match="found 'out'"):
+        project(tmp_path, 'lists = "out"\n').open()
 
 
 def test_lists_of_what_is_not_there_are_refused(tmp_path: Path) -> None:

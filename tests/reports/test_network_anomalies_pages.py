@@ -106,13 +106,39 @@ def test_who_is_alike_is_told(demo: tuple[Trial, Sample], tmp_path: Path) -> Non
     assert ODD not in page(trial, tmp_path / "odd.html", "--user", ODD).partition("<title>")[2]
 
 
+def test_whoever_is_alone_or_in_the_only_cluster_is_told_so(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, source="user_activity")
+    settings = '[project]\npipelines = ["backbone.pipelines.network_anomalies"]\n[engine]\nthreads = 2\n'
+    trial.write(tmp_path / "backbone.toml", settings)
+    row = '{{"user_name": "{}", "started_at": "2026-01-0{} 10:0{}:00"}}\n'
+    for user, count in (("ann", (1, 2)), ("bob", (2, 1)), ("cem", (1, 2)), ("odd", (1, 9))):
+        trial.drop(
+            "".join(row.format(user, day, n) for day in (1, 2) for n in range(count[day - 1])),
+            f"{user}.jsonl",
+        )
+    trial.run_well()
+    clusters = "from exploitation.user_cluster where window_start = timestamptz '2026-01-02 00:00:00+00'"
+    alone = trial.rows(f"select user_name, cluster {clusters} and users = 1 and silhouette is not null")
+    assert "odd" in {user for user, _ in alone}
+    for user, cluster in alone:
+        text = page(trial, tmp_path / "alone.html", "--user", user)
+        assert f"Like nobody else: alone in cluster {cluster}." in text
+    text = page(trial, tmp_path / "one.html", "--user", "ann", "--window", "2026-01-01")
+    assert "No users were found to be more alike than others." in text
+    assert "Like most others" not in text and "of the 1 day from" in text
+    trial.write(tmp_path / "backbone.toml", settings + "[pipelines.network_anomalies]\nexclude = "
+                '["ann", "bob", "cem", "odd"]\n')  # fmt: skip
+    trial.run_well()
+    assert "There is no activity to compare" in page(trial, tmp_path / "none.html")
+
+
 def test_an_earlier_window(demo: tuple[Trial, Sample], tmp_path: Path) -> None:
     trial, _ = demo
     text = page(trial, tmp_path / "early.html", "--window", "2026-01-05")
     assert "<h1>Network anomalies, 2026-01-05</h1>" in text
     assert "over 5 days" in text
     first = page(trial, tmp_path / "first.html", "--window", "2026-01-01")
-    assert "There is no outlier among 50 users over 1 days." in first
+    assert "There is no outlier among 50 users over 1 day." in first
     missing = trial.command("report", "network_anomalies", "--window", "2025-01-05")
     assert missing.status == 1
     assert "the window 2025-01-05 has not been" in missing.errors

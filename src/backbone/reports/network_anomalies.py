@@ -37,11 +37,14 @@ DRIVEN = """
 select hour, day, weekday, position from exploitation.outlier_day
 where window_start = $start and user_name = $user order by hour, position
 """
+CLUSTER = """
+select cluster, users, silhouette from exploitation.user_cluster
+where window_start = $start and user_name = $user
+"""
 ALIKE = """
-select o.user_name, m.cluster, m.users from exploitation.user_cluster as m
-join exploitation.user_cluster as o on o.window_start = m.window_start and o.cluster = m.cluster
-where m.window_start = $start and m.user_name = $user and o.user_name <> $user
-order by o.distance, o.user_name limit 10
+select user_name from exploitation.user_cluster
+where window_start = $start and cluster = $cluster and user_name <> $user
+order by distance, user_name limit 10
 """
 HEADING = ("hour", "user", "score", "relative", "share", "day", "events", "usual")
 MEANING = (
@@ -91,13 +94,17 @@ def outliers_page(engine: Engine, start: datetime, limit: int) -> str:
     )[0]
     names = list(dict.fromkeys(row[1] for row in outliers))
     facts = [
-        f"{len(outliers):,} outliers, {len(names):,} users of {users:,}, in {hours} hours of the day over "
-        f"{days:,} days, those that drive most of their hour first.",
+        f"{_counted(len(outliers), 'outlier')}, {_counted(len(names), 'user')} of {users:,}, in "
+        f"{_counted(hours, 'hour')} of the day over {_counted(days, 'day')}, those that drive most of their "
+        "hour first.",
         MEANING,
     ]
     title = f"Network anomalies, {start:%Y-%m-%d}"
     if not outliers:
-        return page(title, [f"There is no outlier among {users:,} users over {days:,} days."])
+        if not users:
+            return page(title, ["There is no activity to compare in the days of this window."])
+        among = f"{_counted(users, 'user')} over {_counted(days, 'day')}"
+        return page(title, [f"There is no outlier among {among}."])
     if len(names) > MOST_USERS:
         facts.append(f"The picture shows the first {MOST_USERS} users.")
     if len(outliers) > limit:
@@ -134,18 +141,13 @@ def user_page(
         hour = max(scores, key=lambda row: (row[4], -row[0]))[0]
     driven = engine.fetch(DRIVEN, asked)
     total, active = sum(row[2] for row in counts), len({row[0] for row in counts})
+    days = _counted((end - first).days, "day")
     facts = [
-        f"{total:,} events on {active:,} of the {(end - first).days:,} days from {first} to before {end}"
+        f"{_counted(total, 'event')} on {active:,} of the {days} from {first} to before {end}"
         f"{'' if parameters['timezone'] == 'UTC' else ' (' + parameters['timezone'] + ')'}; "
-        f"an outlier in {len(outliers)} {'hour' if len(outliers) == 1 else 'hours'}."
+        f"an outlier in {_counted(len(outliers), 'hour')}."
     ]
-    alike = engine.fetch(ALIKE, asked)
-    if alike and alike[0][1] == 1:
-        facts.append(f"Like most others: cluster 1, the largest, of {alike[0][2]:,} users.")
-    elif alike:
-        others = ", ".join(row[0] for row in alike)
-        more = f" and {alike[0][2] - 1 - len(alike):,} more" if alike[0][2] - 1 > len(alike) else ""
-        facts.append(f"Alike (cluster {alike[0][1]}, {alike[0][2]:,} users): {others}{more}.")
+    facts += _alike(engine, asked)
     marked = {
         (day, at): position
         for at, on, weekday, position in driven
@@ -161,6 +163,34 @@ def user_page(
     facts.append("The days that drive the score of an hour are ringed: events are many there, or missing.")
     table = (HEADING, [_told(row) for row in outliers]) if outliers else None
     return page(user, facts, charts, table)
+
+
+def _alike(engine: Engine, asked: dict[str, Any]) -> list[str]:
+    """A sentence about the cluster of a user; none before clusters are published."""
+    found = engine.fetch(CLUSTER, asked)
+    if not found:
+        return []
+    cluster, users, silhouette = found[0]
+    if silhouette is None:
+        return ["No users were found to be more alike than others."]
+    if users == 1:
+        return [f"Like nobody else: alone in cluster {cluster}."]
+    if cluster == 1:
+        return [f"Like most others: cluster 1, the largest, of {users:,} users."]
+    others = [row[0] for row in engine.fetch(ALIKE, asked | {"cluster": cluster})]
+    more = f" and {users - 1 - len(others):,} more" if users - 1 > len(others) else ""
+    return [f"Alike (cluster {cluster}, {users:,} users): {', '.join(others)}{more}."]
+
+
+def _counted(number: int, what: str) -> str:
+    """A number of things in words.
+
+    Examples
+    --------
+    >>> _counted(1, "day"), _counted(1200, "day")
+    ('1 day', '1,200 days')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _window(engine: Engine, start: datetime | None) -> datetime:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from backbone.analysis.hourly_components import results
+from backbone.analysis.hourly_components import embedding
+from backbone.analysis.hourly_components.embedding import chosen_by
 from backbone.analysis.hourly_components.estimator import HourlyComponents
+from backbone.analysis.hourly_components.principal import Principal, principal
 
 PLACES = [f"x{number}" for number in range(1, 9)]
 
@@ -45,7 +47,7 @@ def vectors(model: HourlyComponents) -> np.ndarray:
 @pytest.mark.parametrize("most", [10_000, 10])
 def test_it_is_the_weighted_loadings_in_eight_directions(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more users than choose the directions, every fourth of the forty does."""
-    monkeypatch.setattr(results, "MOST_USERS", most)
+    monkeypatch.setattr(embedding, "MOST_USERS", most)
     model = HourlyComponents().fit(activity(40))
     joined = vectors(model)
     chosen = joined[:: 4 if most == 10 else 1]
@@ -79,3 +81,38 @@ def test_where_there_is_little_the_rest_is_zero(users: int, days: int) -> None:
     assert np.isfinite(found).all()
     assert not found[:, users:].any()
     assert found.any() == (users > 0 and days > 1)
+
+
+@pytest.mark.parametrize(("users", "wide"), [(60, 90), (90, 60), (70, 70), (3, 90), (90, 3)])
+def test_the_axes_are_those_of_a_whole_decomposition(users: int, wide: int) -> None:
+    chance = np.random.default_rng(4)
+    vectors = chance.normal(size=(users, wide)) * np.geomspace(1, 1e-3, wide)
+    found = embedding._axes(vectors)
+    _, _, rows = np.linalg.svd(vectors, full_matrices=False)
+    kept = min(8, users, wide)
+    np.testing.assert_allclose(np.abs(found[:, :kept]), np.abs(rows[:kept].T), atol=1e-9)
+    np.testing.assert_allclose(found[:, :kept].T @ found[:, :kept], np.eye(kept), atol=1e-12)
+    assert not found[:, kept:].any()
+    assert np.array_equal(found, embedding._axes(vectors))
+
+
+def test_the_longer_the_look_back_the_fewer_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work is that of as many entries; a full decomposition, for eight axes, is not made at all."""
+    random = np.random.default_rng(1)
+
+    def hour(days: int) -> Principal:
+        code, day = np.divmod(np.arange(days * days, dtype=np.int32), days)
+        counts = random.integers(1, 9, days * days).astype(np.float64)
+        return principal(code.astype(np.int32), day.astype(np.int32), counts, None, 1.0)
+
+    for days, most in ((20, 10_000), (28, 10_000), (60, 5_649), (180, 1_862)):
+        assert chosen_by(dict.fromkeys(range(24), hour(days))) == most
+    monkeypatch.setattr(embedding, "MOST_ENTRIES", 1)
+    assert chosen_by({0: hour(4)}) == embedding.LEAST_USERS
+
+
+def test_nobody_is_placed_who_was_not_analysed() -> None:
+    rows = activity(5).to_pylist()
+    rows += [{"user": "lost", "time": None}, {"user": "late", "time": datetime(2026, 3, 1, tzinfo=UTC)}]
+    model = HourlyComponents().fit(pa.Table.from_pylist(rows), end=date(2026, 2, 1))
+    assert model.embedding["user"].to_pylist() == [f"u{number:02}" for number in range(5)]

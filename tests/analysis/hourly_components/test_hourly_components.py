@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from dense_hours import FIRST, Matrix, dense_hour, weighted_events
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from backbone.analysis.hourly_components.estimator import HourlyComponents
 from backbone.analysis.hourly_components.results import ORDER
@@ -210,6 +212,12 @@ def test_the_last_fit_counts(events: pa.Table) -> None:
         ({"explained": 99}, "expected explained above 0"),
         ({"threshold": 1}, "expected a threshold from 0 to below 1, found 1"),
         ({"top": 0}, "expected a top of 1 or more users, or None, found 0"),
+        ({"explained": "a"}, "expected explained above 0 and up to 1, found 'a'"),
+        ({"explained": True}, "expected explained above 0 and up to 1, found True"),
+        ({"threshold": False}, "expected a threshold from 0 to below 1, found False"),
+        ({"top": 1.5}, "expected a top of 1 or more users, or None, found 1.5"),
+        ({"top": True}, "expected a top of 1 or more users, or None, found True"),
+        ({"timezone": "localtime"}, "no time zone is called 'localtime'"),
         ({"timezone": "Mars/Olympus"}, "no time zone is called 'Mars/Olympus'"),
         ({"days": "workdays"}, "expected days 'calendar' or 'observed', found 'workdays'"),
         ({"period": "month"}, "expected period 'day' or 'weekday', found 'month'"),
@@ -218,6 +226,35 @@ def test_the_last_fit_counts(events: pa.Table) -> None:
 def test_strange_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         HourlyComponents(**settings)
+
+
+def test_without_a_fit_it_is_told_to_fit(events: pa.Table) -> None:
+    model = HourlyComponents()
+    with pytest.raises(NotFittedError, match=r"call fit\(\) first"):
+        _ = model.outliers
+    with pytest.raises(NotFittedError):
+        model.rows("scores")
+    model.fit(events, weight="n")
+    with pytest.raises(TypeError):
+        model.fit(events, start=datetime(2026, 1, 1))
+    assert model.hours.num_rows == 24, "what was wrongly asked leaves the fit before"
+    with pytest.raises(ValueError, match="expected instants in 'user'"):
+        model.fit(events, time="user")
+    with pytest.raises(NotFittedError, match="the last fit failed"):
+        _ = model.outliers
+
+
+def test_it_is_an_estimator_that_can_be_cloned(events: pa.Table) -> None:
+    model = HourlyComponents(top=2, timezone="Asia/Tokyo").fit(events, weight="n")
+    again = clone(model)
+    assert again.get_params() == model.get_params()
+    assert again.fit(events, weight="n").outliers.equals(model.outliers)
+    again.set_params(explained="much")
+    with pytest.raises(ValueError, match="expected explained above 0"):
+        again.fit(events)
+    assert again.set_params(explained=0.5, top=1).fit(events, weight="n").outliers.num_rows < len(
+        model.outliers
+    )
 
 
 def test_strange_ranges_are_refused(events: pa.Table) -> None:
@@ -253,3 +290,23 @@ def test_whoever_is_planted_is_the_top_outlier_of_the_hour() -> None:
         assert planted["score"] > 0.999 and planted["share"] > 0.99
         others = [row for row in model.outliers.to_pylist() if row["hour"] == 14][1:]
         assert all(row["share"] < 0.01 for row in others)
+
+
+def test_of_a_cluster_the_score_is_relative_to_its_size() -> None:
+    """Every user thrice: nobody has a direction alone, and in a cluster an even share is larger."""
+    chance = np.random.default_rng(6)
+    tied = np.zeros((20, 30))
+    tied[np.arange(20), np.arange(20)] = 5.0  # a spike of one user on each day: all directions are equal
+    matrix = np.repeat(np.hstack([tied, chance.poisson(1, (20, 4))]), 3, axis=1).astype(float)
+    matrix[-1] += 1.0
+    active = matrix.any(axis=0)
+    expected = dense_hour(matrix[:, active], 0.99)
+    assert max(map(len, expected.clusters)) > 2
+    scores = HourlyComponents().fit(weighted_events({7: matrix}), weight="n").scores
+    sizes = {cluster[0] + 1: len(cluster) for cluster in expected.clusters}
+    size = np.array([sizes[rank] for rank in scores["component"].to_pylist()])
+    assert (size > 2).any()
+    np.testing.assert_allclose(scores["score"].to_numpy(), expected.score, atol=1e-8)
+    np.testing.assert_allclose(
+        scores["relative"].to_numpy(), expected.score * np.sqrt(active.sum() / size), atol=1e-7
+    )

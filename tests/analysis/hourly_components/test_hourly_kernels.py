@@ -101,3 +101,11 @@ def test_a_day_drives_a_score_by_what_it_adds_to_the_entry() -> None:
         assert one.usual == np.median(matrix[:, user])
     assert told[5].day.tolist() == [8]
     assert told[6].day.tolist() == [0, 1], "driven by what is missing, on days on which nobody was active"
+
+
+def test_of_days_that_drive_as_much_that_with_events_is_first() -> None:
+    matrix = np.array([[1.0, 0.0], [0.0, 1.0]])
+    calendar = np.arange(2, dtype=np.int32)
+    found = principal(*cells(matrix), calendar, 0.99)
+    told = drivers(*cells(matrix), found, calendar)
+    assert [(one.day[0], one.events[0]) for one in told] == [(0, 1.0), (1, 1.0)]

@@ -16,12 +16,14 @@ from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.held import fresh
 from backbone.engines.protocol import Engine
 from backbone.engines.rows import Rows
+from backbone.timezones import is_utc
 
-INSTANT = re.compile(r"^TIMESTAMP(_NS|_MS|_S| WITH TIME ZONE)?$")
+INSTANT = re.compile(r"^TIMESTAMP(TZ_NS|_NS|_MS|_S| WITH TIME ZONE)?$")
 NUMBER = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$")
 WHOLE = re.compile(r"^U?(TINY|SMALL|BIG)?INT(EGER)?$")
+EXACT = 2.0**53  # below it all whole numbers are floating-point numbers
+LARGEST = 1e100  # the sum of the squares of what adds up to no more is finite
 Days: TypeAlias = npt.NDArray[np.int32]
-UTC_NAMES = {"UTC", "ETC/UTC", "GMT", "ETC/GMT"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Amounts:
     ----------
     sql : a SELECT of `name` (of the user), `day` (a date), `hour` and `amount`; a row with a null in one of
         them can't be counted.
-    kind : the SQL type of the amounts; None where each row is one event.
+    kind : the SQL type of the amounts; None where each row is one event. An amount of 0 is nothing.
     """
 
     engine: Engine
@@ -48,7 +50,7 @@ class Counts:
     ----------
     cells : the staged table of `hour` (0 to 23), `code` (of the user), `day` (as Arrow numbers dates, or 1
         for Monday to 7 for Sunday) and `events`; where nothing happened there is no row.
-    users : the staged table of `code` (from 0, in the order of the names) and `name`.
+    users : the staged table of `code` (from 0, in the order of the names) and `name`; of those in the cells.
     start, end : the range of dates, half open; None where there are no events to tell it by.
     weekdays : whether dates are folded into the days of the week.
     whole : whether the events are whole numbers.
@@ -85,8 +87,11 @@ def timed(rows: Rows, user: str, time: str, weight: str | None, timezone: str) -
     types = _types(rows, user, time, *([weight] if weight is not None else []))
     if not INSTANT.match(types[time]):
         raise ValueError(f"expected instants in {time!r}, found {types[time]}; cast it to a timestamp")
-    at = f"epoch_us({quote_identifier(time)})"  # null for infinity too
-    if timezone.upper() in UTC_NAMES:
+    instant = quote_identifier(time)
+    if types[time] == "TIMESTAMPTZ_NS":  # which has no `epoch_us`
+        instant = f"cast({instant} as timestamptz)"
+    at = f"epoch_us({instant})"  # null for infinity too
+    if is_utc(timezone):
         local = f"make_timestamp({at})"  # a tenth of the cost of a conversion through ICU
     else:
         local = f"timezone({quote_literal(timezone)}, make_timestamptz({at}))"
@@ -141,48 +146,80 @@ def _amount(column: str, types: dict[str, str]) -> str:
 def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | None) -> Counts:
     """Add up the amounts of every cell of the range; without `start` or `end`, of all days with events.
 
+    An amount of 0 is nothing: it makes no cell, no user and no day, and is not told as left out either.
+
     The rows, in which users have become numbers, are sorted and added up as they pass by, which costs half of
     what `group by` does where most cells hold few events, and no more where they hold many.
 
     Raises
     ------
     ValueError
-        When an amount is negative, or an hour is not from 0 to 23.
+        When an amount is negative, an hour is not from 0 to 23, a day has none after it, or amounts add up to
+        more than can be computed with.
     """
-    engine = amounts.engine
-    complete = "day is not null and hour is not null and amount is not null"
-    usable = f"filter (where name is not null and {complete})"
-    extremes = ", ".join(f"{f}({c}) {usable}" for c in ("day", "hour", "amount") for f in ("min", "max"))
-    n, used, first, last, least_hour, most_hour, least, _ = engine.fetch(
-        f"select count(*), count(*) {usable}, {extremes} from ({amounts.sql}) as r"
+    engine, weighted = amounts.engine, amounts.kind is not None
+    whole = amounts.kind is None or WHOLE.match(amounts.kind) is not None
+    complete = "name is not null and day is not null and hour is not null and amount is not null"
+    bounds = (" and day >= $start" if start else "") + (" and day < $end" if end else "")
+    taken = f"{complete} and amount > 0{bounds}"
+    bounds_of_days = {"start": start, "end": end}
+    added = f"sum(least(cast(amount as double), {10 * LARGEST}))" if weighted else "count(*)"
+    n, complete_rows, least_hour, most_hour, least, taken_rows, first, last, total = engine.fetch(
+        f"select count(*), count(*) filter (where {complete}), min(hour) filter (where {complete}), "
+        f"max(hour) filter (where {complete}), min(amount) filter (where {complete}), "
+        f"count(*) filter (where {taken}), min(day) filter (where {taken}), max(day) filter (where {taken}), "
+        f"{added} filter (where {taken}) from ({amounts.sql}) as r",
+        bounds_of_days,
     )[0]
-    if used and not 0 <= least_hour <= most_hour <= 23:
+    if complete_rows and not 0 <= least_hour <= most_hour <= 23:
         raise ValueError(f"expected hours from 0 to 23, found those from {least_hour} to {most_hour}")
-    if used and least < 0:
+    if complete_rows and least < 0:
         raise ValueError(f"expected amounts of 0 or more, found {least}; leave such rows out")
+    for found in (first, last):  # what is no date of Python's comes as a text
+        if found is not None and (not isinstance(found, date) or found == date.max):
+            raise ValueError(
+                f"expected days from {date.min} to before {date.max}, found {found}; leave such rows out, or "
+                "give start and end"
+            )
+    if total is not None and total > LARGEST:
+        raise ValueError(f"expected amounts that add up to at most {LARGEST:g}; count in a larger unit")
+    where = "" if taken_rows == n else f" where {taken}"
     users = fresh("users")
     engine.create(
         users,
         f"select cast(row_number() over (order by name) - 1 as integer) as code, name "
-        f"from (select distinct name from ({amounts.sql}) as r where name is not null) as n",
+        f"from (select distinct name from ({amounts.sql}) as r{where}) as n",
+        bounds_of_days,
     )
 
-    weighted = amounts.kind is not None
-    bounds = (" and day >= $start" if start else "") + (" and day < $end" if end else "")
     since_epoch = "cast(day - cast('1970-01-01' as date) as integer)"  # as Arrow numbers dates
     day = "cast(extract(isodow from day) as integer)" if weekdays else since_epoch
     order = ["code", "day", *(["amount"] if weighted else [])]
     listed = f"cast(hour as smallint) as hour, code, {day} as day" + (", amount" if weighted else "")
-    coded, bounds_of_days = fresh("coded"), {"start": start, "end": end}
+    coded = fresh("coded")
     engine.create(
         coded,
-        f"select {listed} from ({amounts.sql}) as r join {users} as u on r.name = u.name "
-        f"where {complete}{bounds}",
+        f"select {listed} from (select * from ({amounts.sql}) as a{where}) as r "
+        f"join {users} as u on r.name = u.name",
         bounds_of_days,
     )
     values = {"code": "code", "day": "day"} | ({"amount": "cast(amount as double)"} if weighted else {})
     cells = map_groups(engine, f"select * from {coded}", ["hour"], values, CountKernel(weighted), order=order)
     engine.drop(coded)
+    if weighted and whole and total is not None and total >= EXACT:
+        _check_exact(engine, cells)
     after_last = None if last is None else last + timedelta(days=1)
-    whole = amounts.kind is None or WHOLE.match(amounts.kind) is not None
-    return Counts(engine, cells, users, start or first, end or after_last, weekdays, whole, n - used)
+    left_out = n - complete_rows
+    return Counts(engine, cells, users, start or first, end or after_last, weekdays, whole, left_out)
+
+
+def _check_exact(engine: Engine, cells: str) -> None:
+    """Refuse whole amounts of a user in an hour whose sum may not be exact."""
+    most = engine.fetch(
+        f"select max(total) from (select sum(events) as total from {cells} group by hour, code) as t"
+    )[0][0]
+    if most >= EXACT:
+        raise ValueError(
+            f"expected whole amounts that add up to less than 2**53 of each user in an hour of the day, "
+            f"found {most:g}, where not every number is exact; count in a larger unit"
+        )

@@ -112,7 +112,7 @@ def drivers(
         centre(block, matrix.root, matrix.days)
         column = block[:, 0]
         part = (column * (column @ weights.T @ weights) / (score * matrix.root) ** 2)[row]
-        order = np.lexsort((days, -np.round(part / TIE)))
+        order = np.lexsort((days, -counts, -np.round(part / TIE)))  # of equal days those with events
         enough = int(np.argmax(np.cumsum(part[order]) >= ENOUGH - TIE)) + 1
         strongest = order[:enough]
         told.append(Drivers(days[strongest], counts[strongest], part[strongest], usual))

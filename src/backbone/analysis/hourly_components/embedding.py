@@ -8,16 +8,30 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
 from backbone.analysis.hourly_components.principal import Principal
 from backbone.analysis.kernels.compiled import Floats
 
 DIMENSIONS = 8
-MOST_USERS = 10_000  # that the dimensions are chosen by
+MOST_USERS, LEAST_USERS = 10_000, 1_000  # that the dimensions are chosen by, where there are as many
+MOST_ENTRIES = 8_000_000  # of their vectors: of 28 days, 10,000 users have fewer
 NOTHING = 1e-12  # of the largest square: but for rounding there is no such axis
 
 Loadings = Iterable[tuple[int, npt.NDArray[np.int32], Floats]]
+
+
+def chosen_by(hours: Mapping[int, Principal]) -> int:
+    """By how many users at most the dimensions are chosen: the longer their vectors, the fewer.
+
+    Examples
+    --------
+    >>> chosen_by({})
+    10000
+    """
+    wide = sum(len(found.squares) for found in hours.values())
+    return min(MOST_USERS, max(LEAST_USERS, MOST_ENTRIES // max(wide, 1)))
 
 
 def turned(hours: Mapping[int, Principal], loadings: Loadings, users: int) -> dict[int, Principal]:
@@ -72,14 +86,15 @@ def _axes(vectors: Floats) -> Floats:
     if not users or not wide:
         return np.zeros((wide, DIMENSIONS))
     with threadpool_limits(1, user_api="blas"):  # sums in one order, so that the same fit gives the same bits
-        if users < wide:
-            _, singular, rows = np.linalg.svd(vectors, full_matrices=False)
-            squares, axes = singular**2, rows.T
-        else:
-            ascending, axes = np.linalg.eigh(vectors.T @ vectors)
-            squares, axes = ascending[::-1], axes[:, ::-1]
-    kept = int(np.sum(squares[:DIMENSIONS] > NOTHING * squares[0]))
-    axes = axes[:, :kept]
+        # The smaller of the two products, and of its axes those that are wanted: a decomposition of the whole
+        # took twenty times as long as all hours together where the look-back was long.
+        products = vectors @ vectors.T if users < wide else vectors.T @ vectors
+        n = len(products)
+        ascending, found = eigh(products, subset_by_index=[max(0, n - DIMENSIONS), n - 1])
+        squares, found = ascending[::-1], found[:, ::-1]
+        kept = int(np.sum(squares > NOTHING * squares[0]))
+        # Of the users' axes those of their vectors are made, whose lengths differ by up to a million.
+        axes = np.linalg.qr(vectors.T @ found[:, :kept])[0] if users < wide else found[:, :kept]
     strongest = axes[np.argmax(np.abs(axes).round(9), axis=0), np.arange(kept)]
     return np.pad(axes * np.where(strongest < 0.0, -1.0, 1.0), ((0, 0), (0, DIMENSIONS - kept)))
 

@@ -14,7 +14,7 @@ from backbone.analysis.groups import Kernel, one_by_one
 from backbone.analysis.hourly_components.components_kernel import ComponentsKernel, restored
 from backbone.analysis.hourly_components.counting import Counts
 from backbone.analysis.hourly_components.drivers_kernel import DriversKernel
-from backbone.analysis.hourly_components.embedding import DIMENSIONS, MOST_USERS, added, turned
+from backbone.analysis.hourly_components.embedding import DIMENSIONS, added, chosen_by, turned
 from backbone.analysis.hourly_components.loadings_kernel import LoadingsKernel
 from backbone.analysis.hourly_components.summary import components_table, hours_table
 from backbone.analysis.kernels.compiled import Floats
@@ -114,7 +114,7 @@ class Results:
         """Everybody's place; the loadings are made for the few by whom dimensions are chosen."""
         cells, users = self._staged["cells"], self._staged["users"]
         n = self._engine.fetch(f"select count(*) from {users}")[0][0]
-        every = -(-n // MOST_USERS) or 1
+        every = -(-n // chosen_by(self._hours)) or 1
         few = f"select hour, code // {every} as code, day, events from {cells} where code % {every} = 0"
         chosen = self._mapped("chosen", LoadingsKernel(self._hours), few)
         directions = turned(self._hours, self._entries(chosen), -(-n // every))

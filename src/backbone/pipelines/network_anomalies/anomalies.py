@@ -11,7 +11,7 @@ from backbone.contract import quote_literal
 from backbone.dataset import Window
 from backbone.engines.rows import Rows
 from backbone.exploitation.model import StepContext
-from backbone.pipelines.network_anomalies.hourly_counts import is_utc
+from backbone.timezones import is_utc
 
 COUNTS = "select user_name, day, hour, events from exploitation.hourly_count where {conditions}"
 DAY = "{date} as day, cast({weekday} as smallint) as weekday"
@@ -62,6 +62,7 @@ def find_anomalies(context: StepContext) -> Mapping[str, Rows]:
     The days begin with the first on which anybody who is not excluded was active, so that a project's first
     windows are not compared with days before its beginning.
     """
+    from backbone.analysis.hourly_components.embedding import DIMENSIONS
     from backbone.analysis.hourly_components.estimator import HourlyComponents
 
     parameters, window = context.parameters, context.window
@@ -82,7 +83,7 @@ def find_anomalies(context: StepContext) -> Mapping[str, Rows]:
     day = DAY.format(
         date="cast(null as date)" if folded else "day", weekday="day" if folded else "isodow(day)"
     )
-    places = ", ".join(f"x{number}" for number in range(1, 9))
+    places = ", ".join(f"x{number + 1}" for number in range(DIMENSIONS))
     found = {}
     for name, (table, columns) in TABLES.items():
         rows = fit.rows(table)

@@ -6,6 +6,7 @@ from backbone.contract import quote_literal
 from backbone.engines.rows import Rows
 from backbone.exploitation.model import StepContext
 from backbone.exploitation.window_start import window_start_sql
+from backbone.timezones import is_utc
 
 HOUR_US = 3_600_000_000
 SHIFT_DAYS = 800_000  # so that a division rounds down before 1970 too
@@ -37,11 +38,6 @@ from (
 ) as c
 group by all
 """
-
-
-def is_utc(timezone: str) -> bool:
-    """Whether the clock of a time zone is that of the windows, now and ever."""
-    return timezone.upper() in {"UTC", "ETC/UTC", "GMT", "ETC/GMT"}
 
 
 def count_hours(context: StepContext) -> Rows:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from backbone.contract import quote_identifier
 from backbone.exploitation.checks import AcceptedValues, Audited, Check, InRange, NotNull
@@ -14,6 +12,7 @@ from backbone.exploitation.lists import Lists
 from backbone.exploitation.model import Step
 from backbone.pipeline import Limits, Pipeline, Source
 from backbone.pipelines.network_anomalies import anomalies, clusters, contracts, hourly_counts
+from backbone.timezones import is_timezone
 
 PARAMETERS: dict[str, Any] = {
     "days": 28,
@@ -27,41 +26,29 @@ PARAMETERS: dict[str, Any] = {
     "most_clusters": 8,
     "lists": "",
 }
-ZONES = ("landing", "formatted", "quarantine", "duplicate", "exploitation", "operations", ".backbone")
 
 
 def _whole(value: Any, least: int) -> bool:
     return type(value) is int and value >= least
 
 
-def _is_timezone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except Exception:
-        return False
-    return True
-
-
-def _is_place(folder: str) -> bool:
-    """Whether lists may be written there: in no folder that holds tables."""
-    parts = Path(folder).parts
-    return folder == "" or (parts != () and parts[0] not in ZONES and ".." not in parts)
+def _number(value: Any) -> bool:
+    return type(value) in (int, float)
 
 
 LIMITS: Limits = {
     "every": ("day", lambda every: every == "day"),
     "days": ("a whole number from 1 to 36500", lambda days: _whole(days, 1) and days <= 36_500),
-    "explained": ("above 0 and up to 1", lambda part: 0.0 < part <= 1.0),
-    "threshold": ("from 0 to below 1", lambda score: 0.0 <= score < 1.0),
+    "explained": ("above 0 and up to 1", lambda part: _number(part) and 0.0 < part <= 1.0),
+    "threshold": ("from 0 to below 1", lambda score: _number(score) and 0.0 <= score < 1.0),
     "top": ("a whole number from 0 (0 to go by the threshold)", lambda users: _whole(users, 0)),
     "observations": ("calendar or observed", lambda days: days in ("calendar", "observed")),
     "period": ("day or weekday", lambda period: period in ("day", "weekday")),
-    "timezone": ("the name of a time zone, such as Europe/London", _is_timezone),
+    "timezone": ("the name of a time zone, such as Europe/London", is_timezone),
     "exclude": (
         "a list of users' names",
         lambda names: all(isinstance(name, str) for name in names),
     ),
-    "lists": ("a folder, in the project beside its tables or anywhere else", _is_place),
     "most_clusters": ("a whole number from 1", lambda number: _whole(number, 1)),
 }
 
