@@ -359,8 +359,8 @@ def test_days_of_the_week_and_days_with_activity(tmp_path: Path) -> None:
          "found 'localtime'"),
         ('timezone = "posix/Europe/London"', "expected timezone to be the name of a time zone, such as "
          "Europe/London, found 'posix/Europe/London'"),
-        ("explained = true", "expected explained to be above 0 and up to 1, found True"),
-        ("threshold = false", "expected threshold to be from 0 to below 1, found False"),
+        ("explained = true", "expected explained like 0.99, found True"),
+        ("threshold = false", "expected threshold like 0.1, found False"),
         ('lists = "."', "expected lists to be a folder, in the project beside its tables or anywhere else, "
          "found '.'"),
         ('lists = "../x"', "expected lists to be a folder, in the project beside its tables or anywhere "
@@ -376,7 +376,7 @@ def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, e
 
 def test_a_new_project_is_told_how_long_windows_may_be(tmp_path: Path) -> None:
     make_project(tmp_path / "one", ["network_anomalies"])
-    make_project(tmp_path / "other", ["rare_edges"])
+    make_project(tmp_path / "other", ["movie_rentals"])
     told = [(tmp_path / name / "backbone.toml").read_text() for name in ("one", "other")]
     assert '\n# every = "day"              # day\n' in told[0]
     assert "              # hour, day, week or month\n" in told[1]

@@ -32,15 +32,11 @@ def _whole(value: Any, least: int) -> bool:
     return type(value) is int and value >= least
 
 
-def _number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
 LIMITS: Limits = {
     "every": ("day", lambda every: every == "day"),
     "days": ("a whole number from 1 to 36500", lambda days: _whole(days, 1) and days <= 36_500),
-    "explained": ("above 0 and up to 1", lambda part: _number(part) and 0.0 < part <= 1.0),
-    "threshold": ("from 0 to below 1", lambda score: _number(score) and 0.0 <= score < 1.0),
+    "explained": ("above 0 and up to 1", lambda part: 0.0 < part <= 1.0),
+    "threshold": ("from 0 to below 1", lambda score: 0.0 <= score < 1.0),
     "top": ("a whole number from 0 (0 to go by the threshold)", lambda users: _whole(users, 0)),
     "observations": ("calendar or observed", lambda days: days in ("calendar", "observed")),
     "period": ("day or weekday", lambda period: period in ("day", "weekday")),
