@@ -272,13 +272,25 @@ def test_receipts_tell_how_many_edges_are_retired(tmp_path: Path, every: int, to
     [
         ("training_hours = 0", "expected training_hours to be a whole number from 1 to 876000, found 0"),
         ("training_hours = true", "expected training_hours like 720, found True"),
-        (f"training_hours = {10**20}", f"a whole number from 1 to 876000, found {10**20}"),
+        (
+            f"training_hours = {10**20}",
+            f"expected training_hours to be a whole number from 1 to 876000, found {10**20}",
+        ),
         ("cooldown_hours = -1", "expected cooldown_hours to be a whole number from 0 to 876000, found -1"),
-        ("retire_days = 1.5", "retire_days to be a whole number from 0 (0 for never) to 36500, found 1.5"),
+        (
+            "retire_days = 1.5",
+            "expected retire_days to be a whole number from 0 (0 for never) to 36500, found 1.5",
+        ),
         ("retire_days = true", "expected retire_days like 0, found True"),
-        ("retire_days = 400000000", "from 0 (0 for never) to 36500, found 400000000"),
+        (
+            "retire_days = 400000000",
+            "expected retire_days to be a whole number from 0 (0 for never) to 36500, found 400000000",
+        ),
         ("state_days = true", "expected state_days like 14, found True"),
-        ("state_days = 1000000", "a whole number from 0 (0 for ever) to 36500, found 1000000"),
+        (
+            "state_days = 1000000",
+            "expected state_days to be a whole number from 0 (0 for ever) to 36500, found 1000000",
+        ),
         ("slope = true", "expected slope like -0.04448, found True"),
         ("slope = nan", "expected slope to be a number from -1e6 to 1e6, found nan"),
         ("intercept = inf", "expected intercept to be a number from -1e6 to 1e6, found inf"),
@@ -291,8 +303,7 @@ def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, e
     deliver(trial, COUNTS[:3], "some.csv")
     with pytest.raises(SettingsError) as refused:
         trial.run()
-    assert refused.value.problem.endswith(expected)
-    assert refused.value.problem.startswith(f"expected {setting.partition(' ')[0]} ")
+    assert refused.value.problem == expected
     assert refused.value.where == "backbone.toml, [pipelines.rare_edges]"
 
 
