@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -31,6 +31,7 @@ from backbone.engines.held import fresh
 from backbone.engines.rows import Rows
 
 USUAL = Rule()
+NOTHING_MORE: Mapping[str, str] = {}
 
 
 class RareEdgeDetector:
@@ -233,7 +234,9 @@ class RareEdgeDetector:
             self.slope, self.intercept, self.n_maxima_ = fit_decay(given, self.training_hours)
         return self
 
-    def history(self, state: Any, counts: Rows, since: Any = None) -> Rows:
+    def history(
+        self, state: Any, counts: Rows, since: Any = None, told: Mapping[str, str] = NOTHING_MORE
+    ) -> Rows:
         """As `changes`, but after every hour: a row for each edge and hour, which the engine keeps.
 
         It is for many hours at once, whose states are to be the same as from one `changes` an hour.
@@ -243,22 +246,23 @@ class RareEdgeDetector:
         counts : rows that an engine holds.
         since : an hour, of the type of those of the counts; of hours before it only alerts have a row, and of
             each edge the last one.
+        told : further columns, which depend on the edge alone: their names, and SQL over source and
+            destination.
 
         Returns
         -------
         The columns of the state, of which `last_seen` is the row's hour; those of an alert, without its hour
-        and with `alert_` before their names: null where the hour is none; and `next_seen`, the next hour of
-        the edge in the counts, null for its last.
+        and with `alert_` before their names: null where the hour is none; `next_seen`, the next hour of the
+        edge in the counts, null for its last; and those of `told`.
         """
         with hourly_counts(counts, self.memory_limit, self.threads) as given:
             first = NEVER
             if since is not None:
                 first = int(hour_numbers(pa.array([since]).cast(given.seen["hour"]))[0])
             known = known_edges(state, given)
-            staged, edges = self._numbered(known, given, each_hour=True, since=first)
-            listed = ", ".join(
-                [*EDGE, *EdgeState._fields, *(f"{ALERTS}[1].{n} as alert_{n}" for n in ALERT_NAMES), NEXT]
-            )
+            staged, edges = self._numbered(known, given, told, each_hour=True, since=first)
+            alert = (f"{ALERTS}[1].{name} as alert_{name}" for name in ALERT_NAMES)
+            listed = ", ".join([*EDGE, *EdgeState._fields, *alert, NEXT, *told])
             sql = f"select {listed} from {staged} as s join {edges} as e using ({NUMBER})"
         return Rows(counts.engine, sql, counts.versions, (staged, edges))
 
@@ -291,12 +295,18 @@ class RareEdgeDetector:
             return map_groups(counts.rows.engine, sql, EDGE, values, kernel, order=("hour",))
 
     def _numbered(
-        self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False, since: int = NEVER
+        self,
+        known: KnownEdges,
+        counts: HourlyCounts,
+        told: Mapping[str, str] = NOTHING_MORE,
+        *,
+        each_hour: bool = False,
+        since: int = NEVER,
     ) -> tuple[str, str]:
         """The same by the numbers of the edges, and a table of these with their names."""
         engine, by = counts.rows.engine, (NUMBER,)
         kernel = self._kernel(known, counts, each_hour, since)
-        with numbered(counts) as (edges, rows):
+        with numbered(counts, told) as (edges, rows):
             try:
                 with _with_position(known, f"select * from {rows}", by, counts, edges) as (sql, values):
                     return map_groups(engine, sql, by, values, kernel, order=("hour",)), edges

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts
@@ -12,19 +12,24 @@ NUMBER = "edge"
 
 
 @contextmanager
-def numbered(counts: HourlyCounts) -> Iterator[tuple[str, str]]:
+def numbered(counts: HourlyCounts, told: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Number the edges of some counts in the order of their names.
+
+    Parameters
+    ----------
+    told : further columns of the edges, by their names: SQL over source and destination.
 
     Yields
     ------
-    A table with the columns source, destination and `edge`, their number, which stays; and one of the counts
-    with edge, hour and connections, which goes.
+    A table with the columns source, destination, `edge`, their number, and those of `told`, which stays; and
+    one of the counts with edge, hour and connections, which goes.
     """
     engine, edges, rows = counts.rows.engine, fresh("edges"), fresh("numbered")
     listed = ", ".join(EDGE)
+    further = "".join(f", {expression} as {name}" for name, expression in told.items())
     engine.create(
         edges,
-        f"select {listed}, row_number() over (order by {listed}) - 1 as {NUMBER} "
+        f"select {listed}, row_number() over (order by {listed}) - 1 as {NUMBER}{further} "
         f"from (select distinct {listed} from ({counts.sql}) as c) as d",
     )
     engine.create(

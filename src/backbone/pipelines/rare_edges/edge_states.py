@@ -27,13 +27,10 @@ COUNTS = "select source, destination, window_start as hour, connections from exp
 WINDOWS = "select distinct window_start from exploitation.edge_hour order by 1"
 
 # The hour of the day in which an edge is carried along: two digits of a checksum of its names, in 24 parts.
-TURN = """
-cast((16 * strpos('0123456789abcdef', substr(checksum, 1, 1))
-    + strpos('0123456789abcdef', substr(checksum, 2, 1)) - 17) * 24 // 256 as integer)
-"""
-FOUND = f"""
-select *, {TURN} as turn
-from (select *, md5(concat(source, ' ', destination)) as checksum from ({{rows}}) as h) as n
+CHECKSUM = "md5(concat(source, ' ', destination))"
+TURN = f"""
+cast((16 * strpos('0123456789abcdef', substr({CHECKSUM}, 1, 1))
+    + strpos('0123456789abcdef', substr({CHECKSUM}, 2, 1)) - 17) * 24 // 256 as integer)
 """
 
 # The last row of each edge that has connections now, or whose turn comes: no other is needed to go on from.
@@ -124,9 +121,8 @@ def watch_edges(context: StepContext) -> Rows:
         engine.create(staged[0], LATEST.format(state=state, rows=previous.sql, turns=listed))
         known = Rows(engine, f"select {state} from {staged[0]}")
 
-    history = detector_of(context.parameters).history(known, counts, since)
-    staged += history.staged
-    found = FOUND.format(rows=history.sql)
+    history = detector_of(context.parameters).history(known, counts, since, {"turn": TURN})
+    staged, found = [*staged, *history.staged], history.sql
     alerts = ", ".join(f"alert_{name}" for name in ALERT_NAMES)
     sql = f"select last_seen as window_start, {state}, turn, 1 as seen, {alerts} from ({found}) as f"
     if since is not None:
@@ -134,7 +130,7 @@ def watch_edges(context: StepContext) -> Rows:
     if coming:
         holding = HOLDING.format(state=state, found=found)
         if known is not None:
-            holding += f" union all {KNOWN_HOLDING.format(state=state, known=staged[0], found=history.sql)}"
+            holding += f" union all {KNOWN_HOLDING.format(state=state, known=staged[0], found=found)}"
         staged.append(_stage_turns(engine, coming))
         no_alert = ", ".join(f"null as alert_{name}" for name in ALERT_NAMES)
         sql += " union all " + CARRIED.format(
