@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,10 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbone.engines import own_engine
-from backbone.engines.packed import Packing, in_order, packing
+from backbone.engines.number_sort import in_order
+from backbone.engines.packed import Packing, packing
 from backbone.engines.protocol import Engine
 
-KINDS = {"user": pa.int64(), "small": pa.int8(), "unsigned": pa.uint16(), "flag": pa.bool_()}
+KINDS = {
+    "user": pa.int64(),
+    "small": pa.int8(),
+    "name": pa.string(),
+    "at": pa.timestamp("us", "UTC"),
+    "local": pa.timestamp("us"),
+    "day": pa.date32(),
+    "unsigned": pa.uint16(),
+    "flag": pa.bool_(),
+}
+REPEATED = 200  # times each row, for that is what texts are packed for
 SQL = "select * from t"
 
 
@@ -29,40 +41,49 @@ def _engine() -> Iterator[Engine]:
 
 def _packing(engine: Engine, rows: pa.Table, sorting: tuple[str, ...] = ("user",)) -> Packing | None:
     engine.show("t", rows)
-    return packing(SQL, engine.columns(SQL), sorting, engine.fetch)
+    return packing(SQL, engine.columns(SQL), sorting, lambda sql: engine.stream(sql).read_all(), 20_000)
 
 
 def _sorted(engine: Engine, found: Packing, most: int) -> list[tuple[object, ...]]:
     """As an engine does it: part by part."""
     rows: list[tuple[object, ...]] = []
+    for name, places in found.places.items():
+        engine.take(name, places)
     numbers = (batch.column("k").to_numpy() for batch in engine.stream(found.numbers))
     for part in in_order(numbers, found.rows, most, engine.scratch):
-        engine.take("packed", pa.table({"k": part}))
+        engine.take("packed", found.table(part))
         rows += engine.fetch(found.unpacked("packed"))
     return rows
 
 
+HOURS = st.integers(-4, 4).map(lambda n: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(hours=n))
+LOCAL = st.sampled_from([datetime(2026, 1, 1), datetime(2026, 1, 1, 0, 0, 1), datetime(2025, 12, 31, 23, 59)])
 ROW = st.tuples(
     st.integers(-5, 40),
     st.none() | st.integers(-128, 127),
-    st.integers(0, 65535),
+    st.none() | st.sampled_from(["", "a", "B", "ä", "a b", "a\U0001f600", "\x00"]),
+    st.none() | HOURS,
+    LOCAL,
+    st.none() | st.dates(date(1969, 12, 28), date(1970, 1, 3)),
+    st.integers(0, 500),
     st.none() | st.booleans(),
 )
 
 
-@given(st.lists(ROW, min_size=1, max_size=60), st.integers(8, 60))
+@given(st.lists(ROW, min_size=1, max_size=30), st.integers(8, 60))
 def test_rows_come_back_as_they_were_in_the_order_of_a_database(
     engine: Engine, rows: list[tuple[object, ...]], most: int
 ) -> None:
-    columns = zip(*rows, strict=True)
+    columns = zip(*rows * REPEATED, strict=True)
     table = pa.table({n: pa.array(c, k) for (n, k), c in zip(KINDS.items(), columns, strict=True)})
     found = _packing(engine, table)
-    if found is None:  # every row is the same
-        assert len(set(rows)) == 1
+    if found is None:
+        assert table["name"].null_count == table.num_rows
         return
-    expected = engine.fetch('select * from t order by "user", small, unsigned, flag')
+    names = ", ".join(f'"{name}"' for name in KINDS)
+    expected = engine.fetch(f"select * from t order by {names}")
     assert _sorted(engine, found, most) == expected
-    assert _sorted(engine, found, len(rows)) == expected
+    assert _sorted(engine, found, len(rows) * REPEATED) == expected
     assert engine.columns(found.unpacked("packed")) == engine.columns(SQL)
 
 
@@ -77,9 +98,35 @@ def test_what_needs_more_than_63_bits_is_not_packed(engine: Engine) -> None:
     assert _packing(engine, pa.table({"user": [2**62, -(2**62)], "x": [1, 0]})) is None
 
 
-@pytest.mark.parametrize("column", [pa.array([1.5, 2.0]), pa.array(["a", "b"])])
-def test_what_is_no_whole_number_is_not_packed(engine: Engine, column: pa.Array) -> None:
-    assert _packing(engine, pa.table({"user": [2, 1], "x": column})) is None
+@pytest.mark.parametrize(
+    "column", ["1.5 * n", "cast(n as text)", "cast(null as text)", "repeat('x', 20_001)", "n::hugeint"]
+)
+def test_what_is_no_whole_number_and_no_frequent_text_is_not_packed(engine: Engine, column: str) -> None:
+    engine.create("rows", f"select n as user, {column} as x from range(100) as r(n)")
+    assert _packing(engine, engine.stream("select * from rows").read_all()) is None
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_what_never_comes_is_not_packed(engine: Engine, kind: str) -> None:
+    sql = f"select n as user, {kind} '2026-01-01' as x from range(9) as r(n)"
+    for never in ("infinity", "-infinity"):
+        engine.create("t2", f"{sql} union all select 9, {kind} '{never}'")
+        engine.drop("t")
+        engine.create("t", "select * from t2")
+        found = packing(SQL, engine.columns(SQL), ["user"], lambda q: engine.stream(q).read_all(), 1_000)
+        assert found is None
+
+
+def test_the_largest_unit_that_divides_instants(engine: Engine) -> None:
+    for unit, step in (("hour", 3_600_000_000), ("minute", 1_000_000), ("microsecond", 1)):
+        sql = (
+            f"select timestamptz '1969-12-31 00:00+00' + n * interval '1 {unit}' as at from range(99) as r(n)"
+        )
+        found = packing(sql, engine.columns(sql), ["at"], lambda q: engine.stream(q).read_all(), 1_000)
+        assert found is not None
+        assert [(field.unit, field.span) for field in found.fields] == [
+            (step, 98 * (60 if unit == "minute" else 1))
+        ]
 
 
 @given(

@@ -86,9 +86,7 @@ class Writer:
             f"when n = 1 then -$stamp else 0 end) as n from range({DAYS}) as d(day), range({ROWS}) as r(n)",
             {"stamp": self.stamp},
         )
-        staged = self.engine.write(
-            "select *, cast(window_start as date) as window_date from staged", self.scratch, partitioned=True
-        )
+        staged = self.engine.write("select * from staged", self.scratch, partitioned=True)
         replace_rows(
             self.lake,
             self.engine,

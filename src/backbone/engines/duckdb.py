@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from backbone.contract import quote_identifier, quote_literal
-from backbone.engines.duckdb_groups import GroupedRows, used_of
+from backbone.engines.duckdb_groups import GroupedRows
+from backbone.engines.duckdb_packed import PACKED, PackedRows, used_of
 from backbone.engines.duckdb_raw import raw_rows
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
 from backbone.engines.gathered import gathered
@@ -226,8 +227,12 @@ class DuckdbEngine:
 
     def are_distinct(self, sql: str) -> bool:
         columns = tuple(self.columns(sql))
-        by = [name for name, _ in columns]
-        return GroupedRows(self._connection, self.scratch, sql, columns, by, {}, (), {}).are_distinct()
+        names = [name for name, _ in columns]
+        rows = PackedRows(self._connection, self.scratch, sql, columns, names, None)
+        if rows.packing is not None:
+            return not any((numbers[1:] == numbers[:-1]).any() for numbers in rows.numbers())
+        listed = ", ".join(map(quote_identifier, names))
+        return not self.fetch(f"select 1 from ({sql}) as r group by {listed} having count(*) > 1 limit 1")
 
     def _stage(self, name: str, batches: Iterator[pa.RecordBatch]) -> int:
         """Gather batches in a table, in their order."""
@@ -278,31 +283,59 @@ class DuckdbEngine:
         return [file for file in table.files if file.removeprefix("file://") in plain]
 
     def write(
-        self, sql: str, folder: Path, parameters: Parameters | None = None, *, partitioned: bool = False
+        self,
+        sql: str,
+        folder: Path,
+        parameters: Parameters | None = None,
+        *,
+        order: Sequence[str] = (),
+        partitioned: bool = False,
     ) -> Staged:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         target = folder / f"{next(self._names)}"
         folder.mkdir(parents=True, exist_ok=True)
-        described = self.columns(sql, parameters)
+        columns = tuple(self.columns(sql, parameters))
+        options, place, further = WRITE_OPTIONS, target / "part.parquet", ""
         if partitioned:
-            options = f"{WRITE_OPTIONS}, partition_by ({PARTITION}), filename_pattern '{{uuid}}'"
-            place = target
+            options += f", partition_by ({PARTITION}), filename_pattern '{{uuid}}'"
+            place, further = target, f", cast(window_start as date) as {PARTITION}"
         else:
             target.mkdir()
-            options, place = WRITE_OPTIONS, target / "part.parquet"
-        rows = int(
-            self._run(f"copy ({sql}) to {quote_literal(str(place))} ({options})", parameters).fetchall()[0][0]
-        )
+        with self._sorted(sql, columns, order, parameters) as ordered:
+            copied = f"copy (select *{further} from {ordered}) to {quote_literal(str(place))} ({options})"
+            rows = int(self._run(copied, parameters).fetchall()[0][0])
         files = tuple(sorted(target.rglob("*.parquet"))) if rows else ()
         if rows == 0:
             shutil.rmtree(target, ignore_errors=True)
-        schema = self.stream(f"select * from ({sql}) limit 0", parameters).schema
+        schema = self.stream(f"select *{further} from ({sql}) limit 0", parameters).schema
         if files:
-            written = pq.read_schema(files[0])
-            assert [n for n, _ in described if n != PARTITION] == written.names
+            assert [name for name, _ in columns] == pq.read_schema(files[0]).names
         return Staged(files, rows, pa.schema([delta_field(field) for field in schema]), partitioned)
+
+    @contextmanager
+    def _sorted(
+        self,
+        sql: str,
+        columns: tuple[tuple[str, str], ...],
+        order: Sequence[str],
+        parameters: Parameters | None,
+    ) -> Iterator[str]:
+        """What to select the rows of a query from, in an order."""
+        if not order:
+            yield f"({sql}) as r"
+            return
+        rows = PackedRows(self._connection, self.scratch, sql, columns, order, parameters)
+        if rows.packing is None:
+            yield f"({sql}) as r order by {', '.join(map(quote_identifier, order))}"
+            return
+        listed = ", ".join(quote_identifier(name) for name, _ in columns)
+        self._connection.register(PACKED, rows.all())
+        try:
+            yield f"(select {listed} from ({rows.unpacked}) as r) as r"
+        finally:
+            self._connection.unregister(PACKED)
 
     def storable(self, columns: Sequence[tuple[str, str]], where: str) -> list[tuple[str, str]]:
         return [(name, stored_type(name, kind, where)) for name, kind in columns]

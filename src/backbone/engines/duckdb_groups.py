@@ -7,21 +7,16 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backbone.contract import quote_identifier
-from backbone.engines import packed
+from backbone.engines.duckdb_packed import PACKED, PackedRows, batches
 from backbone.engines.order import OutOfOrder, in_order
-from backbone.engines.packed import Packing
 from backbone.engines.protocol import Parameters
 
 if TYPE_CHECKING:
     import duckdb
-    import numpy as np
-    import numpy.typing as npt
     import pyarrow as pa
-
-BATCH_ROWS = 1_000_000  # of sorted rows; smaller batches cost a fifth more
 
 
 @dataclass(frozen=True)
@@ -95,68 +90,25 @@ class GroupedRows:
         return names if whole else [f"hash({', '.join(names)})"]
 
     def _packed(self) -> Iterator[pa.RecordBatch]:
-        """Rows of whole numbers in order.
+        """Rows in order that have been packed into numbers.
 
         Raises
         ------
         OutOfOrder
             Before any batch, where they can't be packed.
         """
-        import pyarrow as pa
-
         sorting = (*self.by, *self.order)
-        found = packed.packing(self.sql, self.columns, sorting, self._fetch)
-        if found is None or any(field.nullable for field in found.fields[: len(sorting)]):
+        rows = PackedRows(self.connection, self.scratch, self.sql, self.columns, sorting, self.parameters)
+        if rows.packing is None or any(field.nullable for field in rows.packing.fields[: len(sorting)]):
             raise OutOfOrder
-        unpacked = f"select {self._listed} from ({found.unpacked('packed')}) as r"
-        for numbers in self._numbers(found):
-            yield from self._batches(unpacked, {"packed": pa.table({"k": numbers})})
+        unpacked = f"select {self._listed} from ({rows.unpacked}) as r"
+        for table in rows.tables():
+            yield from self._batches(unpacked, {PACKED: table})
 
-    def are_distinct(self) -> bool:
-        """Whether no row occurs twice."""
-        found = packed.packing(self.sql, self.columns, self.by, self._fetch)
-        if found is not None:
-            return not any((numbers[1:] == numbers[:-1]).any() for numbers in self._numbers(found))
-        listed = ", ".join(quote_identifier(name) for name, _ in self.columns)
-        grouped = f"select 1 from ({self.sql}) as r group by {listed} having count(*) > 1 limit 1"
-        return not self._fetch(grouped)
-
-    def _numbers(self, found: Packing) -> Iterator[npt.NDArray[np.int64]]:
-        """The packed rows in order, part by part."""
-        batches = (batch.column(0).to_numpy() for batch in self._batches(found.numbers))
-        return packed.in_order(batches, found.rows, self._most_packed, self.scratch)
-
-    @property
-    def _most_packed(self) -> int:
-        """How many packed rows are sorted at a time: an eighth of the memory holds them."""
-        limit = self._fetch("select parse_formatted_bytes(current_setting('memory_limit'))")[0][0]
-        return int(limit) // (8 * 8)
-
-    def _fetch(self, sql: str) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql, used_of(sql, self.parameters)).fetchall()
-
-    def _batches(self, sql: str, tables: Mapping[str, pa.Table] | None = None) -> Generator[pa.RecordBatch]:
-        """A query's rows in large batches, at least one; `tables` are what it names beside the engine's."""
-        import pyarrow as pa
-
-        cursor = self.connection.cursor()
-        try:
-            for name, table in (tables or {}).items():
-                cursor.register(name, table)
-            reader = cursor.sql(sql, params=used_of(sql, self.parameters)).to_arrow_reader(BATCH_ROWS)
-            yield pa.RecordBatch.from_pylist([], schema=reader.schema)
-            yield from reader
-        finally:
-            cursor.close()
+    def _batches(self, sql: str, tables: Mapping[str, pa.Table] | None = None) -> Iterator[pa.RecordBatch]:
+        return batches(self.connection, sql, self.parameters, tables)
 
 
 def _without(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Generator[pa.RecordBatch]:
     for batch in batches:
         yield batch.drop_columns(list(columns)) if columns else batch
-
-
-def used_of(sql: str, parameters: Parameters | None) -> dict[str, Any] | None:
-    """Those parameters that a text names, as DuckDB accepts no others."""
-    unquoted = re.sub(r"\"[^\"]*\"|'[^']*'", "", sql) if parameters else ""
-    found = {n: value for n, value in (parameters or {}).items() if re.search(rf"\${n}\b", unquoted)}
-    return found or None

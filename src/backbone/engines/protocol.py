@@ -168,9 +168,21 @@ class Engine(Protocol):
         """Those of a version's files that hold a row for which the condition is true."""
 
     def write(
-        self, sql: str, folder: Path, parameters: Parameters | None = None, *, partitioned: bool = False
+        self,
+        sql: str,
+        folder: Path,
+        parameters: Parameters | None = None,
+        *,
+        order: Sequence[str] = (),
+        partitioned: bool = False,
     ) -> Staged:
-        """Write a query's rows as Parquet files below `folder`, to be published."""
+        """Write a query's rows as Parquet files below `folder`, to be published.
+
+        Parameters
+        ----------
+        order : the columns to sort by; as they come, if none.
+        partitioned : by the day of `window_start`, which is a further column of what is published.
+        """
 
     def storable(self, columns: Sequence[tuple[str, str]], where: str) -> list[tuple[str, str]]:
         """The types that a table stores for a query's columns (a sum of integers is a BIGINT)."""

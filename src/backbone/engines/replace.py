@@ -11,7 +11,7 @@ from backbone.dataset import Receipt
 from backbone.engines.protocol import Engine
 from backbone.lake.pieces import pieces
 from backbone.lake.publish import Staged, publish
-from backbone.lake.table import Lake, TableVersion, columns_of
+from backbone.lake.table import PARTITION, Lake, TableVersion, columns_of
 
 
 def replace_rows(
@@ -60,7 +60,10 @@ def replace_rows(
             kept = replace(table, dataset=f"kept.{dataset.replace('.', '_')}", files=touched)
             engine.read(kept)
             rest = f"{kept.dataset} where not coalesce({where}, false)"
-            query = f"select * from {rest}" if same else _recast(engine, rest, table, columns)
+            # The day is left out, as the engine tells it anew.
+            own = [column for column in columns if column[0] != PARTITION]
+            listed = ", ".join(quote_identifier(name) for name, _ in own)
+            query = f"select {listed} from {rest}" if same else _recast(engine, rest, table, own)
             survivors = engine.write(query, scratch, partitioned=table.partitioned)
             files.extend(survivors.files)
             rows += survivors.rows

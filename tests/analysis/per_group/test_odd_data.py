@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from backbone import PerGroup
 from backbone.engines import own_engine
-from backbone.engines.duckdb_groups import GroupedRows
+from backbone.engines.duckdb_packed import PackedRows
 from backbone.engines.protocol import Engine
 
 PARTS: dict[str, Any] = {"by": "k", "features": ["x", "z"], "target": "y"}
@@ -105,7 +105,7 @@ def test_how_much_is_sorted_at_a_time_changes_no_bit(
     columns = {"k": rng.integers(0, 40, n), "x": rng.integers(0, 9, n), "z": rng.integers(-4, 4, n)}
     table = pa.table(columns | {"y": pa.array(rng.integers(0, 2, n)).cast(target)})
     at_once = PerGroup(LogisticRegression()).fit(table, **PARTS).table
-    monkeypatch.setattr(GroupedRows, "_most_packed", most)
+    monkeypatch.setattr(PackedRows, "_most", most)
     assert PerGroup(LogisticRegression()).fit(table, **PARTS).table.equals(at_once)
     engine.show("t", table)
     assert engine.are_distinct("select * from t") == (
