@@ -78,7 +78,7 @@ def test_rows_come_back_as_they_were_in_the_order_of_a_database(
     table = pa.table({n: pa.array(c, k) for (n, k), c in zip(KINDS.items(), columns, strict=True)})
     found = _packing(engine, table)
     if found is None:
-        assert table["name"].null_count == table.num_rows
+        assert table["name"].null_count == table.num_rows or len(set(rows)) == 1
         return
     names = ", ".join(f'"{name}"' for name in KINDS)
     expected = engine.fetch(f"select * from t order by {names}")

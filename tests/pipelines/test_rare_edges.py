@@ -286,7 +286,7 @@ def test_receipts_tell_how_many_edges_are_retired(tmp_path: Path, every: int, to
             "retire_days = 400000000",
             "expected retire_days to be a whole number from 0 (0 for never) to 36500, found 400000000",
         ),
-        ("state_days = true", "expected state_days like 14, found True"),
+        ("state_days = true", "expected state_days like 7, found True"),
         (
             "state_days = 1000000",
             "expected state_days to be a whole number from 0 (0 for ever) to 36500, found 1000000",

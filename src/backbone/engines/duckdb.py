@@ -15,9 +15,10 @@ import duckdb
 
 from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.duckdb_groups import GroupedRows
-from backbone.engines.duckdb_packed import PACKED, PackedRows, used_of
+from backbone.engines.duckdb_packed import PackedRows, used_of
 from backbone.engines.duckdb_raw import raw_rows
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
+from backbone.engines.duckdb_write import Writing
 from backbone.engines.gathered import gathered
 from backbone.engines.order import OutOfOrder
 from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
@@ -27,9 +28,6 @@ from backbone.lake.table import PARTITION, TableVersion
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-# Large dictionaries cost a third of the time of writing and save nothing beside the delta encodings of v2.
-WRITE_OPTIONS = "format parquet, compression snappy, parquet_version v2, dictionary_size_limit 1000"
 
 
 class DuckdbEngine:
@@ -295,47 +293,17 @@ class DuckdbEngine:
         import pyarrow.parquet as pq
 
         target = folder / f"{next(self._names)}"
-        folder.mkdir(parents=True, exist_ok=True)
         columns = tuple(self.columns(sql, parameters))
-        options, place, further = WRITE_OPTIONS, target / "part.parquet", ""
-        if partitioned:
-            options += f", partition_by ({PARTITION}), filename_pattern '{{uuid}}'"
-            place, further = target, f", cast(window_start as date) as {PARTITION}"
-        else:
-            target.mkdir()
-        with self._sorted(sql, columns, order, parameters) as ordered:
-            copied = f"copy (select *{further} from {ordered}) to {quote_literal(str(place))} ({options})"
-            rows = int(self._run(copied, parameters).fetchall()[0][0])
+        ordered = PackedRows(self._connection, self.scratch, sql, columns, order, parameters)
+        rows = Writing(ordered, self._run, target, partitioned).write()
         files = tuple(sorted(target.rglob("*.parquet"))) if rows else ()
         if rows == 0:
             shutil.rmtree(target, ignore_errors=True)
-        schema = self.stream(f"select *{further} from ({sql}) limit 0", parameters).schema
+        day = f", cast(window_start as date) as {PARTITION}" if partitioned else ""
+        schema = self.stream(f"select *{day} from ({sql}) as r limit 0", parameters).schema
         if files:
             assert [name for name, _ in columns] == pq.read_schema(files[0]).names
         return Staged(files, rows, pa.schema([delta_field(field) for field in schema]), partitioned)
-
-    @contextmanager
-    def _sorted(
-        self,
-        sql: str,
-        columns: tuple[tuple[str, str], ...],
-        order: Sequence[str],
-        parameters: Parameters | None,
-    ) -> Iterator[str]:
-        """What to select the rows of a query from, in an order."""
-        if not order:
-            yield f"({sql}) as r"
-            return
-        rows = PackedRows(self._connection, self.scratch, sql, columns, order, parameters)
-        if rows.packing is None:
-            yield f"({sql}) as r order by {', '.join(map(quote_identifier, order))}"
-            return
-        listed = ", ".join(quote_identifier(name) for name, _ in columns)
-        self._connection.register(PACKED, rows.all())
-        try:
-            yield f"(select {listed} from ({rows.unpacked}) as r) as r"
-        finally:
-            self._connection.unregister(PACKED)
 
     def storable(self, columns: Sequence[tuple[str, str]], where: str) -> list[tuple[str, str]]:
         return [(name, stored_type(name, kind, where)) for name, kind in columns]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.contract import quote_identifier
-from backbone.engines.duckdb_packed import PACKED, PackedRows, batches
+from backbone.engines.duckdb_packed import HANDED, PackedRows, batches
 from backbone.engines.order import OutOfOrder, in_order
 from backbone.engines.protocol import Parameters
 
@@ -103,7 +103,7 @@ class GroupedRows:
             raise OutOfOrder
         unpacked = f"select {self._listed} from ({rows.unpacked}) as r"
         for table in rows.tables():
-            yield from self._batches(unpacked, {PACKED: table})
+            yield from self._batches(unpacked, {HANDED: table})
 
     def _batches(self, sql: str, tables: Mapping[str, pa.Table] | None = None) -> Iterator[pa.RecordBatch]:
         return batches(self.connection, sql, self.parameters, tables)

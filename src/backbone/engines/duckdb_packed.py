@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 1_000_000  # of sorted rows; smaller batches cost a fifth more
-PACKED = "packed"
+HANDED = "handed"
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class PackedRows:
 
     @property
     def unpacked(self) -> str:
-        """A query of the rows out of `tables`, which it names `packed`."""
+        """A query of the rows out of `tables`, which it names `handed`."""
         assert self.packing
-        return self.packing.unpacked(PACKED)
+        return self.packing.unpacked(HANDED)
 
     def numbers(self) -> Iterator[npt.NDArray[np.int64]]:
         """The packed rows in order, part by part; each is overwritten by the next."""

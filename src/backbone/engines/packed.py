@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 INTEGER_BITS, MOST_BITS = 31, 63
 WHOLE = {"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 INSTANTS = {"TIMESTAMP": "make_timestamp", "TIMESTAMP WITH TIME ZONE": "make_timestamptz"}
-UNITS = (3_600_000_000, 1_000_000, 1)  # microseconds; instants are packed in the largest that divides them
+DAY = 86_400_000_000  # microseconds
+UNITS = (3_600_000_000, 1_000_000, 1)  # the same; instants are packed in the largest that divides them
 DATE, EPOCH, TEXT = "DATE", "date '1970-01-01'", "VARCHAR"
 ROWS_PER_TEXT = 16  # to find the distinct ones of fewer rows costs more than it saves
 
@@ -155,6 +156,17 @@ class Packing:
 
         texts = {field.texts.name: field.found(numbers) for field in self.fields if field.texts}
         return pa.table({"k": numbers, **texts})
+
+    def days(self, numbers: npt.NDArray[np.int64]) -> tuple[range, npt.NDArray[np.int64]]:
+        """The days since 1970 (UTC) that packed rows can be of, and where in their order each ends.
+
+        They are sorted by an instant, which is not null.
+        """
+        first = self.fields[0]
+        per_day = DAY // first.unit
+        days = range(first.least // per_day, (first.least + first.span) // per_day + 1)
+        starts = np.arange(days.start + 1, days.stop) * per_day - first.least
+        return days, np.append(np.searchsorted(numbers, starts << first.shift), len(numbers))
 
     def unpacked(self, table: str) -> str:
         """A query of the rows of a `table`, in its order."""

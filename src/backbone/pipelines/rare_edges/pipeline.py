@@ -21,7 +21,7 @@ PARAMETERS = {
     "intercept": USUAL.intercept,
     "floor": -math.inf if USUAL.floor is None else USUAL.floor,
     "retire_days": 0,
-    "state_days": 14,
+    "state_days": 7,
 }
 MOST_DAYS = 36_500  # a hundred years: no instant that is counted with lies outside what can be written
 MOST_HOURS = 24 * MOST_DAYS
