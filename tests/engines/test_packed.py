@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbone.engines import own_engine
+from backbone.engines import number_sort, own_engine
 from backbone.engines.number_sort import in_order
 from backbone.engines.packed import Packing, packing
 from backbone.engines.protocol import Engine
@@ -70,6 +70,7 @@ ROW = st.tuples(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(ROW, min_size=1, max_size=30), st.integers(8, 60))
 def test_rows_come_back_as_they_were_in_the_order_of_a_database(
     engine: Engine, rows: list[tuple[object, ...]], most: int
@@ -152,6 +153,17 @@ def test_parts_are_as_large_as_they_may_be_and_no_larger() -> None:
     assert sum(sizes) == 100_000
     assert max(sizes) <= 10_000
     assert len(sizes) <= 12
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_several_cores_sort_as_one_does(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    monkeypatch.setattr(number_sort, "SMALL", 1)
+    rng = np.random.default_rng(1)
+    for rows in (1, 2, 5, 10_000):
+        numbers = rng.integers(-50, 2**40, rows)
+        with TemporaryDirectory() as scratch:
+            (found,) = in_order([numbers], rows, rows, Path(scratch), threads)
+        assert found.tolist() == sorted(numbers.tolist())
 
 
 def test_the_order_of_columns_is_that_of_the_sorting(engine: Engine) -> None:

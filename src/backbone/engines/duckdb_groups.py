@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from backbone.contract import quote_identifier
 from backbone.engines.duckdb_packed import HANDED, PackedRows, batches
+from backbone.engines.looked_up import batches as batches_of
+from backbone.engines.looked_up import looked_up
 from backbone.engines.order import OutOfOrder, in_order
 from backbone.engines.protocol import Parameters
 
@@ -40,8 +42,9 @@ class GroupedRows:
 
     def attempts(self) -> Iterator[Generator[pa.RecordBatch]]:
         """Ways to read them, the cheapest first; each but the last may raise `OutOfOrder` on the way."""
-        for read in (self._as_they_lie, self._packed, self._sorted):
-            yield _without(read(), list(self._added))
+        yield _without(self._as_they_lie(), list(self._added))
+        yield self._packed()
+        yield _without(self._sorted(), list(self._added))
 
     @property
     def _positions(self) -> list[str]:
@@ -55,15 +58,15 @@ class GroupedRows:
         named = zip(self._positions, self.order, strict=True)
         return {position: column for position, column in named if position not in self.values}
 
+    @property
+    def _handed(self) -> list[str]:
+        values = (f"{expression} as {quote_identifier(value)}" for value, expression in self.values.items())
+        return [*map(quote_identifier, self.by), *values]
+
     @cached_property
     def _listed(self) -> str:
-        return ", ".join(
-            [
-                *map(quote_identifier, self.by),
-                *(f"{expression} as {quote_identifier(value)}" for value, expression in self.values.items()),
-                *(f"{quote_identifier(column)} as {position}" for position, column in self._added.items()),
-            ]
-        )
+        added = (f"{quote_identifier(column)} as {position}" for position, column in self._added.items())
+        return ", ".join([*self._handed, *added])
 
     def _as_they_lie(self) -> Iterator[pa.RecordBatch]:
         return in_order(self._batches(f"select {self._listed} from ({self.sql}) as r"), self._sorting)
@@ -89,7 +92,7 @@ class GroupedRows:
         whole = all(re.fullmatch(r"BOOLEAN|U?(TINY|SMALL|BIG)?INT(EGER)?", kind) for _, kind in others)
         return names if whole else [f"hash({', '.join(names)})"]
 
-    def _packed(self) -> Iterator[pa.RecordBatch]:
+    def _packed(self) -> Generator[pa.RecordBatch]:
         """Rows in order that have been packed into numbers.
 
         Raises
@@ -101,9 +104,24 @@ class GroupedRows:
         rows = PackedRows(self.connection, self.scratch, self.sql, self.columns, sorting, self.parameters)
         if rows.packing is None or any(field.nullable for field in rows.packing.fields[: len(sorting)]):
             raise OutOfOrder
-        unpacked = f"select {self._listed} from ({rows.unpacked}) as r"
+        columns = looked_up(rows.packing, self.by, self.values, self._of_few)
+        if columns is not None:
+            for numbers in rows.numbers():
+                yield from batches_of(columns, numbers)
+            return
+        unpacked = f"select {', '.join(self._handed)} from ({rows.unpacked}) as r"
         for table in rows.tables():
             yield from self._batches(unpacked, {HANDED: table})
+
+    def _of_few(self, sql: str, handed: pa.Table) -> pa.Table | None:
+        """What a query finds in a small table; None where it fails, which tells of itself elsewhere."""
+        import duckdb
+        import pyarrow as pa
+
+        try:
+            return pa.Table.from_batches(self._batches(sql, {HANDED: handed}))
+        except duckdb.Error:
+            return None
 
     def _batches(self, sql: str, tables: Mapping[str, pa.Table] | None = None) -> Iterator[pa.RecordBatch]:
         return batches(self.connection, sql, self.parameters, tables)

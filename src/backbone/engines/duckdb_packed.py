@@ -57,7 +57,7 @@ class PackedRows:
         assert self.packing
         found = batches(self.connection, self.packing.numbers, self.parameters, self.packing.places)
         numbers = (batch.column(0).to_numpy() for batch in found)
-        return number_sort.in_order(numbers, self.packing.rows, self._most, self.scratch)
+        return number_sort.in_order(numbers, self.packing.rows, self._most, self.scratch, self._threads)
 
     def tables(self) -> Iterator[pa.Table]:
         """The same for `unpacked` to read; each is overwritten by the next."""
@@ -81,6 +81,10 @@ class PackedRows:
         """How many are sorted at a time: an eighth of the memory holds them."""
         limit = "select parse_formatted_bytes(current_setting('memory_limit'))"
         return int(self.connection.execute(limit).fetchall()[0][0]) // (8 * 8)
+
+    @property
+    def _threads(self) -> int:
+        return int(self.connection.execute("select current_setting('threads')").fetchall()[0][0])
 
     def _read(self, sql: str) -> pa.Table:
         import pyarrow as pa

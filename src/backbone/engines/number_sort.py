@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 PIVOTS = 1000  # of each run of numbers, that tell where to cut all of them
+SMALL = 1_000_000  # numbers that one core sorts in a hundredth of a second
 
 
 def in_order(
-    batches: Iterable[npt.NDArray[np.int64]], rows: int, most: int, scratch: Path
+    batches: Iterable[npt.NDArray[np.int64]], rows: int, most: int, scratch: Path, threads: int = 1
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Numbers in their order, `most` at a time; equal ones come together, be they more than that.
 
@@ -29,6 +31,7 @@ def in_order(
     ----------
     batches : `rows` numbers in all.
     scratch : where the file is, which has no name.
+    threads : on how many cores they are sorted.
 
     Yields
     ------
@@ -42,12 +45,12 @@ def in_order(
     """
     room = np.empty(min(rows, most), dtype=np.int64)
     if rows <= most:
-        yield room[: sum(_filled(batches, room))]
+        yield room[: sum(_filled(batches, room, threads))]
         return
     apart = max(most // PIVOTS, 1)
     with tempfile.TemporaryFile(prefix="numbers-", dir=scratch) as file:
         runs: list[_Run] = []
-        for filled in _filled(batches, room):
+        for filled in _filled(batches, room, threads):
             runs.append(_Run(file, file.tell(), filled, apart, room[:filled:apart].copy()))
             room[:filled].tofile(file)
         pivots = np.sort(np.concatenate([run.pivots for run in runs]))
@@ -64,7 +67,7 @@ def in_order(
                 filled += j - i
             starts = stops
             if size:
-                room[:size].sort()
+                _sort(room[:size], threads)
                 yield room[:size]
 
 
@@ -99,7 +102,9 @@ class _Run:
         return first + int(np.searchsorted(between, end))
 
 
-def _filled(batches: Iterable[npt.NDArray[np.int64]], room: npt.NDArray[np.int64]) -> Iterator[int]:
+def _filled(
+    batches: Iterable[npt.NDArray[np.int64]], room: npt.NDArray[np.int64], threads: int
+) -> Iterator[int]:
     """How much of the room holds sorted numbers, as often as it is full, and at the end."""
     filled = 0
     for batch in batches:
@@ -108,9 +113,21 @@ def _filled(batches: Iterable[npt.NDArray[np.int64]], room: npt.NDArray[np.int64
             room[filled : filled + len(taken)] = taken
             filled, batch = filled + len(taken), batch[len(taken) :]
             if filled == len(room):
-                room.sort()
+                _sort(room, threads)
                 yield filled
                 filled = 0
     if filled:
-        room[:filled].sort()
+        _sort(room[:filled], threads)
         yield filled
+
+
+def _sort(numbers: npt.NDArray[np.int64], threads: int) -> None:
+    """Sort an array in place: cut where its quantiles are, and each part on a core."""
+    if threads == 1 or len(numbers) < SMALL:
+        numbers.sort()
+        return
+    cuts = [part * len(numbers) // threads for part in range(1, threads)]
+    numbers.partition(cuts)
+    with ThreadPoolExecutor(threads, thread_name_prefix="sort") as pool:
+        for _ in pool.map(np.ndarray.sort, np.split(numbers, cuts)):
+            pass
