@@ -187,6 +187,10 @@ def test_the_order_of_columns_is_that_of_the_sorting(engine: Engine) -> None:
         ({"user": [5, 5]}, False),
     ],
 )
-def test_whether_rows_are_distinct(engine: Engine, columns: dict[str, list[object]], distinct: bool) -> None:
+def test_whether_rows_are_distinct(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, columns: dict[str, list[object]], distinct: bool
+) -> None:
     engine.show("t", pa.table(columns))
+    assert engine.are_distinct(SQL) == distinct
+    monkeypatch.setattr("backbone.engines.duckdb.FEWEST_PACKED", 0)
     assert engine.are_distinct(SQL) == distinct

@@ -22,6 +22,11 @@ from range(100) as h(hour), range(50) as r(n) where hour <> 40 order by hash(hou
 ORDER = ["window_start", "name", "events"]
 
 
+@pytest.fixture(autouse=True)
+def _few_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backbone.engines.duckdb.FEWEST_PACKED", 0)
+
+
 @pytest.fixture(name="engine")
 def _engine() -> Iterator[Engine]:
     with own_engine("200MB", 2) as engine:

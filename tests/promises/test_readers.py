@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from backbone.dataset import Receipt
+from backbone.dataset import Receipt, window_of
 from backbone.engines import open_engine
 from backbone.engines.replace import replace_rows
-from backbone.exploitation.checks import window_filter
+from backbone.exploitation.window_start import within
 from backbone.lake.table import Lake
 from projects import TinyProject
 
@@ -95,7 +95,7 @@ class Writer:
             Receipt("run", "build", NAME, "f"),
             transaction=str(self.stamp),
             scratch=self.scratch,
-            where=window_filter(days),
+            where=within("window_start", [window_of(day, "day") for day in days]),
         )
         self.stamp += 1
 

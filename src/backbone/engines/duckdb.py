@@ -29,6 +29,8 @@ from backbone.lake.table import PARTITION, TableVersion
 if TYPE_CHECKING:
     import pyarrow as pa
 
+FEWEST_PACKED = 20_000  # rows; fewer are compared and sorted by the database in no time
+
 
 class DuckdbEngine:
     """The `Engine` Protocol on one in-memory DuckDB connection whose sessions run in UTC."""
@@ -226,7 +228,7 @@ class DuckdbEngine:
     def are_distinct(self, sql: str) -> bool:
         columns = tuple(self.columns(sql))
         names = [name for name, _ in columns]
-        rows = PackedRows(self._connection, self.scratch, sql, columns, names, None)
+        rows = PackedRows(self._connection, self.scratch, sql, columns, names, None, FEWEST_PACKED)
         if rows.packing is not None:
             return not any((numbers[1:] == numbers[:-1]).any() for numbers in rows.numbers())
         listed = ", ".join(map(quote_identifier, names))
@@ -294,7 +296,7 @@ class DuckdbEngine:
 
         target = folder / f"{next(self._names)}"
         columns = tuple(self.columns(sql, parameters))
-        ordered = PackedRows(self._connection, self.scratch, sql, columns, order, parameters)
+        ordered = PackedRows(self._connection, self.scratch, sql, columns, order, parameters, FEWEST_PACKED)
         rows = Writing(ordered, self._run, target, partitioned).write()
         files = tuple(sorted(target.rglob("*.parquet"))) if rows else ()
         if rows == 0:

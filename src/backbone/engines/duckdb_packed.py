@@ -32,6 +32,7 @@ class PackedRows:
     ----------
     columns : names and types of the query's columns.
     scratch : a folder for what does not fit into memory.
+    fewest : rows that are worth packing.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -40,11 +41,12 @@ class PackedRows:
     columns: tuple[tuple[str, str], ...]
     sorting: Sequence[str]
     parameters: Parameters | None
+    fewest: int = 0
 
     @cached_property
     def packing(self) -> Packing | None:
         """How they are packed; None where they can't be."""
-        return packing(self.sql, self.columns, self.sorting, self._read, 8 * self._most)
+        return packing(self.sql, self.columns, self.sorting, self._read, 8 * self._most, self.fewest)
 
     @property
     def unpacked(self) -> str:

@@ -174,7 +174,12 @@ class Packing:
 
 
 def packing(
-    sql: str, columns: Sequence[tuple[str, str]], sorting: Sequence[str], read: Read, most_bytes: int
+    sql: str,
+    columns: Sequence[tuple[str, str]],
+    sorting: Sequence[str],
+    read: Read,
+    most_bytes: int,
+    fewest: int = 0,
 ) -> Packing | None:
     """How to pack the rows of a query so that they sort by some columns, then by the others.
 
@@ -183,11 +188,12 @@ def packing(
     columns : names and SQL types of the query's columns.
     read : runs a query.
     most_bytes : that the distinct texts of a column may take.
+    fewest : rows that are worth it.
 
     Returns
     -------
-    None where a column holds neither whole numbers, nor days or instants, nor texts of which each occurs
-    many times; and where all together need more than 63 bits.
+    None where there are fewer rows; where a column holds neither whole numbers, nor days or instants, nor
+    texts of which each occurs many times; and where all together need more than 63 bits.
     """
     if not all(kind in WHOLE or kind in INSTANTS or kind in (DATE, TEXT) for _, kind in columns):
         return None
@@ -196,6 +202,8 @@ def packing(
     extents = [part for name in names for part in _extent(quote_identifier(name), kinds[name])]
     listed = ", ".join(f"{extent} as c{index}" for index, extent in enumerate(["count(*)", *extents]))
     rows, *found = (column[0].as_py() for column in read(f"select {listed} from ({sql}) as r").columns)
+    if rows < fewest:
+        return None
     fields = []
     for index, name in enumerate(names):
         field = _field(name, kinds[name], _Extent(*found[4 * index : 4 * index + 4]), rows, most_bytes)

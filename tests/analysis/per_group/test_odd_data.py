@@ -106,6 +106,7 @@ def test_how_much_is_sorted_at_a_time_changes_no_bit(
     table = pa.table(columns | {"y": pa.array(rng.integers(0, 2, n)).cast(target)})
     at_once = PerGroup(LogisticRegression()).fit(table, **PARTS).table
     monkeypatch.setattr(PackedRows, "_most", most)
+    monkeypatch.setattr("backbone.engines.duckdb.FEWEST_PACKED", 0)
     assert PerGroup(LogisticRegression()).fit(table, **PARTS).table.equals(at_once)
     engine.show("t", table)
     assert engine.are_distinct("select * from t") == (
