@@ -314,9 +314,14 @@ class DuckdbEngine:
         self._connection.close()
         shutil.rmtree(self.scratch / "spill", ignore_errors=True)
 
-    def _run(self, sql: str, parameters: Parameters | None = None) -> duckdb.DuckDBPyConnection:
+    def _run(
+        self,
+        sql: str,
+        parameters: Parameters | None = None,
+        connection: duckdb.DuckDBPyConnection | None = None,
+    ) -> duckdb.DuckDBPyConnection:
         try:
-            return self._connection.execute(sql, used_of(sql, parameters))
+            return (connection or self._connection).execute(sql, used_of(sql, parameters))
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise EngineFailed(
                 "engine",

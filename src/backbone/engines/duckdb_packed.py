@@ -59,7 +59,7 @@ class PackedRows:
         assert self.packing
         found = batches(self.connection, self.packing.numbers, self.parameters, self.packing.places)
         numbers = (batch.column(0).to_numpy() for batch in found)
-        return number_sort.in_order(numbers, self.packing.rows, self._most, self.scratch, self._threads)
+        return number_sort.in_order(numbers, self.packing.rows, self._most, self.scratch, self.threads)
 
     def tables(self) -> Iterator[pa.Table]:
         """The same for `unpacked` to read; each is overwritten by the next."""
@@ -85,7 +85,8 @@ class PackedRows:
         return int(self.connection.execute(limit).fetchall()[0][0]) // (8 * 8)
 
     @property
-    def _threads(self) -> int:
+    def threads(self) -> int:
+        """How many cores the database uses."""
         return int(self.connection.execute("select current_setting('threads')").fetchall()[0][0])
 
     def _read(self, sql: str) -> pa.Table:

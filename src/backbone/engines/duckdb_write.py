@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from backbone.engines.protocol import Parameters
 from backbone.lake.table import PARTITION
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 # Large dictionaries cost a third of the time of writing and save nothing beside the delta encodings of v2.
@@ -37,12 +39,12 @@ class Writing:
     Parameters
     ----------
     rows : in the order of their `sorting`; as they come, where that is empty.
-    run : runs a statement.
+    run : runs a statement, on a connection of its own if one is given.
     partitioned : by the day of `window_start`, by which the rows are sorted first, if at all.
     """
 
     rows: PackedRows
-    run: Callable[[str, Parameters | None], Any]
+    run: Callable[[str, Parameters | None, duckdb.DuckDBPyConnection | None], Any]
     folder: Path
     partitioned: bool
     _numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -50,7 +52,10 @@ class Writing:
     def write(self) -> int:
         """Write the files; the rows written."""
         if self.partitioned and self.rows.sorting:
-            return sum(self._hand_over(table, sql, days) for table, sql, days in self._by_days())
+            with ThreadPoolExecutor(self.rows.threads, thread_name_prefix="write") as pool:
+                return sum(
+                    sum(pool.map(self._hand_over, *zip(*some, strict=True))) for some in self._by_days()
+                )
         if self.rows.sorting and self.rows.packing:
             return self._hand_over(self.rows.all(), self._unpacked)
         return self._copy(self._sql, None, self.rows.parameters)
@@ -67,29 +72,36 @@ class Writing:
         listed = ", ".join(quote_identifier(name) for name, _ in self.rows.columns)
         return f"(select {listed} from ({self.rows.unpacked}) as r) as r"
 
-    def _by_days(self) -> Iterator[tuple[pa.Table, str, Sequence[int]]]:
-        """Rows in order to hand over, what to select them from then, and the days that they are of."""
+    def _by_days(self) -> Iterator[list[tuple[pa.Table, str, list[int]]]]:
+        """Rows in order to hand over, what to select them from then, and the days that they are of.
+
+        Those that are told together may be handed over at the same time; they are overwritten by the next.
+        """
         packing = self.rows.packing
         if packing:
             for numbers in self.rows.numbers():
-                for days, begin, end in some_days(*packing.days(numbers)):
-                    yield packing.table(numbers[begin:end]), self._unpacked, days
+                cuts = some_days(*packing.days(numbers))
+                yield [(packing.table(numbers[begin:end]), self._unpacked, days) for days, begin, end in cuts]
             return
         found = batches(self.rows.connection, f"select * from {self._sql}", self.rows.parameters)
         for table in gathered(found, HANDED_BYTES):
-            for days, begin, end in some_days(*_days(table)):
-                yield table.slice(begin, end - begin), HANDED, days
+            cuts = some_days(*_days(table))
+            yield [(table.slice(begin, end - begin), HANDED, days) for days, begin, end in cuts]
 
     def _hand_over(
         self, rows: pa.Table | pa.RecordBatchReader, sql: str, days: Sequence[int] | None = None
     ) -> int:
-        self.rows.connection.register(HANDED, rows)
-        try:
-            return self._copy(sql, days)
-        finally:
-            self.rows.connection.unregister(HANDED)
+        with self.rows.connection.cursor() as cursor:
+            cursor.register(HANDED, rows)
+            return self._copy(sql, days, connection=cursor)
 
-    def _copy(self, rows: str, days: Sequence[int] | None, parameters: Parameters | None = None) -> int:
+    def _copy(
+        self,
+        rows: str,
+        days: Sequence[int] | None,
+        parameters: Parameters | None = None,
+        connection: duckdb.DuckDBPyConnection | None = None,
+    ) -> int:
         """Copy what is selected from `rows`.
 
         Parameters
@@ -105,7 +117,7 @@ class Writing:
         folder.mkdir(parents=True)
         target = folder if columns != "*" else folder / "part.parquet"
         copy = f"copy (select {columns} from {rows}) to {quote_literal(str(target))} ({options})"
-        return int(self.run(copy, parameters).fetchall()[0][0])
+        return int(self.run(copy, parameters, connection).fetchall()[0][0])
 
 
 def some_days(days: Iterable[int], ends: Iterable[int]) -> Iterator[tuple[list[int], int, int]]:
