@@ -18,7 +18,7 @@ from backbone.engines.duckdb_groups import GroupedRows, used_of
 from backbone.engines.duckdb_raw import raw_rows
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
 from backbone.engines.gathered import gathered
-from backbone.engines.order import OutOfOrder
+from backbone.engines.order import OutOfOrder, is_ascending
 from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
 from backbone.errors import EngineFailed
 from backbone.lake.publish import Staged
@@ -228,6 +228,10 @@ class DuckdbEngine:
         columns = tuple(self.columns(sql))
         by = [name for name, _ in columns]
         return GroupedRows(self._connection, self.scratch, sql, columns, by, {}, (), {}).are_distinct()
+
+    def is_ascending(self, sql: str) -> bool:
+        with self.stream(sql) as rows:
+            return is_ascending(rows)
 
     def _stage(self, name: str, batches: Iterator[pa.RecordBatch]) -> int:
         """Gather batches in a table, in their order."""

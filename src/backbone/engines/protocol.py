@@ -149,6 +149,9 @@ class Engine(Protocol):
     def are_distinct(self, sql: str) -> bool:
         """Whether no row of a query occurs twice; nulls are equal."""
 
+    def is_ascending(self, sql: str) -> bool:
+        """Whether each row of a query is larger than the one before it; one with a null or a NaN is not."""
+
     def drop(self, name: str) -> None:
         """Forget a staged table."""
 
