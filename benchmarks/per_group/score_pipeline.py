@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import backbone.pipelines.offer_response as shipped
-from backbone import Pipeline, Source, SqlModel
+from backbone import Pipeline, Source, Step
 from backbone.pipelines.offer_response.contracts import CandidateOffer
+from backbone.pipelines.offer_response.offer_scores import CANDIDATES, MODELS, score_offers
 
 pipeline = Pipeline(
     "scores",
     sources=[Source("candidate_offer", CandidateOffer)],
     steps=[
-        SqlModel(
+        Step(
             "offer_score",
-            str(Path(shipped.__file__).with_name("offer_score.sql")),
+            score_offers,
+            reads=[MODELS, CANDIDATES],
             grain=["userid", "asktimes", "askbackoffdays"],
         )
     ],

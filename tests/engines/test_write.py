@@ -105,3 +105,19 @@ def test_an_order_keeps_every_row_and_its_types(engine: Engine, tmp_path: Path) 
     expected = engine.stream(f"select * from ({sql}) as r order by k, t, d, even").read_all()
     assert table.cast(expected.schema).equals(expected)
     assert [str(kind) for kind in table.schema.types] == ["int8", "string", "date32[day]", "bool"]
+
+
+@pytest.mark.parametrize("partitioned", [True, False])
+def test_rows_that_lie_in_order_are_taken_as_they_lie(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, partitioned: bool
+) -> None:
+    monkeypatch.setattr(duckdb_write, "LARGE_DAY", 1)
+    engine.create("hours", f"select * from ({HOURS.format(further='')}) as h order by {', '.join(ORDER)}")
+    monkeypatch.setattr(PackedRows, "packing", property(lambda rows: pytest.fail("they need not be packed")))
+    staged = engine.write(
+        "select * from hours", tmp_path, order=ORDER, lies_in_order=True, partitioned=partitioned
+    )
+    tables = [table for _, table in sorted(_read(staged), key=lambda found: found[0])]
+    assert len(tables) == (6 if partitioned else 1)
+    expected = engine.stream("select * from hours").read_all()
+    assert pa.concat_tables(tables).cast(expected.schema).equals(expected)

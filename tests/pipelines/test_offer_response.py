@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from backbone.analysis.per_group.estimator import PerGroup
 from backbone.analysis.per_group.scoring import logistic_sql
+from backbone.engines.dialect import parse_query, translate
 from backbone.pipelines import offer_response
 from backbone.pipelines.offer_response.sample import HEAVY_USER, Sample, true_models, write_sample
 from conftest import Postgres, Trial
@@ -140,6 +141,15 @@ def test_probabilities_are_those_of_predict_proba_and_of_its_sql(demo: Demo) -> 
 
 def test_the_models_sql_is_that_of_per_group() -> None:
     assert logistic_sql("s.score") in re.sub(r"\s+", " ", SCORING.read_text(encoding="utf-8"))
+
+
+def test_the_table_is_what_the_sql_gives(demo: Demo) -> None:
+    """Bit for bit; and the SQL keeps to what all engines share."""
+    text = SCORING.read_text(encoding="utf-8")
+    assert parse_query(text, SCORING.name).inputs == ("exploitation.offer_model", "formatted.candidate_offer")
+    stored = table(demo.trial, "select * from exploitation.offer_score")
+    grain = [(name, "ascending") for name in ("userid", *FEATURES)]
+    assert stored.equals(table(demo.trial, translate(text, "duckdb")).sort_by(grain))
 
 
 def test_the_sql_scores_in_a_database_as_it_is(demo: Demo, postgres: Postgres) -> None:

@@ -20,7 +20,7 @@ from backbone.engines.duckdb_raw import raw_rows
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
 from backbone.engines.duckdb_write import Writing
 from backbone.engines.gathered import gathered
-from backbone.engines.order import OutOfOrder
+from backbone.engines.order import OutOfOrder, is_ascending
 from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
 from backbone.errors import EngineFailed
 from backbone.lake.publish import Staged
@@ -234,6 +234,10 @@ class DuckdbEngine:
         listed = ", ".join(map(quote_identifier, names))
         return not self.fetch(f"select 1 from ({sql}) as r group by {listed} having count(*) > 1 limit 1")
 
+    def is_ascending(self, sql: str) -> bool:
+        with self.stream(sql) as rows:
+            return is_ascending(rows)
+
     def _stage(self, name: str, batches: Iterator[pa.RecordBatch]) -> int:
         """Gather batches in a table, in their order."""
         table, rows = quote_identifier(name), 0
@@ -289,6 +293,7 @@ class DuckdbEngine:
         parameters: Parameters | None = None,
         *,
         order: Sequence[str] = (),
+        lies_in_order: bool = False,
         partitioned: bool = False,
     ) -> Staged:
         import pyarrow as pa
@@ -297,7 +302,7 @@ class DuckdbEngine:
         target = folder / f"{next(self._names)}"
         columns = tuple(self.columns(sql, parameters))
         ordered = PackedRows(self._connection, self.scratch, sql, columns, order, parameters, FEWEST_PACKED)
-        rows = Writing(ordered, self._run, target, partitioned).write()
+        rows = Writing(ordered, lies_in_order, self._run, target, partitioned).write()
         files = tuple(sorted(target.rglob("*.parquet"))) if rows else ()
         if rows == 0:
             shutil.rmtree(target, ignore_errors=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.duckdb_packed import HANDED, PackedRows, batches
 from backbone.engines.gathered import gathered
+from backbone.engines.packed import Packing
 from backbone.engines.protocol import Parameters
 from backbone.lake.table import PARTITION
 
@@ -39,11 +40,13 @@ class Writing:
     Parameters
     ----------
     rows : in the order of their `sorting`; as they come, where that is empty.
+    lies_in_order : whether they come in this order already.
     run : runs a statement, on a connection of its own if one is given.
     partitioned : by the day of `window_start`, by which the rows are sorted first, if at all.
     """
 
     rows: PackedRows
+    lies_in_order: bool
     run: Callable[[str, Parameters | None, duckdb.DuckDBPyConnection | None], Any]
     folder: Path
     partitioned: bool
@@ -54,16 +57,21 @@ class Writing:
         if self.partitioned and self.rows.sorting:
             with ThreadPoolExecutor(self.rows.threads, thread_name_prefix="write") as pool:
                 return sum(
-                    sum(pool.map(self._hand_over, *zip(*some, strict=True))) for some in self._by_days()
+                    sum(pool.map(lambda piece: self._hand_over(*piece), some)) for some in self._by_days()
                 )
-        if self.rows.sorting and self.rows.packing:
+        if self._packing:
             return self._hand_over(self.rows.all(), self._unpacked)
         return self._copy(self._sql, None, self.rows.parameters)
 
     @property
+    def _packing(self) -> Packing | None:
+        """How rows are packed to sort them; None where they are not."""
+        return self.rows.packing if self.rows.sorting and not self.lies_in_order else None
+
+    @property
     def _sql(self) -> str:
         """What to select the rows from, in their order."""
-        order = ", ".join(map(quote_identifier, self.rows.sorting))
+        order = "" if self.lies_in_order else ", ".join(map(quote_identifier, self.rows.sorting))
         return f"({self.rows.sql}) as r{f' order by {order}' if order else ''}"
 
     @property
@@ -77,7 +85,7 @@ class Writing:
 
         Those that are told together may be handed over at the same time; they are overwritten by the next.
         """
-        packing = self.rows.packing
+        packing = self._packing
         if packing:
             for numbers in self.rows.numbers():
                 cuts = some_days(*packing.days(numbers))

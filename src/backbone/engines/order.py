@@ -31,21 +31,58 @@ def in_order(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Itera
     Traceback (most recent call last):
     backbone.engines.order.OutOfOrder
     """
-    last: pa.RecordBatch | None = None
-    for batch in batches:
-        if batch.num_rows:
-            if last is not None and _descends(
-                [[last.column(c), batch.column(c).slice(0, 1)] for c in columns]
-            ):
-                raise OutOfOrder
-            if _descends([[batch.column(c)] for c in columns]):
-                raise OutOfOrder
-            last = batch.slice(batch.num_rows - 1).select(list(columns))
+    for batch, descends, _ in _compared(batches, columns):
+        if descends:
+            raise OutOfOrder
         yield batch
 
 
-def _descends(columns: Sequence[list[pa.Array]]) -> bool:
-    """Whether a row is smaller than the one before it, the first column counting most."""
+def is_ascending(batches: Iterable[pa.RecordBatch]) -> bool:
+    """Whether every row is larger than the one before it, the first column counting most.
+
+    No more is read than tells. A row with a null or a NaN is not larger than anything.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> batch = pa.record_batch({"user": [1, 1, 2], "at": [7, 8, 3]})
+    >>> is_ascending([batch]), is_ascending([batch.select(["user"])])
+    (True, False)
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for batch, descends, repeats in _compared(batches, None):
+        if descends or repeats:
+            return False
+        for column in batch.columns:
+            is_float = pa.types.is_floating(column.type)
+            if column.null_count or (is_float and pc.any(pc.is_nan(column)).as_py()):
+                return False
+    return True
+
+
+def _compared(
+    batches: Iterable[pa.RecordBatch], columns: Sequence[str] | None
+) -> Iterator[tuple[pa.RecordBatch, bool, bool]]:
+    """Batches, each with whether a row is smaller than the one before it, and whether one equals it."""
+    last: pa.RecordBatch | None = None
+    for batch in batches:
+        descends = repeats = False
+        if batch.num_rows:
+            keys = batch if columns is None else batch.select(list(columns))
+            parts = [[column] for column in keys.columns]
+            descends, repeats = _against_before(parts)
+            if last is not None and not descends:
+                joint = [[a, b.slice(0, 1)] for a, b in zip(last.columns, keys.columns, strict=True)]
+                descends, again = _against_before(joint)
+                repeats |= again
+            last = keys.slice(batch.num_rows - 1)
+        yield batch, descends, repeats
+
+
+def _against_before(columns: Sequence[list[pa.Array]]) -> tuple[bool, bool]:
+    """Whether a row is smaller than the one before it, and, where none is, whether one equals it."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -54,20 +91,22 @@ def _descends(columns: Sequence[list[pa.Array]]) -> bool:
     for parts in columns:
         column = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
         if column.null_count:
-            return True
+            return True, False
+        if pa.types.is_timestamp(column.type):
+            column = column.view(pa.int64())
         if pa.types.is_integer(column.type):
             values = column.to_numpy(zero_copy_only=True)
             smaller, same = values[1:] < values[:-1], values[1:] == values[:-1]
             if np.any(smaller & equal):
-                return True
+                return True, False
         else:
             before, after = column.slice(0, len(column) - 1), column.slice(1)
             same = pc.equal(after, before).to_numpy(zero_copy_only=False)
             # In groups most rows are as the one before: which of two is smaller is asked of the others only.
             other = pa.array(np.flatnonzero(~same & equal))
             if pc.any(pc.less(after.take(other), before.take(other))).as_py():
-                return True
+                return True, False
         equal = same & equal
         if not np.any(equal):
-            return False
-    return False
+            return False, False
+    return False, True

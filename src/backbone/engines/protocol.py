@@ -149,6 +149,9 @@ class Engine(Protocol):
     def are_distinct(self, sql: str) -> bool:
         """Whether no row of a query occurs twice; nulls are equal."""
 
+    def is_ascending(self, sql: str) -> bool:
+        """Whether each row of a query is larger than the one before it; one with a null or a NaN is not."""
+
     def drop(self, name: str) -> None:
         """Forget a staged table."""
 
@@ -174,6 +177,7 @@ class Engine(Protocol):
         parameters: Parameters | None = None,
         *,
         order: Sequence[str] = (),
+        lies_in_order: bool = False,
         partitioned: bool = False,
     ) -> Staged:
         """Write a query's rows as Parquet files below `folder`, to be published.
@@ -181,6 +185,7 @@ class Engine(Protocol):
         Parameters
         ----------
         order : the columns to sort by; as they come, if none.
+        lies_in_order : whether the rows come in this order already.
         partitioned : by the day of `window_start`, which is a further column of what is published.
         """
 

@@ -55,6 +55,12 @@ def exact(function: Callable[P, R]) -> Callable[P, R]:
     return result
 
 
+def as_written(function: Callable[P, R]) -> Callable[P, R]:
+    """As `compiled`, every operation done as it is written, for what others compute bit by bit."""
+    result: Callable[P, R] = numba.njit(nogil=True, cache=_kept(function), error_model="numpy")(function)
+    return result
+
+
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """As `compiled`, and made part of each function that calls it; for what is called in one place."""
     result: Callable[P, R] = numba.njit(

@@ -1,4 +1,5 @@
--- Every user × every candidate: how likely the user buys, by the user's own model.
+-- Every user × every candidate: how likely the user buys, by the user's own model. This is the table
+-- `offer_score`, which the pipeline computes by a kernel, for a database without Python.
 -- The probability is 1 / (1 + exp(-score)), written so that no database overflows; it is the expression
 -- that `PerGroup.to_sql(every_group=True)` gives. Equal ones rank the cheaper way first: fewer sendings, and
 -- of as many the longer pause.

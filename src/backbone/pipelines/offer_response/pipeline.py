@@ -7,7 +7,7 @@ import math
 from backbone.exploitation.checks import AcceptedValues, InRange, NotNull
 from backbone.exploitation.model import SqlModel, Step
 from backbone.pipeline import Pipeline, Source
-from backbone.pipelines.offer_response import contracts, offer_models
+from backbone.pipelines.offer_response import contracts, offer_models, offer_scores
 
 OFFERS = "formatted.offer"
 EVERY_OFFER_ONCE = {"n_rows": f"count(*) from {OFFERS}"}
@@ -45,9 +45,10 @@ pipeline = Pipeline(
             grain=["approach"],
             parameters=[*MODEL_SETTINGS, "folds"],
         ),
-        SqlModel(
+        Step(
             "offer_score",
-            "offer_score.sql",
+            offer_scores.score_offers,
+            reads=[offer_scores.MODELS, offer_scores.CANDIDATES],
             grain=["userid", "asktimes", "askbackoffdays"],
             measures={
                 "users": "count(*) from exploitation.offer_model",
