@@ -251,6 +251,10 @@ class DuckdbEngine:
                 self._connection.unregister(incoming)
         return rows
 
+    def rename(self, name: str, new: str) -> None:
+        self._run(f"drop table if exists {quote_identifier(new)}")
+        self._run(f"alter table {quote_identifier(name)} rename to {quote_identifier(new)}")
+
     def drop(self, name: str) -> None:
         if name in self._shown:
             self._shown.remove(name)

@@ -152,6 +152,9 @@ class Engine(Protocol):
     def is_ascending(self, sql: str) -> bool:
         """Whether each row of a query is larger than the one before it; one with a null or a NaN is not."""
 
+    def rename(self, name: str, new: str) -> None:
+        """Call a staged table by another name, in place of any before it."""
+
     def drop(self, name: str) -> None:
         """Forget a staged table."""
 
