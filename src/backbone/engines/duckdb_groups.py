@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.contract import quote_identifier
 from backbone.engines import packed
-from backbone.engines.order import OutOfOrder, in_order
+from backbone.engines.order import OutOfOrder, in_order, is_ascending
 from backbone.engines.packed import Packing
 from backbone.engines.protocol import Parameters
 
@@ -120,6 +120,15 @@ class GroupedRows:
         listed = ", ".join(quote_identifier(name) for name, _ in self.columns)
         grouped = f"select 1 from ({self.sql}) as r group by {listed} having count(*) > 1 limit 1"
         return not self._fetch(grouped)
+
+    def are_ascending(self) -> bool:
+        """Whether each row is larger than the one before it; one with a null or a NaN is not."""
+        found = packed.packing(self.sql, self.columns, self.by, self._fetch)
+        if found is None:
+            return is_ascending(self._batches(self.sql))
+        return not any(field.nullable for field in found.fields) and is_ascending(
+            self._batches(found.numbers)
+        )
 
     def _numbers(self, found: Packing) -> Iterator[npt.NDArray[np.int64]]:
         """The packed rows in order, part by part."""

@@ -31,6 +31,11 @@ class Rows:
     staged: tuple[str, ...] = ()
     measures: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def whole(self) -> str | None:
+        """The staged table that these rows are, if they are one."""
+        return next((name for name in self.staged if self.sql == f"select * from {name}"), None)
+
     def table(self) -> pa.Table:
         """All of them, in memory."""
         return self.engine.stream(self.sql).read_all()
