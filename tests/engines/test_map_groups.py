@@ -126,15 +126,73 @@ def test_parquet_files_and_one_pass_streams_can_be_shown(engine: Engine, tmp_pat
     engine.drop("u")
 
 
-def test_an_error_in_the_work_is_the_error_that_is_raised(engine: Engine) -> None:
+@pytest.mark.parametrize("as_file", [False, True])
+def test_an_error_in_the_work_is_the_error_that_is_raised(engine: Engine, as_file: bool) -> None:
     def broken(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        next(batches)
+        yield next(batches)
         raise ArithmeticError("no")
 
     engine.show("t", pa.table({"user": [1]}))
     with pytest.raises(ArithmeticError):
-        engine.map_groups("found", "select * from t", ["user"], {}, broken)
+        engine.map_groups("found", "select * from t", ["user"], {}, broken, as_file=as_file)
     assert engine.fetch("select 1") == [(1,)]
+
+
+def test_a_result_may_be_a_file_while_it_is_made(engine: Engine, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    user = rng.permutation(np.repeat(np.arange(200_000), 3))
+    engine.show("t", pa.table({"user": user, "x": rng.integers(0, 1000, len(user))}))
+    work = partial(map_chunks, First(), by=["user"], threads=2, chunk_bytes=100_000)
+    options = {"order": ["x"], "select": "user as u, first, 'a' as kind"}
+    values = {"x": "cast(x as double)"}
+    for name, as_file in (("table", False), ("file", True)):
+        rows = engine.map_groups(name, "from t", ["user"], values, work, as_file=as_file, **options)  # type: ignore[arg-type]
+        assert rows == 200_000
+    assert engine.columns("from file") == engine.columns("select u, first, kind from 'table'")
+    assert engine.fetch("from file") == engine.fetch("select u, first, kind from 'table'")
+
+    engine.rename("file", "other")
+    engine.create("file", "select 1 as a")
+    written = engine.write_as_it_lies("other", tmp_path)
+    expected = engine.write_as_it_lies("table", tmp_path)
+    assert (written.rows, written.schema) == (expected.rows, expected.schema)
+    assert pq.read_table(written.files[0]).to_pydict() == pq.read_table(expected.files[0]).to_pydict()
+    (file,) = written.files
+    engine.drop("other")
+    assert not file.exists()
+    assert engine.fetch("from file") == [(1,)]
+
+
+def test_a_file_that_has_been_published_can_be_dropped(engine: Engine, tmp_path: Path) -> None:
+    engine.show("t", pa.table({"user": [1, 2], "x": [3, 4]}))
+    engine.map_groups("found", "from t", ["user"], {"x": "x"}, iter, as_file=True)
+    (file,) = engine.write_as_it_lies("found", tmp_path).files
+    file.rename(tmp_path / "published.parquet")
+    engine.drop("found")
+    assert pq.read_table(tmp_path / "published.parquet").to_pydict() == {"user": [1, 2], "x": [3, 4]}
+
+
+def test_no_rows_are_no_file_to_publish(engine: Engine, tmp_path: Path) -> None:
+    engine.show("t", pa.table({"user": pa.array([], pa.int64())}))
+    engine.map_groups("found", "from t", ["user"], {}, iter, as_file=True)
+    written = engine.write_as_it_lies("found", tmp_path)
+    assert (written.files, written.rows, written.schema.names) == ((), 0, ["user"])
+
+
+def test_disorder_that_shows_late_starts_a_file_anew(engine: Engine) -> None:
+    user = np.append(np.arange(2_500_000) // 5, [0])
+    engine.show("t", pa.table({"user": user, "x": np.ones(len(user))}))
+    work = partial(map_chunks, First(), by=["user"], threads=2)
+    engine.map_groups("found", "from t", ["user"], {"x": "x"}, work, as_file=True)
+    assert engine.fetch("select count(*), min(rows), max(rows) from found") == [(500_000, 5, 6)]
+
+
+def test_a_table_takes_the_place_of_another(engine: Engine) -> None:
+    engine.create("a", "select 1 as n")
+    engine.create("b", "select 2 as n")
+    engine.rename("a", "b")
+    assert engine.fetch("from b") == [(1,)]
+    engine.drop("a")
 
 
 def test_what_does_not_fit_into_memory_goes_into_a_folder_that_was_not_there(tmp_path: Path) -> None:

@@ -42,4 +42,8 @@ def test_an_engine_is_asked_about_a_query() -> None:
         assert not engine.is_ascending("select a // 2 as b from t")
         assert not engine.is_ascending("select -a as b from t")
         assert engine.is_ascending("select a from t where false")
+        engine.create("n", "select a, nullif(a, 7) as b from t")
+        assert engine.is_ascending("select a::double as b from t")
+        assert not engine.is_ascending("select a, b from n")
+        assert not engine.is_ascending("select a::double as a, b from n")
         assert engine.fetch("select count(*) from t") == [(300000,)], "it is done with the rows it has read"

@@ -22,6 +22,8 @@ def map_groups(
     order: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
     parts: Callable[[Groups], Iterable[Groups]] = whole,
+    select: str = "*",
+    as_file: bool = False,
 ) -> str:
     """Stage what a kernel makes of every group of a query's rows, on all cores.
 
@@ -29,7 +31,8 @@ def map_groups(
 
     Parameters
     ----------
-    sql, by, values, order, parameters : as for `Engine.map_groups`; with `by` empty all rows are one group.
+    sql, by, values, order, parameters, select, as_file : as for `Engine.map_groups`; with `by` empty all rows
+        are one group.
     parts : as for `map_chunks`.
 
     Returns
@@ -46,7 +49,9 @@ def map_groups(
         large=large.append,
         parts=parts,
     )
-    engine.map_groups(staged, sql, by, values, work, order=order, parameters=parameters)
+    engine.map_groups(
+        staged, sql, by, values, work, order=order, parameters=parameters, select=select, as_file=as_file
+    )
     if large and by:  # that all rows together are many is no news
         told = "a group of" if len(large) == 1 else f"{len(large):,} groups of up to"
         logging.getLogger("backbone").warning(

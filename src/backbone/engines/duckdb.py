@@ -18,7 +18,7 @@ from backbone.engines.duckdb_groups import GroupedRows
 from backbone.engines.duckdb_packed import PackedRows, used_of
 from backbone.engines.duckdb_raw import raw_rows
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
-from backbone.engines.duckdb_write import Writing
+from backbone.engines.duckdb_write import OPTIONS, Writing
 from backbone.engines.gathered import gathered
 from backbone.engines.order import OutOfOrder, is_ascending
 from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
@@ -57,6 +57,7 @@ class DuckdbEngine:
         self._arranged: dict[str, str] = {}
         self._loaded: set[str] = set()
         self._shown: set[str] = set()
+        self._files: dict[str, Path] = {}
         self._names = itertools.count()
 
     def read(self, table: TableVersion) -> None:
@@ -215,12 +216,15 @@ class DuckdbEngine:
         *,
         order: Sequence[str] = (),
         parameters: Parameters | None = None,
+        select: str = "*",
+        as_file: bool = False,
     ) -> int:
+        stage = self._stage_as_file if as_file else self._stage
         columns = tuple(self.columns(sql, parameters))
         rows = GroupedRows(self._connection, self.scratch, sql, columns, by, values, order, parameters or {})
         for batches in rows.attempts():
             try:
-                return self._stage(name, function(batches))
+                return stage(name, function(batches), select)
             except OutOfOrder:
                 batches.close()
         raise ValueError(f"expected no null in what rows are grouped and ordered by: {[*by, *order]}")
@@ -238,7 +242,7 @@ class DuckdbEngine:
         with self.stream(sql) as rows:
             return is_ascending(rows)
 
-    def _stage(self, name: str, batches: Iterator[pa.RecordBatch]) -> int:
+    def _stage(self, name: str, batches: Iterator[pa.RecordBatch], select: str) -> int:
         """Gather batches in a table, in their order."""
         table, rows = quote_identifier(name), 0
         for number, part in enumerate(gathered(batches)):  # a statement costs a millisecond
@@ -246,16 +250,61 @@ class DuckdbEngine:
             self._connection.register(incoming, part)
             try:
                 verb = f"insert into {table}" if number else f"create or replace table {table} as"
-                rows += int(self._run(f"{verb} select * from {incoming}").fetchall()[0][0])
+                rows += int(self._run(f"{verb} select {select} from {incoming}").fetchall()[0][0])
             finally:
                 self._connection.unregister(incoming)
         return rows
 
+    def _stage_as_file(self, name: str, batches: Iterator[pa.RecordBatch], select: str) -> int:
+        """Write batches to a file while they are made, in their order."""
+        import pyarrow as pa
+
+        first, failed = next(batches), list[Exception]()
+
+        def others() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from batches
+            except Exception as error:
+                failed.append(error)
+                raise
+
+        incoming, file = f"_incoming_{next(self._names)}", self.scratch / f"{next(self._names)}.parquet"
+        rows = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], others()))
+        self._connection.register(incoming, rows)
+        try:
+            query = f"select {select} from {incoming}"
+            staged = self._run(f"copy ({query}) to {quote_literal(str(file))} ({OPTIONS})").fetchall()
+        except duckdb.Error:
+            if failed:
+                raise failed[0] from None
+            raise
+        finally:
+            self._connection.unregister(incoming)
+        self._show_file(name, file)
+        return int(staged[0][0])
+
+    def _show_file(self, name: str, file: Path) -> None:
+        self._files[name] = file
+        self._run(
+            f"create or replace view {quote_identifier(name)} as "
+            f"select * from read_parquet({quote_literal(str(file))}, hive_partitioning = false)"
+        )
+
     def rename(self, name: str, new: str) -> None:
-        self._run(f"drop table if exists {quote_identifier(new)}")
-        self._run(f"alter table {quote_identifier(name)} rename to {quote_identifier(new)}")
+        self.drop(new)
+        file = self._files.pop(name, None)
+        if file is None:
+            self._run(f"alter table {quote_identifier(name)} rename to {quote_identifier(new)}")
+        else:
+            self._run(f"drop view {quote_identifier(name)}")
+            self._show_file(new, file)
 
     def drop(self, name: str) -> None:
+        file = self._files.pop(name, None)
+        if file is not None:
+            self._run(f"drop view {quote_identifier(name)}")
+            file.unlink(missing_ok=True)  # it may have been published
+            return
         if name in self._shown:
             self._shown.remove(name)
             self._run(f"drop view if exists {quote_identifier(name)}")
@@ -315,6 +364,17 @@ class DuckdbEngine:
         if files:
             assert [name for name, _ in columns] == pq.read_schema(files[0]).names
         return Staged(files, rows, pa.schema([delta_field(field) for field in schema]), partitioned)
+
+    def write_as_it_lies(self, name: str, folder: Path) -> Staged:
+        import pyarrow as pa
+
+        query = f"select * from {quote_identifier(name)}"
+        file = self._files.get(name)
+        if file is None:
+            return self.write(query, folder)
+        rows = int(self.fetch(f"select count(*) from {quote_identifier(name)}")[0][0])
+        schema = pa.schema([delta_field(field) for field in self.stream(f"{query} limit 0").schema])
+        return Staged((file,) if rows else (), rows, schema)
 
     def storable(self, columns: Sequence[tuple[str, str]], where: str) -> list[tuple[str, str]]:
         return [(name, stored_type(name, kind, where)) for name, kind in columns]

@@ -123,6 +123,8 @@ class Engine(Protocol):
         *,
         order: Sequence[str] = (),
         parameters: Parameters | None = None,
+        select: str = "*",
+        as_file: bool = False,
     ) -> int:
         """Stage what a function makes of rows that arrive group by group, as table `name`.
 
@@ -140,6 +142,8 @@ class Engine(Protocol):
         order : the columns that order the rows of a group. Rows that have to be sorted are ordered by all
             other columns too, so that the result does not depend on how they lay; rows that lie in order
             are taken as they lie.
+        select : SQL of what is staged of the result: expressions over its columns.
+        as_file : lay it down as a file, as tables are stored; for what is to be published as it is.
 
         Returns
         -------
@@ -153,7 +157,7 @@ class Engine(Protocol):
         """Whether each row of a query is larger than the one before it; one with a null or a NaN is not."""
 
     def rename(self, name: str, new: str) -> None:
-        """Call a staged table by another name, in place of any before it."""
+        """Call a staged table by another name, in place of any that has it."""
 
     def drop(self, name: str) -> None:
         """Forget a staged table."""
@@ -191,6 +195,9 @@ class Engine(Protocol):
         lies_in_order : whether the rows come in this order already.
         partitioned : by the day of `window_start`, which is a further column of what is published.
         """
+
+    def write_as_it_lies(self, name: str, folder: Path) -> Staged:
+        """Write a staged table, its rows in the order in which they lie; what is a file already is taken."""
 
     def storable(self, columns: Sequence[tuple[str, str]], where: str) -> list[tuple[str, str]]:
         """The types that a table stores for a query's columns (a sum of integers is a BIGINT)."""

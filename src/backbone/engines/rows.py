@@ -32,8 +32,8 @@ class Rows:
     measures: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def only_staged(self) -> str | None:
-        """The staged table that they are, as it is; None where a query makes something of it."""
+    def whole(self) -> str | None:
+        """The staged table that these rows are, if they are one."""
         return next((name for name in self.staged if self.sql == f"select * from {name}"), None)
 
     def table(self) -> pa.Table:

@@ -46,11 +46,11 @@ class KernelPath:
         self._shrinkage = Shrinkage(recipe, classes, min_rows)
         self._strength = strength
 
-    def fit(self, training: Training) -> str:
+    def fit(self, training: Training, *, as_file: bool) -> str:
         """Fit every group; returns the staged table of models."""
         if self._strength is not None:
             self.prior = self._shrinkage.prior(training, self._chosen(training))
-        return training.map_groups(self._kernel(training))
+        return training.models(self._kernel(training), self.prior, as_file=as_file)
 
     def out_of_fold(self, training: Training, k: int) -> str:
         """Predict every row by a model that never saw the row's fold; returns the staged predictions."""

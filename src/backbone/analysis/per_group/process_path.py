@@ -32,10 +32,10 @@ class ProcessPath:
         self.prior: Prior | None = None
         self.strengths: pa.Table | None = None
 
-    def fit(self, training: Training) -> str:
+    def fit(self, training: Training, *, as_file: bool) -> str:
         """Fit every group; returns the staged table of models."""
         with EstimatorKernel(self.model, self.features, TARGET, **self._settings(training)) as kernel:
-            return training.map_groups(kernel, parts=small_parts)
+            return training.models(kernel, parts=small_parts, as_file=as_file)
 
     def out_of_fold(self, training: Training, k: int) -> str:
         """Predict every row by a model that never saw the row's fold; returns the staged predictions."""

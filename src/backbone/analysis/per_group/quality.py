@@ -79,8 +79,10 @@ class CrossValidation:
         listed = ", ".join([*map(quote_identifier, by), *PREDICTIONS])
         sql = f"select {listed} from {self._predictions}"
         values = {name: name for name in PREDICTIONS}
-        staged = map_groups(engine, sql, by, values, kind(*PREDICTIONS), order=order)
-        return Rows(engine, self._training.shown(staged), versions, (staged, self._predictions))
+        kernel = kind(*PREDICTIONS)
+        select = self._training.called(kernel.schema(pa.schema([(name, pa.null()) for name in by])).names)
+        staged = map_groups(engine, sql, by, values, kernel, order=order, select=select)
+        return Rows(engine, f"select * from {staged}", versions, (staged, self._predictions))
 
 
 def folded(training: Training, k: int) -> Training:

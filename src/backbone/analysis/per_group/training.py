@@ -88,31 +88,49 @@ class Training:
         kernel: Kernel,
         by: Sequence[str] | None = None,
         parts: Callable[[Groups], Iterable[Groups]] = whole,
+        select: str = "*",
+        as_file: bool = False,
     ) -> str:
         """Run a kernel over the groups, or over all rows as one; returns the staged result."""
         used = self.by if by is None else tuple(by)
         columns = [*used, *self.features, self.target, *([self.weight] if self.weight else []), *self.others]
         listed = ", ".join(map(quote_identifier, dict.fromkeys(columns)))
         sql = f"select {listed} from ({self.rows.sql}) as t"
-        engine = self.rows.engine
-        return map_groups(engine, sql, used, self.values, kernel, parameters=self.parameters, parts=parts)
+        return map_groups(
+            self.rows.engine,
+            sql,
+            used,
+            self.values,
+            kernel,
+            parameters=self.parameters,
+            parts=parts,
+            select=select,
+            as_file=as_file,
+        )
 
-    def models(self, staged: str, prior: Prior | None) -> str:
-        """A query of staged models, with what they were made of: the classes, the pull, the inputs."""
+    def models(
+        self,
+        kernel: Kernel,
+        prior: Prior | None = None,
+        parts: Callable[[Groups], Iterable[Groups]] = whole,
+        *,
+        as_file: bool,
+    ) -> str:
+        """Fit every group; returns the staged models, with what they are made of: classes, pull, inputs."""
         facts = [] if prior is None else [f"cast({prior.strength!r} as double) as strength"]
         if self.classes is not None:
             labels = json.dumps(list(self.classes), default=str, ensure_ascii=False)
             facts.append(f"{quote_literal(labels)} as classes")
         versions = ", ".join(f"{name}@{version}" for name, version in sorted(self.rows.versions.items()))
         facts.append(f"{quote_literal(versions) if versions else 'cast(null as varchar)'} as inputs")
-        return self.shown(staged, facts)
+        columns = kernel.schema(pa.schema([(name, pa.null()) for name in self.by])).names
+        select = ", ".join([self.called(columns), *facts])
+        return self.map_groups(kernel, parts=parts, select=select, as_file=as_file)
 
-    def shown(self, staged: str, facts: Sequence[str] = ()) -> str:
-        """A query of staged results, keys called as the user calls them, with further columns."""
+    def called(self, columns: Sequence[str]) -> str:
+        """SQL of columns of a result, keys called as the user calls them."""
         names = dict(zip(self.by, self.names, strict=True))
-        columns = [name for name, _ in self.rows.engine.columns(f"select * from {staged}")]
-        listed = (f"{quote_identifier(c)} as {quote_identifier(names.get(c, c))}" for c in columns)
-        return f"select {', '.join([*listed, *facts])} from {staged}"
+        return ", ".join(f"{quote_identifier(c)} as {quote_identifier(names.get(c, c))}" for c in columns)
 
 
 def described(

@@ -36,5 +36,6 @@ def score_offers(context: StepContext) -> Rows:
     models = context.rows(MODELS)
     numbers = ("intercept", *(f"coef_{name}" for name in FEATURES))
     values = {name: f"coalesce({name}, cast('nan' as double))" for name in numbers}
-    staged = map_groups(models.engine, models.sql, ["userid", "status"], values, kernel, parts=kernel.parts)
+    by = ["userid", "status"]
+    staged = map_groups(models.engine, models.sql, by, values, kernel, parts=kernel.parts, as_file=True)
     return Rows(models.engine, f"select * from {staged}", models.versions, (staged,))
