@@ -219,13 +219,11 @@ def chunks(
 
 def _starts(batches: Sequence[pa.RecordBatch], by: Sequence[str]) -> Offsets:
     """Where groups begin in the rows of some batches."""
-    rows = sum(batch.num_rows for batch in batches)
-    changed = np.zeros(rows, dtype=np.bool_)
-    changed[0] = True
-    for name in by:
-        column = _joined([batch.column(name) for batch in batches])
-        changed[1:] |= _differs(column)
-    return np.flatnonzero(changed)
+    changed = np.zeros(0, dtype=np.bool_)
+    for index, name in enumerate(by):
+        differs = _differs(_joined([batch.column(name) for batch in batches]))
+        changed = np.logical_or(changed, differs, out=changed) if index else differs
+    return np.append(0, np.flatnonzero(changed) + 1)
 
 
 def _differs(column: pa.Array) -> npt.NDArray[np.bool_]:
