@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbone.analysis.hourly_components.count_kernel import CountKernel
-from backbone.analysis.hourly_components.tally import fits, tally
+from backbone.analysis.hourly_components.tally import MOST, fits, tally
 from backbone.analysis.map_groups import map_groups
 from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.held import fresh
@@ -51,7 +51,7 @@ class Counts:
     Parameters
     ----------
     cells : the staged table of `hour` (0 to 23), `code` (of the user), `day` (as Arrow numbers dates, or 1
-        for Monday to 7 for Sunday) and `events`; where nothing happened there is no row.
+        for Monday to 7 for Sunday) and `events`, INTEGER or DOUBLE; where nothing happened there is no row.
     users : the staged table of `code` (from 0, in the order of the names) and `name`; of those in the cells.
     start, end : the range of dates, half open; None where there are no events to tell it by.
     weekdays : whether dates are folded into the days of the week.
@@ -198,12 +198,9 @@ def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | N
         f"select cast(hour as smallint) as hour, code, {day} as day{', amount' if weighted else ''} "
         f"from (select * from ({amounts.sql}) as a{where}) as r join {users} as u on r.name = u.name"
     )
-    least_day, days = (
-        (1, 7) if weekdays else (0, 0) if first is None else (_day(first), (last - first).days + 1)
-    )
-    exact = not weighted or (whole and total is not None and total < EXACT)
-    if exact and fits(many, days, taken_rows):
-        amount = ", cast(amount as double) as amount" if weighted else ""
+    least_day, days = (1, 7) if weekdays else _span(first, last)
+    if whole and (total or 0) < MOST and fits(many, days, taken_rows):
+        amount = ", cast(amount as integer) as amount" if weighted else ""
         rows = engine.stream(f"select hour, code, day{amount} from ({coded}) as c", bounds_of_days)
         cells = fresh("cells")
         engine.take(cells, tally(rows, many, least_day, days, weighted))
@@ -219,6 +216,11 @@ def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | N
 def _day(day: date) -> int:
     """As Arrow numbers dates."""
     return (day - EPOCH).days
+
+
+def _span(first: date | None, last: date | None) -> tuple[int, int]:
+    """The first day as Arrow numbers dates, and how many there are to the last."""
+    return (0, 0) if first is None or last is None else (_day(first), (last - first).days + 1)
 
 
 def _sorted_cells(engine: Engine, coded: str, parameters: Parameters, weighted: bool) -> str:

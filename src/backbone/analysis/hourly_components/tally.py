@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from backbone.analysis.hourly_components.hour_matrix import Events, Integers
-from backbone.analysis.kernels.compiled import Floats, compiled
+from backbone.analysis.hourly_components.hour_matrix import Integers
+from backbone.analysis.kernels.compiled import compiled
+
+Hours: TypeAlias = npt.NDArray[np.int16]
 
 HOURS = 24
-PLACES = 32_000_000  # at most; of eight bytes where amounts are added up, and of four where rows are counted
+PLACES = 32_000_000  # at most, of four bytes each
 PER_ROW = 4  # as many places cost no more than sorting a row
+MOST = 2**31  # that all amounts add up to is less
 
 
 def fits(users: int, days: int, rows: int) -> bool:
@@ -33,27 +36,25 @@ def tally(
 ) -> pa.RecordBatchReader:
     """The cells in the order of hours, users and days, each hour a batch.
 
-    Sums are exact, and so do not depend on the order of the rows: of counts, and of whole amounts that add up
-    to less than 2**53.
-
     Parameters
     ----------
-    batches : rows of `hour`, `code` and `day`, and of `amount` where they are weighted, in any order.
+    batches : rows of `hour`, `code` and `day`, and of whole `amount`s where they are weighted, in any order,
+        on which whole sums do not depend.
     first, days : the range of the days.
     """
-    sums: Any = np.zeros((HOURS, users, days), dtype=np.float64 if weighted else np.int32)
+    sums = np.zeros((HOURS, users, days), dtype=np.int32)
     for batch in batches:
         hour, code, day, *amount = (column.to_numpy() for column in batch.columns)
         if weighted:
             _add(hour, code, day, amount[0], first, sums)
         else:
             _count(hour, code, day, first, sums)
-    events = pa.field("events", pa.float64() if weighted else pa.int32())
-    schema = pa.schema([("hour", pa.int16()), ("code", pa.int32()), ("day", pa.int32()), events])
+    kinds = {"hour": pa.int16(), "code": pa.int32(), "day": pa.int32(), "events": pa.int32()}
+    schema = pa.schema(kinds.items())
     return pa.RecordBatchReader.from_batches(schema, _cells(sums, first, schema))
 
 
-def _cells(sums: Events, first: int, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _cells(sums: Integers, first: int, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for hour, its in enumerate(sums):
         place = np.flatnonzero(its)
         code, day = np.divmod(place.astype(np.int32), np.int32(its.shape[1]))
@@ -62,16 +63,12 @@ def _cells(sums: Events, first: int, schema: pa.Schema) -> Iterator[pa.RecordBat
 
 
 @compiled
-def _count(
-    hour: npt.NDArray[np.int16], code: Integers, day: Integers, first: int, sums: npt.NDArray[np.int32]
-) -> None:
+def _count(hour: Hours, code: Integers, day: Integers, first: int, sums: Integers) -> None:
     for i in range(np.uint64(len(hour))):
         sums[np.uint16(hour[i]), np.uint32(code[i]), np.uint32(day[i] - first)] += 1
 
 
 @compiled
-def _add(
-    hour: npt.NDArray[np.int16], code: Integers, day: Integers, amount: Floats, first: int, sums: Floats
-) -> None:
+def _add(hour: Hours, code: Integers, day: Integers, amount: Integers, first: int, sums: Integers) -> None:
     for i in range(np.uint64(len(hour))):
         sums[np.uint16(hour[i]), np.uint32(code[i]), np.uint32(day[i] - first)] += amount[i]
