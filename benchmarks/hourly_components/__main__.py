@@ -7,7 +7,9 @@ users, so it is measured with few users, once, one hour of 24. `pca` is the quic
 process, of the peers the sum of each hour's quickest; beside it whole processes, as the system accounts for
 them.
 
-Counting: a whole fit from a file of events, beside DuckDB's same GROUP BY written to Parquet.
+Counting: a whole fit from a file of events, beside DuckDB's same GROUP BY written to Parquet. From its
+formatted table the pipeline counts all days, as GROUP BY does each time; and a new day, which is counted
+alone and analysed with those before. Both are checked and published.
 
 As history: MADlib 2.1's `pca_sparse_train` on PostgreSQL 15 took 69 s for 24 hours of 10,000 users × 14 days.
 """
@@ -35,6 +37,7 @@ from benchmarks.hourly_components.session import (
 from benchmarks.measure import Measured
 
 TIMES_SKLEARN = 15
+TIMES_GROUP_BY = 1.3
 MOST_MB = 4_000
 LARGE_DENSE, LARGE_SPARSE = Size(1_000_000, 14, 0.35), Size(1_000_000, 90, 0.0463)
 
@@ -99,12 +102,17 @@ def _counting(session: Session, names: Sequence[str], runs: int) -> list[str]:
     _print(session, measured, GROUP_BY, runs)
     peak_mb = max(used.peak_mb for name in (WHOLE, PIPELINE) for used in measured.get(name, []))
     text = f"{session.size}, from events: at most {MOST_MB:,} MB, found {peak_mb:,.0f} MB"
-    return [
-        f"- {session.size}: {WHOLE} counts in {session.ratio(WHOLE, GROUP_BY, 'count'):.2f} × the time of "
-        f"{GROUP_BY}, and is done in {session.ratio(WHOLE, GROUP_BY, 'total'):.2f} ×",
-        measure.target(text, peak_mb <= MOST_MB),
-        *_skipped(session),
-    ]
+    counts, total = (session.ratio(WHOLE, GROUP_BY, part) for part in ("count", "total"))
+    done = f"{WHOLE} counts in {counts:.2f} × the time of {GROUP_BY}, and is done in {total:.2f} ×"
+    wanted = f"{session.size}: {done}, at most {TIMES_GROUP_BY} ×"
+    said = [measure.target(wanted, total <= TIMES_GROUP_BY)]
+    if PIPELINE in measured:
+        counts, day = (session.ratio(PIPELINE, GROUP_BY, part, "count") for part in ("count", "run"))
+        said.append(
+            f"- {session.size}: {PIPELINE} counts all days in {counts:.2f} × the time of {GROUP_BY}, "
+            f"and a new day is done in {day:.2f} ×"
+        )
+    return [*said, measure.target(text, peak_mb <= MOST_MB), *_skipped(session)]
 
 
 def _print(session: Session, measured: Measured, baseline: str, runs: int) -> None:

@@ -94,11 +94,9 @@ def _results(counts: Counts) -> Results:
 
 def _keep(out: Path, rows: pa.Table) -> None:
     """Keep what the kernel's rows tell of each hour."""
-    is_hour = pc.is_null(rows["code"])
-    hours, facts = restored(rows.filter(is_hour)), {}
+    hours, facts = restored(rows.filter(pc.is_valid(rows["found"]))), {}
     for hour, found in sorted(hours.items()):
-        users = pc.and_(pc.invert(is_hour), pc.equal(rows["hour"], hour))
-        scores = rows.filter(users)["score"].to_numpy()
+        scores = rows.filter(pc.equal(rows["hour"], hour))["score"].to_numpy()
         facts[hour] = told(found.squares / (found.days - 1), scores)
     keep(out, facts)
 

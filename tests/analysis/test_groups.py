@@ -122,6 +122,17 @@ def test_keys_of_several_columns_and_kinds() -> None:
     assert groups.values["at"].tolist() == [int(at.timestamp() * 1e6)] * 6
 
 
+def test_a_group_that_came_in_one_piece_is_not_copied() -> None:
+    batches = _rows([3, 2, 4]).to_batches(max_chunksize=5)
+    (groups,) = chunks(batches, ["user"])
+    first, second, third = (one.values["x"] for one in one_by_one(groups))
+    assert [x.tolist() for x in (first, second, third)] == [[0, 1, 2], [3, 4], [5, 6, 7, 8]]
+    for values, batch in ((first, batches[0]), (second, batches[0]), (third, batches[1])):
+        assert np.shares_memory(values, batch.column("x").to_numpy())
+    assert groups.values["x"].tolist() == list(range(9)), "of all together"
+    assert groups.values["x"] is groups.values["x"], "joined once"
+
+
 def test_without_a_key_all_rows_are_one_group() -> None:
     (groups,) = chunks(_rows([2, 3]).drop_columns("user").to_batches(max_chunksize=2), [])
     assert groups.offsets.tolist() == [0, 5]

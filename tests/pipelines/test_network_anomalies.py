@@ -14,10 +14,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.metrics import euclidean_distances, silhouette_score
 
 from backbone.errors import SettingsError
 from backbone.operations.query import open_tables
-from backbone.pipelines.network_anomalies.clusters import clusters, compressed
+from backbone.pipelines.network_anomalies.clusters import clusters, compressed, silhouette
 from backbone.pipelines.network_anomalies.pipeline import FITTED
 from backbone.pipelines.network_anomalies.sample import FOLDER, Sample, write_sample
 from backbone.scaffold import make_project
@@ -173,12 +174,21 @@ def test_few_who_are_alike_are_found_among_many() -> None:
     places = compressed(chance.normal(0, 0.1, (20_000, 8)))
     assert clusters(places, 8)[2] is None, "noise is one cluster"
     places[7_000:7_040] += np.array([1.0, 1.0, 0, 0, 0, 0, 0, 0])
-    cluster, distance, silhouette = clusters(places, 8)
-    assert silhouette is not None and silhouette > 0.5
+    cluster, distance, apart = clusters(places, 8)
+    assert apart is not None and apart > 0.5
     assert np.flatnonzero(cluster == 2).tolist() == list(range(7_000, 7_040))
     assert set(cluster.tolist()) == {1, 2}
     again = clusters(places, 8)
-    assert (again[1] == distance).all() and again[2] == silhouette
+    assert (again[1] == distance).all() and again[2] == apart
+
+
+@pytest.mark.parametrize(("users", "number"), [(3, 2), (60, 4), (60, 59)])
+def test_the_silhouette_is_that_of_scikit_learn(users: int, number: int) -> None:
+    chance = np.random.default_rng(number)
+    places, labels = chance.normal(size=(users, 8)), np.arange(users) % number
+    places[-1] = places[0]
+    told = silhouette(euclidean_distances(places), labels)
+    assert told == pytest.approx(silhouette_score(places, labels), abs=1e-12)
 
 
 def test_running_again_changes_nothing(demo: Demo) -> None:

@@ -61,11 +61,39 @@ class Groups:
     def part(self, first: int, last: int) -> Groups:
         """The groups from one position to before another."""
         start, end = int(self.offsets[first]), int(self.offsets[last])
-        return Groups(
-            self.keys.slice(first, last - first),
-            self.offsets[first : last + 1] - start,
-            {name: values[start:end] for name, values in self.values.items()},
+        values = (
+            self.values.part(start, end)
+            if isinstance(self.values, _Columns)
+            else {name: values[start:end] for name, values in self.values.items()}
         )
+        return Groups(self.keys.slice(first, last - first), self.offsets[first : last + 1] - start, values)
+
+
+class _Columns(Mapping[str, Values]):
+    """Arrays by name, joined of the pieces in which they came when they are first asked for.
+
+    So they are joined by whoever works on them, on a core of its own, and what lies within one piece is not
+    copied.
+    """
+
+    def __init__(self, columns: Mapping[str, pa.ChunkedArray]) -> None:
+        self._columns = columns
+        self._joined: dict[str, Values] = {}
+
+    def __getitem__(self, name: str) -> Values:
+        if name not in self._joined:
+            self._joined[name] = _numbers(_joined(self._columns[name].chunks))
+        return self._joined[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def part(self, start: int, end: int) -> _Columns:
+        """The rows from one position to before another."""
+        return _Columns({name: column.slice(start, end - start) for name, column in self._columns.items()})
 
 
 class Kernel(Protocol):
@@ -199,13 +227,11 @@ def chunks(
 
 def _starts(batches: Sequence[pa.RecordBatch], by: Sequence[str]) -> Offsets:
     """Where groups begin in the rows of some batches."""
-    rows = sum(batch.num_rows for batch in batches)
-    changed = np.zeros(rows, dtype=np.bool_)
-    changed[0] = True
-    for name in by:
-        column = _joined([batch.column(name) for batch in batches])
-        changed[1:] |= _differs(column)
-    return np.flatnonzero(changed)
+    changed = np.zeros(0, dtype=np.bool_)
+    for index, name in enumerate(by):
+        differs = _differs(_joined([batch.column(name) for batch in batches]))
+        changed = np.logical_or(changed, differs, out=changed) if index else differs
+    return np.append(0, np.flatnonzero(changed) + 1)
 
 
 def _differs(column: pa.Array) -> npt.NDArray[np.bool_]:
@@ -231,12 +257,10 @@ def _groups(
     first = offsets[:-1]
     end = int(offsets[-1])
     table = pa.Table.from_batches(batches)
-    keys = _keys(table, by, first)
-    values: dict[str, Values] = {}
-    for name in table.column_names:
-        if name not in by:
-            values[name] = _numbers(_joined(table.column(name).chunks), name)[:end]
-    return Groups(keys, offsets, values)
+    values = {name: table.column(name).slice(0, end) for name in table.column_names if name not in by}
+    for name, column in values.items():
+        _check_numbers(column, name)
+    return Groups(_keys(table, by, first), offsets, _Columns(values))
 
 
 def _keys(rows: pa.Table, by: Sequence[str], first: Offsets) -> pa.RecordBatch:
@@ -260,19 +284,29 @@ def _joined(arrays: Sequence[pa.Array]) -> pa.Array:
     return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
 
 
-def _numbers(column: pa.Array, name: str) -> Values:
-    """A column's values without copying them."""
+def _check_numbers(column: pa.Array | pa.ChunkedArray, name: str) -> None:
+    kind = column.type
     if column.null_count:
         raise ValueError(
             f"column {name!r} holds nulls; a kernel's values hold none (a missing number is NaN)"
         )
+    if not (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_timestamp(kind)
+        or pa.types.is_date(kind)
+        or pa.types.is_duration(kind)
+    ):
+        raise TypeError(f"column {name!r} is {kind}; a kernel's values are numbers, instants or dates")
+
+
+def _numbers(column: pa.Array) -> Values:
+    """A column's values without copying them."""
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date64(kind) or pa.types.is_duration(kind):
         column = column.view(pa.int64())
     elif pa.types.is_date32(kind):
         column = column.view(pa.int32())
-    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise TypeError(f"column {name!r} is {kind}; a kernel's values are numbers, instants or dates")
     values: Values = column.to_numpy(zero_copy_only=True)
     values.flags.writeable = False
     return values
@@ -303,7 +337,8 @@ class _Spilled:
         if batch.num_rows == 0:
             return
         for name in self._names:
-            values = _numbers(batch.column(name), name)
+            _check_numbers(batch.column(name), name)
+            values = _numbers(batch.column(name))
             self._kinds[name] = values.dtype
             values.tofile(self._files[name])
         self.rows += batch.num_rows

@@ -87,7 +87,7 @@ def _against_before(columns: Sequence[list[pa.Array]]) -> tuple[bool, bool]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    equal: Any = True
+    equal: Any = None  # which rows are as the one before them, so far
     for parts in columns:
         column = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
         if column.null_count:
@@ -96,17 +96,20 @@ def _against_before(columns: Sequence[list[pa.Array]]) -> tuple[bool, bool]:
             column = column.view(pa.int64())
         if pa.types.is_integer(column.type):
             values = column.to_numpy(zero_copy_only=True)
-            smaller, same = values[1:] < values[:-1], values[1:] == values[:-1]
-            if np.any(smaller & equal):
+            smaller = values[1:] < values[:-1]
+            if equal is not None:
+                smaller &= equal
+            if smaller.any():
                 return True, False
+            same = values[1:] == values[:-1]
         else:
             before, after = column.slice(0, len(column) - 1), column.slice(1)
             same = pc.equal(after, before).to_numpy(zero_copy_only=False)
             # In groups most rows are as the one before: which of two is smaller is asked of the others only.
-            other = pa.array(np.flatnonzero(~same & equal))
+            other = pa.array(np.flatnonzero(~same if equal is None else ~same & equal))
             if pc.any(pc.less(after.take(other), before.take(other))).as_py():
                 return True, False
-        equal = same & equal
-        if not np.any(equal):
+        equal = same if equal is None else np.logical_and(same, equal)
+        if not equal.any():
             return False, False
     return False, True

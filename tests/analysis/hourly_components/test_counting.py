@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from backbone.analysis.hourly_components import tally
 from backbone.analysis.hourly_components.counting import Counts, count, counted, timed
 from backbone.engines import own_engine
 from backbone.engines.protocol import Engine
@@ -69,6 +71,39 @@ def test_cells_are_in_the_order_of_hours_users_and_days(engine: Engine) -> None:
     ]
     assert (counts.start, counts.end) == (date(2026, 1, 1), date(2026, 1, 4))
     assert len(counts.days) == 3
+
+
+@pytest.mark.parametrize("weekdays", [False, True])
+@pytest.mark.parametrize("weight", [None, "n"])
+def test_a_place_for_each_cell_counts_what_sorting_does(
+    engine: Engine, weight: str | None, weekdays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(5)
+    minutes = random.integers(0, 20 * 24 * 60, 6_000)
+    data = pa.table(
+        {
+            "user": [f"u{number:02}" for number in random.integers(0, 40, len(minutes))],
+            "time": pa.array((minutes * 60_000_000).tolist(), UTC_US),
+            "n": pa.array(random.integers(0, 2**15, len(minutes))),
+        }
+    )
+    found = []
+    for places in (tally.PLACES, 0):
+        monkeypatch.setattr(tally, "PLACES", places)
+        assert tally.fits(40, 20, len(minutes)) == (places > 0)
+        counts = _count(engine, data, weight=weight, weekdays=weekdays)
+        found.append(engine.fetch(f"select * from {counts.cells}"))
+    assert found[0] == found[1]
+    days = minutes // (24 * 60)
+    sums: dict[tuple[int, str, int], int] = {}
+    for user, minute, day, n in zip(
+        data["user"].to_pylist(), minutes, days, data["n"].to_pylist(), strict=True
+    ):
+        cell = (int(minute // 60 % 24), user, int((day + 3) % 7 + 1 if weekdays else day))
+        sums[cell] = sums.get(cell, 0) + (n if weight else 1)
+    users = dict(engine.fetch(f"select code, name from {counts.users}"))
+    cells = {(hour, users[code], day): events for hour, code, day, events in found[0]}
+    assert cells == {cell: total for cell, total in sums.items() if total}
 
 
 def test_an_hour_that_occurs_twice_is_one_and_one_that_never_does_is_empty(engine: Engine) -> None:

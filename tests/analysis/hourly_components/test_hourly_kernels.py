@@ -49,7 +49,7 @@ def _components(rows: pa.Table, calendar: bool = True) -> dict[int, Principal]:
     (groups,) = chunks(rows.combine_chunks().to_batches(), ["hour"], chunk_bytes=1 << 60)
     kernel = ComponentsKernel(CALENDAR if calendar else None, 0.95)
     found = pa.Table.from_batches([kernel(groups)])
-    return restored(found.filter(pc.is_null(found["code"])))
+    return restored(found.filter(pc.is_valid(found["found"])))
 
 
 @pytest.mark.parametrize("calendar", [CALENDAR, None], ids=["calendar", "observed"])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from backbone.analysis.hourly_components.hour_matrix import columns, gram, hour_matrix
+from backbone.analysis.hourly_components.hour_matrix import active_days, columns, gram, hour_matrix
 from backbone.analysis.hourly_components.loadings_kernel import loadings
 from backbone.analysis.hourly_components.principal import Principal, principal
 from backbone.analysis.hourly_components.scores import Scores, scored
@@ -105,6 +105,17 @@ def test_ties_of_small_counts(matrix: Matrix, explained: float) -> None:
         _check(matrix, explained)
 
 
+def test_whole_numbers_give_what_they_give_as_floating_point_numbers() -> None:
+    for name in ("dense, few days", "sparse", "one giant"):
+        code, day, events = cells(np.asarray(MATRICES[name], dtype=np.float64))
+        results = []
+        for counts in (events, events.astype(np.int32)):
+            found = principal(code, day, counts, np.arange(28, dtype=np.int32), 0.99)
+            results.append((found.numbers, *scored(code, found.matrix(code, day, counts), found)))
+        for one, other in zip(*results, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_equal_users_are_one_cluster() -> None:
     found = _check(np.eye(12, 12), 0.5)
     assert found.cluster.tolist() == [0] * 11, "each of twelve users was active once, on a day of their own"
@@ -162,3 +173,12 @@ def test_gram_and_columns_are_those_of_the_dense_matrix(name: str) -> None:
     scale = np.trace(products)
     np.testing.assert_allclose(gram(hour)[:rows, :rows], products[np.ix_(active, active)], atol=1e-12 * scale)
     np.testing.assert_allclose(columns(hour)[:, :rows], centred[active].T, atol=1e-15 * np.abs(matrix).max())
+
+
+@pytest.mark.parametrize("calendar", [None, np.arange(9), np.array([1, 3, 4, 7])])
+@pytest.mark.parametrize("days", [[3, 1, 3], [1, 3, 4, 7, 4], [7]])
+def test_active_days_are_those_that_occur(days: list[int], calendar: Matrix | None) -> None:
+    days_of_range = None if calendar is None else calendar.astype(np.int32)
+    found = active_days(np.array(days, dtype=np.int32), days_of_range)
+    assert found.tolist() == sorted(set(days))
+    assert found.dtype == np.int32

@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from backbone.analysis.groups import Groups
-from backbone.analysis.hourly_components.hour_matrix import Integers
+from backbone.analysis.hourly_components.hour_matrix import Events, Integers
 from backbone.analysis.hourly_components.principal import Principal, analysed
 from backbone.analysis.hourly_components.scores import scored
-from backbone.analysis.kernels.compiled import Floats
 
-Cells: TypeAlias = tuple[Integers, Integers, Floats]
+Cells: TypeAlias = tuple[Integers, Integers, Events]
 SCORES = (
     pa.field("code", pa.int32()),
     pa.field("days", pa.int32()),
@@ -34,10 +33,9 @@ FOUND = pa.field("found", pa.list_(pa.float64()))
 
 @dataclass(frozen=True)
 class ComponentsKernel:
-    """From the cells of each hour to a row for the hour and one for each user who was active in it.
+    """From the cells of each hour to a row for each user who was active in it: what `Scores` tells.
 
-    A user's row has what `Scores` tells. The hour's has nothing but `found`, the numbers of its `Principal`,
-    which the others lack.
+    The first of an hour has `found` too, the numbers of its `Principal`.
 
     Parameters
     ----------
@@ -55,27 +53,25 @@ class ComponentsKernel:
         batches = []
         for index, (_, cells) in enumerate(each(groups)):
             found, matrix = analysed(*cells, self.calendar, self.explained)
-            scores = scored(cells[0], matrix, found)
-            key = groups.keys.slice(index, 1)
-            nothing = [pa.nulls(1, field.type) for field in SCORES]
-            numbers = pa.array([found.numbers], FOUND.type)
-            batches.append(pa.RecordBatch.from_arrays([*key.columns, *nothing, numbers], schema=schema))
-            *columns, component = scores
-            made = [*map(pa.array, columns), pa.array(component, mask=component == 0)]
+            *columns, component = scored(cells[0], matrix, found)
             rows = len(component)
-            keys = key.take(pa.array(np.zeros(rows, dtype=np.int32))).columns
-            batches.append(
-                pa.RecordBatch.from_arrays([*keys, *made, pa.nulls(rows, FOUND.type)], schema=schema)
+            numbers = pa.concat_arrays(
+                [pa.array([found.numbers], FOUND.type), pa.nulls(rows - 1, FOUND.type)]
             )
+            key = groups.keys.take(pa.array(np.full(rows, index))).columns
+            made = [*map(pa.array, columns), pa.array(component, mask=component == 0), numbers]
+            batches.append(pa.RecordBatch.from_arrays([*key, *made], schema=schema))
         return pa.concat_batches(batches)
 
 
 def each(groups: Groups) -> Iterator[tuple[int, Cells]]:
     """The hour, and the cells of it in the order of users and days: code, day, events."""
     code, day = (np.asarray(groups.values[name], dtype=np.int32) for name in ("code", "day"))
-    events = np.asarray(groups.values["events"])
+    events: Any = groups.values["events"]
+    if events.dtype != np.int32:  # what is not counted is added up
+        events = np.asarray(events, dtype=np.float64)
     for hour, (start, stop) in zip(groups.keys.column(0).to_pylist(), pairwise(groups.offsets), strict=True):
-        yield hour, (code[start:stop], day[start:stop], events[start:stop].astype(np.float64, copy=False))
+        yield hour, (code[start:stop], day[start:stop], events[start:stop])
 
 
 def restored(hours: pa.Table) -> dict[int, Principal]:

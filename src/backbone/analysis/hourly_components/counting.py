@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from backbone.analysis.hourly_components.count_kernel import CountKernel
+from backbone.analysis.hourly_components.tally import MOST, fits, tally
 from backbone.analysis.map_groups import map_groups
 from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.held import fresh
-from backbone.engines.protocol import Engine
+from backbone.engines.protocol import Engine, Parameters
 from backbone.engines.rows import Rows
 from backbone.timezones import is_utc
 
@@ -23,6 +24,7 @@ NUMBER = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.
 WHOLE = re.compile(r"^U?(TINY|SMALL|BIG)?INT(EGER)?$")
 EXACT = 2.0**53  # below it all whole numbers are floating-point numbers
 LARGEST = 1e100  # the sum of the squares of what adds up to no more is finite
+EPOCH, EPOCH_SQL = date(1970, 1, 1), "cast('1970-01-01' as date)"
 Days: TypeAlias = npt.NDArray[np.int32]
 
 
@@ -49,7 +51,7 @@ class Counts:
     Parameters
     ----------
     cells : the staged table of `hour` (0 to 23), `code` (of the user), `day` (as Arrow numbers dates, or 1
-        for Monday to 7 for Sunday) and `events`; where nothing happened there is no row.
+        for Monday to 7 for Sunday) and `events`, INTEGER or DOUBLE; where nothing happened there is no row.
     users : the staged table of `code` (from 0, in the order of the names) and `name`; of those in the cells.
     start, end : the range of dates, half open; None where there are no events to tell it by.
     weekdays : whether dates are folded into the days of the week.
@@ -71,7 +73,7 @@ class Counts:
         """Shape (days,): all days of the range, as Arrow numbers dates, or its weekdays; in order."""
         if self.start is None or self.end is None:
             return np.empty(0, dtype=np.int32)
-        first = (self.start - date(1970, 1, 1)).days
+        first = _day(self.start)
         dates = np.arange(first, first + (self.end - self.start).days, dtype=np.int32)
         return np.unique((dates + 3) % 7 + 1) if self.weekdays else dates  # 1970 began on a Thursday
 
@@ -148,8 +150,8 @@ def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | N
 
     An amount of 0 is nothing: it makes no cell, no user and no day, and is not told as left out either.
 
-    The rows, in which users have become numbers, are sorted and added up as they pass by, which costs half of
-    what `group by` does where most cells hold few events, and no more where they hold many.
+    Users become numbers. So where there are not many more cells than rows each has a place where its rows
+    are counted; elsewhere rows are sorted first.
 
     Raises
     ------
@@ -185,32 +187,54 @@ def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | N
         raise ValueError(f"expected amounts that add up to at most {LARGEST:g}; count in a larger unit")
     where = "" if taken_rows == n else f" where {taken}"
     users = fresh("users")
-    engine.create(
+    many = engine.create(
         users,
         f"select cast(row_number() over (order by name) - 1 as integer) as code, name "
         f"from (select distinct name from ({amounts.sql}) as r{where}) as n",
         bounds_of_days,
     )
-
-    since_epoch = "cast(day - cast('1970-01-01' as date) as integer)"  # as Arrow numbers dates
-    day = "cast(extract(isodow from day) as integer)" if weekdays else since_epoch
-    order = ["code", "day", *(["amount"] if weighted else [])]
-    listed = f"cast(hour as smallint) as hour, code, {day} as day" + (", amount" if weighted else "")
-    coded = fresh("coded")
-    engine.create(
-        coded,
-        f"select {listed} from (select * from ({amounts.sql}) as a{where}) as r "
-        f"join {users} as u on r.name = u.name",
-        bounds_of_days,
+    day = "cast(extract(isodow from day) as integer)" if weekdays else f"cast(day - {EPOCH_SQL} as integer)"
+    coded = (
+        f"select cast(hour as smallint) as hour, code, {day} as day{', amount' if weighted else ''} "
+        f"from (select * from ({amounts.sql}) as a{where}) as r join {users} as u on r.name = u.name"
     )
-    values = {"code": "code", "day": "day"} | ({"amount": "cast(amount as double)"} if weighted else {})
-    cells = map_groups(engine, f"select * from {coded}", ["hour"], values, CountKernel(weighted), order=order)
-    engine.drop(coded)
+    least_day, days = (1, 7) if weekdays else _span(first, last)
+    if whole and (total or 0) < MOST and fits(many, days, taken_rows):
+        amount = ", cast(amount as integer) as amount" if weighted else ""
+        rows = engine.stream(f"select hour, code, day{amount} from ({coded}) as c", bounds_of_days)
+        cells = fresh("cells")
+        engine.take(cells, tally(rows, many, least_day, days, weighted))
+    else:
+        cells = _sorted_cells(engine, coded, bounds_of_days, weighted)
     if weighted and whole and total is not None and total >= EXACT:
         _check_exact(engine, cells)
     after_last = None if last is None else last + timedelta(days=1)
     left_out = n - complete_rows
     return Counts(engine, cells, users, start or first, end or after_last, weekdays, whole, left_out)
+
+
+def _day(day: date) -> int:
+    """As Arrow numbers dates."""
+    return (day - EPOCH).days
+
+
+def _span(first: date | None, last: date | None) -> tuple[int, int]:
+    """The first day as Arrow numbers dates, and how many there are to the last."""
+    return (0, 0) if first is None or last is None else (_day(first), (last - first).days + 1)
+
+
+def _sorted_cells(engine: Engine, coded: str, parameters: Parameters, weighted: bool) -> str:
+    """The staged cells of rows that are sorted, and added up as they pass by.
+
+    It costs half of what `group by` does where most cells hold few events, and no more where they hold many.
+    """
+    rows = fresh("coded")
+    engine.create(rows, coded, parameters)
+    values = {"code": "code", "day": "day"} | ({"amount": "cast(amount as double)"} if weighted else {})
+    kernel, order = CountKernel(weighted), ["code", "day", *(["amount"] if weighted else [])]
+    cells = map_groups(engine, f"select * from {rows}", ["hour"], values, kernel, order=order)
+    engine.drop(rows)
+    return cells
 
 
 def _check_exact(engine: Engine, cells: str) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from backbone.analysis.groups import Groups
 from backbone.analysis.hourly_components.components_kernel import each
-from backbone.analysis.hourly_components.hour_matrix import Integers, centre, fill
+from backbone.analysis.hourly_components.hour_matrix import Events, Integers, centre, fill
 from backbone.analysis.hourly_components.principal import TIE, Principal
 from backbone.analysis.hourly_components.scores import scored
 from backbone.analysis.kernels.compiled import Floats
@@ -82,7 +82,7 @@ class DriversKernel:
 
 
 def drivers(
-    code: Integers, day: Integers, events: Floats, found: Principal, calendar: Integers | None
+    code: Integers, day: Integers, events: Events, found: Principal, calendar: Integers | None
 ) -> list[Drivers]:
     """The days that drive the score of each user; none for a score of 0.
 
@@ -109,7 +109,7 @@ def drivers(
         weights = found.weights[found.cluster == scores.component[user] - 1]
         block = np.zeros((len(matrix.root), 1))
         fill(matrix, np.array([user]), block)
-        centre(block, matrix.root, matrix.days)
+        centre(block, matrix.root, matrix.days, np.empty(1))
         column = block[:, 0]
         part = (column * (column @ weights.T @ weights) / (score * matrix.root) ** 2)[row]
         order = np.lexsort((days, -counts, -np.round(part / TIE)))  # of equal days those with events

@@ -11,7 +11,7 @@ whoever was active on over a quarter of the days (measured with 14, 28 and 90 of
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,13 @@ import numpy.typing as npt
 from backbone.analysis.hourly_components.products import add_products, mirrored, tiled
 from backbone.analysis.kernels.compiled import Floats, compiled
 
-Integers = npt.NDArray[np.int32]
-Positions = npt.NDArray[np.int64]
-Places = npt.NDArray[np.uint32]
+Integers: TypeAlias = npt.NDArray[np.int32]
+Positions: TypeAlias = npt.NDArray[np.int64]
+Starts: TypeAlias = npt.NDArray[np.uint64]
+Places: TypeAlias = npt.NDArray[np.uint32]
+Events: TypeAlias = Integers | Floats  # counted, or added up
 
-BLOCK = 120  # columns that are filled at a time: with 90 days they fit a core's cache. No power of two, by
+BLOCK = 248  # columns filled at a time: with 90 days they fit a core's second cache. No power of two, by
 # which the rows would lie so that they push each other out of it.
 FILLED = 4  # a user who was active on more than a quarter of the rows costs less as a filled column
 
@@ -33,18 +35,18 @@ class HourMatrix(NamedTuple):
 
     Parameters
     ----------
-    starts : shape (users + 1,); user `i` has the cells from `starts[i]` to before `starts[i + 1]`.
+    starts : shape (users + 1,); user `i` has the cells from `starts[i]` to before `starts[i + 1]`. Without a
+        sign, for Numba asks of an index that may be negative whether it is.
     day, events : shape (cells,); of each user in the order of the days.
-    place : shape (last active day - first + 1,); the row of a day. Without a sign, for Numba asks of an index
-        that may be negative whether it is.
+    place : shape (last active day - first + 1,); the row of a day.
     first : the first day on which anybody was active.
     root : shape (rows,); the square root of the days that a row stands for. The quiet row is the last.
     days : how many days all rows stand for.
     """
 
-    starts: Positions
+    starts: Starts
     day: Integers
-    events: Floats
+    events: Events
     place: Places
     first: int
     root: Floats
@@ -55,7 +57,7 @@ class HourMatrix(NamedTuple):
         return len(self.starts) - 1
 
 
-def hour_matrix(code: Integers, day: Integers, events: Floats, active: Integers, days: int) -> HourMatrix:
+def hour_matrix(code: Integers, day: Integers, events: Events, active: Integers, days: int) -> HourMatrix:
     """The matrix of cells that are in the order of users and days.
 
     Parameters
@@ -81,8 +83,8 @@ def hour_matrix(code: Integers, day: Integers, events: Floats, active: Integers,
 
 
 @compiled
-def _starts(code: Integers) -> Positions:
-    starts = np.empty(len(code) + 1, dtype=np.int64)
+def _starts(code: Integers) -> Starts:
+    starts = np.empty(len(code) + 1, dtype=np.uint64)
     starts[0] = 0
     users = 1
     for i in range(1, len(code)):  # no branch, for nobody can foretell where a user ends
@@ -92,72 +94,77 @@ def _starts(code: Integers) -> Positions:
     return starts[: users + 1].copy()
 
 
-@compiled
-def totals(matrix: HourMatrix) -> Floats:
-    """Shape (users,): everybody's events."""
-    starts, events = matrix.starts, matrix.events
-    total = np.empty(len(starts) - 1)
-    for user in range(len(total)):
-        count = 0.0
-        for i in range(starts[user], starts[user + 1]):
-            count += events[i]
-        total[user] = count
-    return total
+def active_days(day: Integers, calendar: Integers | None) -> Integers:
+    """The days that occur, in order.
+
+    Parameters
+    ----------
+    calendar : all days that can occur; None where nobody knows.
+    """
+    days = day if calendar is None else calendar
+    first = days.min()
+    seen: Integers = (np.flatnonzero(_seen(day, first, days.max())) + first).astype(np.int32)
+    return seen
 
 
 @compiled
-def active_days(day: Integers) -> Integers:
-    """The days that occur, in order."""
-    first, last = day[0], day[0]
-    for i in range(len(day)):
-        first, last = min(first, day[i]), max(last, day[i])
+def _seen(day: Integers, first: int, last: int) -> npt.NDArray[np.bool_]:
     seen = np.zeros(last - first + 1, dtype=np.bool_)
+    unseen = len(seen)
     for i in range(len(day)):
+        unseen -= not seen[day[i] - first]
         seen[day[i] - first] = True
-    active: Integers = (np.flatnonzero(seen) + first).astype(np.int32)
-    return active
+        if not unseen:  # soon, where users are active on many days
+            break
+    return seen
 
 
 def columns(matrix: HourMatrix) -> Floats:
     """Shape (users, rows): the centred matrix, filled."""
     filled = np.zeros((len(matrix.root), matrix.users))
     fill(matrix, np.arange(matrix.users), filled)
-    centre(filled, matrix.root, matrix.days)
+    centre(filled, matrix.root, matrix.days, np.empty(matrix.users))
     return np.asarray(filled.T)
 
 
 @compiled
-def fill(matrix: HourMatrix, users: Positions, block: Floats) -> None:
-    """Put users' counts into columns of zeros, those of the first into the first one; none where every day
-    has the same count.
-
-    So what does not vary is exactly 0 after it has been centred, whatever the rounding.
-    """
-    starts, day, events, place = matrix.starts, matrix.day, matrix.events, matrix.place
-    first = matrix.first  # taken out of the loop, for taking an array out of a tuple counts a reference
-    for lane in range(len(users)):
-        start, stop = starts[users[lane]], starts[users[lane] + 1]
-        others = 0
-        for i in range(start, stop):
-            count = events[i]
-            others += count != events[start]
-            block[place[np.uint32(day[i] - first)], lane] = count
-        if not others and stop - start == matrix.days:
-            for row in range(len(block)):
-                block[row, lane] = 0.0
+def is_filled(matrix: HourMatrix, user: int) -> bool:
+    """Whether a user's column is one of those that are filled."""
+    cells = np.int64(matrix.starts[user + 1] - matrix.starts[user])
+    return bool(FILLED * cells > len(matrix.root))
 
 
 @compiled
-def centre(block: Floats, root: Floats, days: int) -> None:
-    """Take its mean over all days from every column."""
-    mean = np.zeros(block.shape[1])
+def fill(matrix: HourMatrix, users: Positions, block: Floats) -> None:
+    """Put users' counts into columns of zeros, those of the first into the first one."""
+    starts, day, events, place = matrix.starts, matrix.day, matrix.events, matrix.place
+    first = matrix.first  # taken out of the loop, for taking an array out of a tuple counts a reference
+    for lane in range(len(users)):
+        for i in range(starts[users[lane]], starts[users[lane] + 1]):
+            block[place[np.uint32(day[i] - first)], lane] = events[i]
+
+
+@compiled
+def centre(block: Floats, root: Floats, days: int, total: Floats) -> None:
+    """Take its mean over all days from every column.
+
+    What does not vary is exactly 0 then, whatever the rounding.
+
+    Parameters
+    ----------
+    total : shape (columns,); is filled with the sums of the columns as they were.
+    """
+    lanes = block.shape[1]
+    mean, varies = np.empty(lanes), np.zeros(lanes, dtype=np.bool_)
+    total[:] = 0.0
     for i in range(len(root)):
-        for lane in range(len(mean)):
-            mean[lane] += block[i, lane]
-    for lane in range(len(mean)):
-        mean[lane] /= days
+        for lane in range(lanes):
+            total[lane] += block[i, lane]
+            varies[lane] |= block[i, lane] != block[0, lane]
+    for lane in range(lanes):
+        mean[lane] = total[lane] / days if varies[lane] else block[0, lane]
     for i in range(len(root)):
-        for lane in range(len(mean)):
+        for lane in range(lanes):
             block[i, lane] -= mean[lane] * root[i]
 
 
@@ -178,21 +185,21 @@ def _grams(matrix: HourMatrix, block: Floats) -> tuple[Floats, Floats]:
     starts, day, events, place = matrix.starts, matrix.day, matrix.events, matrix.place
     rows, first, lanes = len(matrix.root), matrix.first, 0
     sparse, filled = np.zeros((rows, rows)), np.zeros((len(block), len(block)))
-    users = np.zeros(BLOCK, dtype=np.int64)
+    users, total = np.zeros(BLOCK, dtype=np.int64), np.empty(BLOCK)
     for user in range(len(starts) - 1):
-        start, stop = starts[user], starts[user + 1]
-        if FILLED * (stop - start) > rows:
+        if is_filled(matrix, user):
             users[lanes] = user
             lanes += 1
         else:
-            for i in range(start, stop):
+            stop = starts[user + 1]
+            for i in range(starts[user], stop):
                 count, row = events[i], place[np.uint32(day[i] - first)]
-                for j in range(start, i + 1):
-                    sparse[row, place[np.uint32(day[j] - first)]] += count * events[j]
+                for j in range(i, stop):
+                    sparse[place[np.uint32(day[j] - first)], row] += count * events[j]
         if lanes == BLOCK or (lanes and user == len(starts) - 2):
             block[:] = 0.0
             fill(matrix, users[:lanes], block)
-            centre(block, matrix.root, matrix.days)
+            centre(block, matrix.root, matrix.days, total)
             add_products(block, filled)
             lanes = 0
     return mirrored(sparse, rows), mirrored(filled, rows)

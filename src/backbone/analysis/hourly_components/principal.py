@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backbone.analysis.hourly_components.hour_matrix import (
+    Events,
     HourMatrix,
     Integers,
     active_days,
@@ -46,7 +47,7 @@ class Principal:
     cluster: npt.NDArray[np.int64]
     patterns: Floats
 
-    def matrix(self, code: Integers, day: Integers, events: Floats) -> HourMatrix:
+    def matrix(self, code: Integers, day: Integers, events: Events) -> HourMatrix:
         """The matrix of some or all of the hour's users, with the rows that the patterns have."""
         return hour_matrix(code, day, events, self.active, self.days)
 
@@ -79,7 +80,7 @@ class Principal:
 
 
 def principal(
-    code: Integers, day: Integers, events: Floats, calendar: Integers | None, explained: float
+    code: Integers, day: Integers, events: Events, calendar: Integers | None, explained: float
 ) -> Principal:
     """The components of one hour, as many as explain the wanted part of its variance.
 
@@ -100,13 +101,14 @@ def principal(
 
 
 def analysed(
-    code: Integers, day: Integers, events: Floats, calendar: Integers | None, explained: float
+    code: Integers, day: Integers, events: Events, calendar: Integers | None, explained: float
 ) -> tuple[Principal, HourMatrix]:
     """As `principal`, with the matrix."""
-    active = active_days(day)
+    active = active_days(day, calendar)
     days = len(active) if calendar is None else len(calendar)
     matrix = hour_matrix(code, day, events, active, days)
-    if matrix.users < len(matrix.root):
+    by_products = matrix.users >= len(matrix.root)
+    if not by_products:
         filled = columns(matrix)
         total = float(np.sum(filled**2))
         _, singular, rows = np.linalg.svd(filled, full_matrices=False)
@@ -117,11 +119,10 @@ def analysed(
         total = float(np.trace(products))
         ascending, patterns = np.linalg.eigh(products)
         squares, patterns = ascending[::-1], patterns[:, ::-1]
-        kept = _kept(squares, total, explained)
-        if kept and squares[kept - 1] < SMALL * squares[0]:
-            squares, patterns = refined(matrix, patterns)
-    kept = _kept(squares, total, explained)
-    cluster = _clusters(squares)
+    cluster, kept = _kept(squares, total, explained)
+    if by_products and kept and squares[kept - 1] < SMALL * squares[0]:
+        squares, patterns = refined(matrix, patterns)
+        cluster, kept = _kept(squares, total, explained)
     patterns = patterns[:, :kept] * _signs(patterns[:, :kept], matrix.root)
     found = Principal(days, matrix.users, active, total, squares[:kept], cluster[:kept], patterns)
     return found, matrix
@@ -134,15 +135,15 @@ def _clusters(squares: Floats) -> npt.NDArray[np.int64]:
     return np.maximum.accumulate(np.where(np.append(True, apart), place, 0))
 
 
-def _kept(squares: Floats, total: float, explained: float) -> int:
-    """How many components explain enough; clusters that reach down to nothing are nothing."""
-    if total == 0.0:
-        return 0
+def _kept(squares: Floats, total: float, explained: float) -> tuple[npt.NDArray[np.int64], int]:
+    """Clusters, and how many components explain enough; a cluster that reaches down to nothing is nothing."""
     cluster = _clusters(squares)
+    if total == 0.0:
+        return cluster, 0
     ends = np.flatnonzero(np.append(cluster[1:] != cluster[:-1], True))
     ends = ends[squares[ends] > TIE * squares[0]]
     enough = np.cumsum(squares)[ends] >= (explained - TIE) * total
-    return int(ends[np.argmax(enough)] if enough.any() else ends[-1]) + 1
+    return cluster, int(ends[np.argmax(enough)] if enough.any() else ends[-1]) + 1
 
 
 def _signs(patterns: Floats, root: Floats) -> Floats:

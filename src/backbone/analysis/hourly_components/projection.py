@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg.cython_blas  # type: ignore[import-untyped, unused-ignore] # noqa: F401
 
-from backbone.analysis.hourly_components.hour_matrix import BLOCK, FILLED, HourMatrix, Positions, centre, fill
+from backbone.analysis.hourly_components.hour_matrix import (
+    BLOCK,
+    HourMatrix,
+    Positions,
+    centre,
+    fill,
+    is_filled,
+)
+from backbone.analysis.hourly_components.products import multiply, tiled
 from backbone.analysis.kernels.compiled import Floats, compiled
-
-# Numba's `np.dot` is SciPy's; it is loaded above so that whoever limits the threads of BLAS finds it.
 
 LANES = 16  # components that vector instructions go through at a time
 
@@ -25,7 +30,9 @@ class Room(NamedTuple):
     by_row : shape (rows, components), filled up with zeros to a multiple of `LANES`; the same, turned.
     block : shape (rows, BLOCK); filled columns.
     entries : shape (components, BLOCK); the result.
-    user : shape (BLOCK,); whose they are.
+    user, total : shape (BLOCK,); whose they are, and all that they were made of.
+
+    Of components and rows there are multiples of `TILE`; those that are too many are 0.
     """
 
     weights: Floats
@@ -33,6 +40,7 @@ class Room(NamedTuple):
     block: Floats
     entries: Floats
     user: Positions
+    total: Floats
 
 
 def room(weights: Floats) -> Room:
@@ -40,13 +48,10 @@ def room(weights: Floats) -> Room:
     components, rows = weights.shape
     by_row = np.zeros((rows, components + -components % LANES))
     by_row[:, :components] = weights.T
-    return Room(
-        weights,
-        by_row,
-        np.zeros((rows, BLOCK)),
-        np.zeros((components, BLOCK)),
-        np.zeros(BLOCK, dtype=np.int64),
-    )
+    padded = np.zeros((tiled(components), tiled(rows)))
+    padded[:components, :rows] = weights
+    block, entries = (np.zeros((many, BLOCK)) for many in (padded.shape[1], len(padded)))
+    return Room(padded, by_row, block, entries, np.zeros(BLOCK, dtype=np.int64), np.zeros(BLOCK))
 
 
 @compiled
@@ -55,7 +60,7 @@ def project(matrix: HourMatrix, space: Room, user: int, filled: bool) -> tuple[i
 
     Parameters
     ----------
-    space : `entries` and `user` are filled; the lanes that are not taken with zeros.
+    space : `entries`, `user` and `total` are filled; of `entries` the lanes that are not taken with zeros.
     user : where to begin.
     filled : whether to take those whose columns are filled, or the others.
 
@@ -65,24 +70,26 @@ def project(matrix: HourMatrix, space: Room, user: int, filled: bool) -> tuple[i
     """
     starts, day, events, place = matrix.starts, matrix.day, matrix.events, matrix.place
     by_row, block, entries, users, first = space.by_row, space.block, space.entries, space.user, matrix.first
-    rows, lanes = len(matrix.root), 0
+    total, lanes = space.total, 0
     while user < len(starts) - 1 and lanes < BLOCK:
-        if (FILLED * (starts[user + 1] - starts[user]) > rows) == filled:
+        if is_filled(matrix, user) == filled:
             users[lanes] = user
             lanes += 1
         user += 1
     if filled and lanes:
         block[:] = 0.0
         fill(matrix, users[:lanes], block)
-        centre(block, matrix.root, matrix.days)
-        np.dot(space.weights, block, entries)
+        centre(block, matrix.root, matrix.days, total)
+        multiply(space.weights, block, entries)
         return user, lanes
     sums = np.zeros(by_row.shape[1])
     for lane in range(lanes):
         for k in range(len(sums)):
             sums[k] = 0.0
+        total[lane] = 0.0
         for i in range(starts[users[lane]], starts[users[lane] + 1]):
             count, row = events[i], place[np.uint32(day[i] - first)]
+            total[lane] += count
             for k in range(len(sums)):
                 sums[k] += count * by_row[row, k]
         for k in range(len(entries)):

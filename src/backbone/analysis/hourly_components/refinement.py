@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from backbone.analysis.hourly_components.hour_matrix import HourMatrix
-from backbone.analysis.hourly_components.products import add_products, mirrored, tiled
+from backbone.analysis.hourly_components.products import add_products, mirrored
 from backbone.analysis.hourly_components.projection import Room, project, room
 from backbone.analysis.kernels.compiled import Floats, compiled
 
@@ -47,9 +47,7 @@ def refined(matrix: HourMatrix, patterns: Floats) -> tuple[Floats, Floats]:
     """
     # Exactly orthogonal to the row of means, so that columns need not be centred before they are turned.
     basis = np.linalg.qr(np.column_stack([matrix.root, patterns]))[0][:, 1 : len(matrix.root)]
-    weights = np.zeros((tiled(basis.shape[1]), len(basis)))
-    weights[: basis.shape[1]] = basis.T
-    products = mirrored(_products(matrix, room(weights)), basis.shape[1])
+    products = mirrored(_products(matrix, room(basis.T)), basis.shape[1])
     turn = np.eye(len(products))
     _diagonalise(products, turn)
     squares = np.maximum(np.diag(products), 0.0)

@@ -63,7 +63,7 @@ class Results:
         self._staged = {"cells": counts.cells, "users": counts.users}
         self._tables: dict[str, pa.Table] = {}
         found = self._mapped("found", ComponentsKernel(self._calendar, explained))
-        hours = f"select hour, found from {found} where code is null order by hour"
+        hours = f"select hour, found from {found} where found is not null order by hour"
         self._hours = restored(self._engine.stream(hours).read_all())
 
     def rows(self, name: str) -> Rows:
@@ -89,7 +89,8 @@ class Results:
         if name == "counts":
             source, columns = self._staged["cells"], f"{day}, {events}"
         elif name == "scores":
-            source, columns = self._scores(), f"t.days, {events}, t.score, t.relative, t.share, t.component"
+            source = self._staged["found"]
+            columns = f"t.days, {events}, t.score, t.relative, t.share, t.component"
         elif name == "loadings":
             source, columns = self._mapped("loadings", LoadingsKernel(self._hours)), "t.loadings"
         elif name == "outlier_days":
@@ -131,13 +132,9 @@ class Results:
                     entries = its.column(2).flatten().to_numpy()
                     yield int(hour[part[0]]), its.column(1).to_numpy(), entries.reshape(len(part), -1)
 
-    def _scores(self) -> str:
-        columns = "hour, code, days, events, score, relative, share, component"
-        return f"(select {columns} from {self._staged['found']} where code is not null)"
-
     def _outliers(self) -> str:
         """The scores that are outliers."""
-        scores = self._scores()
+        scores = self._staged["found"]
         if self._top is None:
             sql = f"select * from {scores} where score > $threshold"
         else:  # what is equal but for rounding is equal

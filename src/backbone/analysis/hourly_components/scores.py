@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backbone.analysis.hourly_components.hour_matrix import BLOCK, HourMatrix, Integers, Positions, totals
+from backbone.analysis.hourly_components.hour_matrix import BLOCK, HourMatrix, Integers, Positions
 from backbone.analysis.hourly_components.principal import TIE, Principal
 from backbone.analysis.hourly_components.projection import Room, project, room
 from backbone.analysis.kernels.compiled import Floats, compiled
@@ -32,55 +32,65 @@ class Scores(NamedTuple):
 
 def scored(code: Integers, matrix: HourMatrix, found: Principal) -> Scores:
     """How much each user of a matrix stands out in its hour."""
-    n, first = matrix.users, matrix.starts[:-1]
-    score, share, component = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.int32)
-    relative = score
-    if len(found.squares):
-        part = found.squares / np.sum(found.squares)
-        _score(matrix, room(found.weights), part, found.cluster, score, share, component)
-        size = np.bincount(found.cluster)[component - 1]
-        np.minimum(score, 1.0, out=score)  # but for rounding
-        relative = score * np.sqrt(found.users / size)
-    days = np.diff(matrix.starts).astype(np.int32)
-    return Scores(code[first], days, totals(matrix), score, relative, share, component)
+    n = matrix.users
+    whose, days, component = (np.empty(n, dtype=np.int32) for _ in range(3))
+    events, score, relative, share = (np.empty(n) for _ in range(4))
+    scores = Scores(whose, days, events, score, relative, share, component)
+    size = np.bincount(found.cluster, minlength=len(found.cluster))
+    _score(
+        code, matrix, room(found.weights), found.squares / np.sum(found.squares), size, found.users, scores
+    )
+    return scores
 
 
 @compiled
 def _score(
+    code: Integers,
     matrix: HourMatrix,
     space: Room,
     part: Floats,
-    cluster: Positions,
-    score: Floats,
-    share: Floats,
-    component: Integers,
+    size: Positions,
+    active: int,
+    scores: Scores,
 ) -> None:
-    entries, users = space.entries, space.user
-    total, largest, rank = np.zeros(BLOCK), np.zeros(BLOCK), np.zeros(BLOCK)
+    """Fill the scores.
+
+    Parameters
+    ----------
+    part : shape (components,); of what all of them explain.
+    size : shape (components,); how many there are in the cluster of which this is the first; else 0.
+    active : how many users the hour has.
+    """
+    entries, starts, last = space.entries, matrix.starts, len(part) - 1
+    whose, days, events, score, relative, share, component = scores
+    total, largest, rank = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     for filled in (True, False):
-        user = 0
-        while user < len(score):
-            user, lanes = project(matrix, space, user, filled)
-            for lane in range(BLOCK):
-                total[lane] = largest[lane] = rank[lane] = 0.0
-            for k in range(len(part)):
+        following = 0
+        while following < len(starts) - 1:
+            following, lanes = project(matrix, space, following, filled)
+            total[:] = largest[:] = rank[:] = 0.0
+            for k in range(last, -1, -1):
+                entry, weight = entries[k], part[k]
                 for lane in range(BLOCK):
-                    entries[k, lane] *= entries[k, lane]
-                    total[lane] += part[k] * entries[k, lane]
-            for k in range(len(part)):
-                if cluster[k] < k:  # the first of a cluster stands for all
+                    entry[lane] *= entry[lane]
+                    total[lane] += weight * entry[lane]
+                if k < last and not size[k + 1]:  # the first of a cluster stands for all
                     for lane in range(BLOCK):
-                        entries[cluster[k], lane] += entries[k, lane]
-            for k in range(len(part)):
-                if cluster[k] == k:
+                        entry[lane] += entries[k + 1, lane]
+                if size[k]:
                     for lane in range(BLOCK):
-                        largest[lane] = max(largest[lane], entries[k, lane])
-            for k in range(len(part) - 1, -1, -1):
-                if cluster[k] == k:
+                        largest[lane] = max(largest[lane], entry[lane])
+            for k in range(last, -1, -1):
+                if size[k]:
                     for lane in range(BLOCK):  # of equal ones the first
                         if entries[k, lane] >= largest[lane] * (1.0 - TIE):
                             rank[lane] = k + 1.0
             for lane in range(lanes):
-                score[users[lane]] = np.sqrt(largest[lane])
-                share[users[lane]] = total[lane]
-                component[users[lane]] = rank[lane] if largest[lane] > 0.0 else 0
+                user = space.user[lane]
+                whose[user], days[user] = code[starts[user]], starts[user + 1] - starts[user]
+                events[user], share[user] = space.total[lane], total[lane]
+                component[user] = rank[lane] if largest[lane] > 0.0 else 0
+                score[user] = min(np.sqrt(largest[lane]), 1.0)  # but for rounding
+                relative[user] = (
+                    score[user] * np.sqrt(active / size[component[user] - 1]) if component[user] else 0.0
+                )
