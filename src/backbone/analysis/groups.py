@@ -197,14 +197,6 @@ def chunks(
             large(spilled.rows)
             yield spilled.groups()
             spilled, batch = None, batch.slice(rest)
-        if waiting and _value_bytes(batch, by) >= chunk_bytes:  # a chunk as it is: not copied beside others
-            last = waiting[-1].slice(waiting[-1].num_rows - 1)
-            starts = _starts([last, batch], by)
-            if len(starts) > 1:
-                rest = int(starts[1]) - 1
-                waiting += [batch.slice(0, rest)] if rest else []
-                yield _groups(waiting, by, _starts(waiting, by), last=True)
-                waiting, size, batch = [], 0, batch.slice(rest)
         waiting.append(batch)
         size += _value_bytes(batch, by)
         if size < chunk_bytes:
