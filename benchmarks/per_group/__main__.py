@@ -91,6 +91,11 @@ def _compare(session: Session, measured: Measured, peers: Session) -> list[str]:
                 said.append(_at_least(text, times, 1000))
             else:
                 said.append(f"- {text}: {times:,.0f} × the product's time")
+    for name in (PLPYTHON, SEGMENTS):
+        if name in peers.said:
+            times = factor * peers.median(name, "score") / session.median(PRODUCT, "score")
+            text = f"{session.users:,} users × 9 candidates, {name} (its {peers.users:,} users scaled)"
+            said.append(_at_least(text, times, 100))
     for name in (SORT_ALL, SORT_USED):
         times = session.ratio(PRODUCT, name)
         text = f"{session.users:,} unsorted users: {times:.2f} × {name}"

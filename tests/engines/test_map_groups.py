@@ -138,7 +138,13 @@ def test_an_error_in_the_work_is_the_error_that_is_raised(engine: Engine, as_fil
     assert engine.fetch("select 1") == [(1,)]
 
 
-def test_a_result_may_be_a_file_while_it_is_made(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_result_may_be_a_file_while_it_is_made(tmp_path: Path, threads: int) -> None:
+    with own_engine("200MB", threads) as engine:
+        _file_and_table(engine, tmp_path)
+
+
+def _file_and_table(engine: Engine, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     user = rng.permutation(np.repeat(np.arange(200_000), 3))
     engine.show("t", pa.table({"user": user, "x": rng.integers(0, 1000, len(user))}))

@@ -262,6 +262,22 @@ def test_what_no_version_refers_to_is_not_seen(desk: Desk) -> None:
     assert desk.rows() == [(1,), (2,)]
 
 
+def test_the_version_is_the_newest_whoever_made_it(desk: Desk) -> None:
+    assert desk.lake.version(NAME) == -1
+    assert desk.publish(numbers(1)) == desk.lake.version(NAME) == 0
+    other = Desk(desk.folder)
+    other.staged = 10
+    assert [other.publish(numbers(n)) for n in (2, 3)] == [1, 2]
+    assert desk.lake.version(NAME) == 2
+    assert desk.publish(numbers(4), remove=[]) == 3
+    assert desk.rows() == [(3,), (4,)]
+    shutil.rmtree(desk.lake.path(NAME))
+    assert desk.lake.version(NAME) == -1
+    assert other.publish(numbers(5)) == 0
+    assert desk.lake.version(NAME) == 0
+    assert desk.rows() == [(5,)]
+
+
 def test_a_log_without_a_commit_is_no_table(desk: Desk) -> None:
     """A process that dies while it makes a table leaves the log's folder, which may be empty."""
     (desk.lake.path(NAME) / "_delta_log").mkdir(parents=True)

@@ -22,6 +22,7 @@ from backbone.engines.duckdb_write import OPTIONS, Writing
 from backbone.engines.gathered import gathered
 from backbone.engines.order import OutOfOrder, is_ascending
 from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
+from backbone.engines.streamed import streamed
 from backbone.errors import EngineFailed
 from backbone.lake.publish import Staged
 from backbone.lake.table import PARTITION, TableVersion
@@ -257,29 +258,14 @@ class DuckdbEngine:
 
     def _stage_as_file(self, name: str, batches: Iterator[pa.RecordBatch], select: str) -> int:
         """Write batches to a file while they are made, in their order."""
-        import pyarrow as pa
-
-        first, failed = next(batches), list[Exception]()
-
-        def others() -> Iterator[pa.RecordBatch]:
-            try:
-                yield from batches
-            except Exception as error:
-                failed.append(error)
-                raise
-
         incoming, file = f"_incoming_{next(self._names)}", self.scratch / f"{next(self._names)}.parquet"
-        rows = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], others()))
-        self._connection.register(incoming, rows)
-        try:
-            query = f"select {select} from {incoming}"
-            staged = self._run(f"copy ({query}) to {quote_literal(str(file))} ({OPTIONS})").fetchall()
-        except duckdb.Error:
-            if failed:
-                raise failed[0] from None
-            raise
-        finally:
-            self._connection.unregister(incoming)
+        copy = f"copy (select {select} from {incoming}) to {quote_literal(str(file))} ({OPTIONS})"
+        with streamed(batches) as rows:
+            self._connection.register(incoming, rows)
+            try:
+                staged = self._run(copy).fetchall()
+            finally:
+                self._connection.unregister(incoming)
         self._show_file(name, file)
         return int(staged[0][0])
 

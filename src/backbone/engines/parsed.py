@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -35,7 +36,7 @@ class ParsedSql:
 
     def __init__(self, file: Path, dialect: Dialect) -> None:
         self._file, self._dialect = file, dialect
-        self._version = f"{version('sqlglot')}/{version('backbone-data')}"
+        self._version = _versions()
         try:
             stored = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -95,3 +96,9 @@ class ParsedSql:
             self._known[key] = parsed()
             self._changed = True
         return self._known[key]
+
+
+@cache
+def _versions() -> str:
+    """What the answers depend on; to read it takes a millisecond for each package."""
+    return f"{version('sqlglot')}/{version('backbone-data')}"

@@ -69,6 +69,7 @@ class Lake:
     def __init__(self, project: Path) -> None:
         self.project = project
         self._opened: dict[str, DeltaTable] = {}
+        self._versions: dict[str, int] = {}  # the last that was seen of each
         self._found: dict[str, str] = {}  # a commit of each dataset, which need not be searched for again
 
     def path(self, dataset: str) -> Path:
@@ -108,8 +109,19 @@ class Lake:
         return table
 
     def version(self, dataset: str) -> int:
-        """The version readers see now; -1 where there is no such table yet."""
-        return self.open(dataset).version() if self.exists(dataset) else -1
+        """The version readers see now; -1 where there is no such table yet.
+
+        Found by the names of the commits: what a table's log says is read only by who asks for more.
+        """
+        if not self.exists(dataset):
+            return -1
+        known = self._versions.get(dataset)
+        if known is None or not self.has(dataset, known):
+            known = self.open(dataset).version()
+        while self.has(dataset, known + 1):
+            known += 1
+        self._versions[dataset] = known
+        return known
 
     def datasets(self) -> list[str]:
         """Every dataset that exists, in the order of the zones."""

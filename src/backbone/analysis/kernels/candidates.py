@@ -69,10 +69,9 @@ class CandidateKernel:
         intercept = groups.values["intercept"][first].astype(np.float64)
         _score(intercept, coefficients, features, preferred, probability, rank)
 
-        model = pa.array(np.repeat(np.arange(models), candidates))
-        candidate = pa.array(np.tile(np.arange(candidates), models))
+        model, candidate = map(pa.array, np.indices((models, candidates)).reshape(2, -1))
         columns = {
-            **{field.name: groups.keys.column(field.name).take(model) for field in groups.keys.schema},
+            **{name: groups.keys.column(name).take(model) for name in groups.keys.schema.names},
             **{
                 name: self.candidates[name].combine_chunks().take(candidate)
                 for name in self.candidates.schema.names
