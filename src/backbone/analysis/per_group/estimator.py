@@ -16,7 +16,7 @@ from backbone.analysis.per_group.kernel_path import KernelPath
 from backbone.analysis.per_group.process_path import ProcessPath
 from backbone.analysis.per_group.quality import MOST_FOLDS, CrossValidation
 from backbone.analysis.per_group.recipe import Recipe, recipe_of
-from backbone.analysis.per_group.scoring import Formula, model_of
+from backbone.analysis.per_group.scoring import Formula, model_of, refuse_taken_names
 from backbone.analysis.per_group.training import TARGET, WEIGHT, Training, described, read_rows
 from backbone.engines.held import held
 from backbone.engines.rows import Rows
@@ -291,31 +291,43 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
                 found.read()  # before the engine is gone
         return found
 
-    def to_sql(self, models: str = "models", rows: str = "rows", *, every_group: bool = False) -> str:
+    def to_sql(
+        self,
+        models: str = "models",
+        rows: str = "rows",
+        *,
+        every_group: bool = False,
+        score: str = "backbone_score",
+        probability: str = "probability",
+    ) -> str:
         """A SELECT that scores rows by the stored table of models, without Python.
 
-        Of a classifier, `probability` is that of the last of `classes_`, as `predict_proba` gives it, and
-        `backbone_score` is its logit. Of a regression, `backbone_score` is the prediction. Null where a row
-        can't be scored.
+        Of a classifier, the probability is that of the last of `classes_`, as `predict_proba` gives it, and
+        the score is its logit. Of a regression, the score is the prediction, as `predict` gives it. Null
+        where a row can't be scored.
 
         Parameters
         ----------
         models : the name of the table that holds `table`.
         rows : the name of the table to score, with the columns of the key and the features.
         every_group : score every row for every group; the rows need no key then.
+        score, probability : what to call the columns that are added; no column of the rows may be called so.
 
         Raises
         ------
         ValueError
-            When the models are not of the kernel path: nothing but scikit-learn can use skops bytes.
+            When the models are not of the kernel path: nothing but scikit-learn can use skops bytes. When
+            a key or a feature is called as a column that is added.
         """
         self._refuse_unfitted()
         if not isinstance(self._way, KernelPath):
             raise ValueError(
                 f"{self.estimator!r} has no formula that SQL could use; score with predict_proba()"
             )
-        formula = Formula(self.by_, self._way.scored, self._flags, self._way.everywhere)
-        return formula.sql(models, rows, every_group=every_group, probability=self.classes_ is not None)
+        likely = None if self.classes_ is None else probability
+        refuse_taken_names([*self.by_, *self.features_], score, likely)
+        formula = Formula(self.by_, self._way.scored, self._flags, self._way.everywhere, score, likely)
+        return formula.sql(models, rows, every_group=every_group)
 
     def _recipe(self) -> Recipe | None:
         """How kernels would fit the estimator; None where they can't.
