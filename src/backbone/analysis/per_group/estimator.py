@@ -241,7 +241,7 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When a group has no model, or there is no row.
+            When a group has no model, or there is no row; when the target is of another type than its labels.
         """
         rows = self._read(data, judged=True)
         truth = rows.column(TARGET).to_numpy()
