@@ -20,6 +20,7 @@ from backbone.analysis.per_group.scoring import Formula, model_of, refuse_taken_
 from backbone.analysis.per_group.training import TARGET, WEIGHT, Training, described, read_rows
 from backbone.engines.held import held
 from backbone.engines.rows import Rows
+from backbone.resources import refuse_unusable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -341,6 +342,7 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"expected prior None or 'global', found {self.prior!r}")
         if not (self.strength == "cv" or (isinstance(self.strength, int | float) and self.strength > 0)):
             raise ValueError(f"expected strength 'cv' or a number above 0, found {self.strength!r}")
+        refuse_unusable(self.memory_limit, self.threads)
         recipe = recipe_of(self.estimator)
         if self.prior is not None and (recipe is None or recipe.is_class_rate):
             raise ValueError(
@@ -361,6 +363,7 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"expected a list of features, found the text {features!r}")
         if not is_classifier(self.estimator) and not is_regressor(self.estimator):
             raise ValueError(f"expected a classifier or a regressor, found {self.estimator!r}")
+        self._recipe()  # once more, for parameters can be set
         keys, classifies = (by,) if isinstance(by, str) else tuple(by), is_classifier(self.estimator)
         columns = [*keys, *features, target, *([weight] if weight is not None else [])]
         with held(data, columns, self.memory_limit, self.threads) as rows:
