@@ -233,7 +233,8 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
     def score(self, data: Any) -> float:
         """The accuracy, or R² of a regression, over all rows; by weight, where models were fitted with one.
 
-        Rows with a missing value are left out.
+        Rows with a missing value are left out. R² is scikit-learn's `r2_score`: of a target that never
+        varies 1 where it is met exactly and 0 otherwise, and NaN, with a warning, of one row.
 
         Parameters
         ----------
@@ -244,6 +245,8 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         ValueError
             When a group has no model, or there is no row; when the target is of another type than its labels.
         """
+        from sklearn.metrics import r2_score
+
         rows = self._read(data, judged=True)
         truth = rows.column(TARGET).to_numpy()
         weight = rows.column(WEIGHT).to_numpy() if self.weight_ is not None else np.ones(len(truth))
@@ -261,8 +264,7 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
             raise ValueError("there is no row to score")
         if self.classes_ is not None:
             return float(np.average(truth == found, weights=weight))
-        mean = np.average(truth, weights=weight)
-        return float(1.0 - np.sum(weight * (truth - found) ** 2) / np.sum(weight * (truth - mean) ** 2))
+        return float(r2_score(truth, found, sample_weight=weight))
 
     def cross_validate(
         self,
