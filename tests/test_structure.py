@@ -14,8 +14,8 @@ import backbone
 
 PACKAGE = Path(backbone.__file__).parent
 ORDER = (
-    "errors", "dataset", "timezones", "conversion", "contract", "settings", "lake", "engines", "landing",
-    "formatted", "exploitation", "analysis", "testing", "governance", "operations", "pipeline",
+    "errors", "dataset", "timezones", "resources", "conversion", "contract", "settings", "lake", "engines",
+    "landing", "formatted", "exploitation", "analysis", "testing", "governance", "operations", "pipeline",
     "declared", "loading", "runner", "pipelines", "orchestration", "reports", "scaffold", "demo", "terminal",
     "cli",
 )  # fmt: skip

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from backbone.dataset import DATASET_NAME, Every
 from backbone.errors import SettingsError
+from backbone.resources import refuse_unusable
 from backbone.timezones import is_timezone
 
 FILE_NAME = "backbone.toml"
@@ -37,8 +38,13 @@ class EngineSettings(_Section):
     """Where SQL runs, and within which memory."""
 
     kind: str = "duckdb"
-    memory_limit: Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")] = "4GB"
-    threads: Annotated[int, Field(ge=1)] | None = None
+    memory_limit: str = "4GB"
+    threads: int | None = None
+
+    @model_validator(mode="after")
+    def _usable(self) -> EngineSettings:
+        refuse_unusable(self.memory_limit, self.threads)
+        return self
 
 
 class ConnectionSettings(_Section):

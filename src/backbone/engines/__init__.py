@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from backbone.engines.parsed import Dialect
 from backbone.engines.protocol import Engine
 from backbone.errors import SettingsError
+from backbone.resources import refuse_unusable
 
 DIALECTS: dict[str, Dialect] = {"duckdb": "duckdb"}
 
@@ -37,7 +38,14 @@ def open_engine(kind: str, *, memory_limit: str, threads: int | None, scratch: P
 
 @contextmanager
 def own_engine(memory_limit: str, threads: int | None = None) -> Iterator[Engine]:
-    """An engine for work outside any project; all that it holds is gone afterwards."""
+    """An engine for work outside any project; all that it holds is gone afterwards.
+
+    Raises
+    ------
+    ValueError
+        When the memory or the threads can't be meant.
+    """
+    refuse_unusable(memory_limit, threads)
     with TemporaryDirectory(prefix="backbone-") as scratch:
         engine = open_engine(
             next(iter(DIALECTS)), memory_limit=memory_limit, threads=threads, scratch=Path(scratch)

@@ -201,11 +201,13 @@ class DuckdbEngine:
             self._connection.unregister(incoming)
 
     def _listed(self, source: str, columns: Sequence[str] | None) -> str:
-        """Those of some columns that a source has."""
+        """Those of some columns that a source has; of one that is spelt in another case, what is there."""
         if columns is None:
             return "*"
-        found = [name for name, _ in self.columns(f"select * from {source}")]
-        return ", ".join(quote_identifier(name) for name in columns if name in found) or "*"
+        there = [name for name, _ in self.columns(f"select * from {source}")]
+        spelt = {name.lower(): name for name in there} | {name: name for name in there}
+        found = (spelt.get(name, spelt.get(name.lower())) for name in columns)
+        return ", ".join(quote_identifier(name) for name in dict.fromkeys(found) if name) or "*"
 
     def map_groups(
         self,

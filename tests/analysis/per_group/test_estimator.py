@@ -15,7 +15,9 @@ import pytest
 from made_up_offers import FEATURES, offers, queried
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics import r2_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -364,6 +366,17 @@ def test_a_missing_target_is_left_out_and_counted(estimator: Any, labels: tuple[
     assert models.classes_ == labels
     complete = PerGroup(estimator).fit(rows.slice(0, 4), **parts)
     assert models.score(rows) == complete.score(rows.slice(0, 4))
+
+
+@pytest.mark.parametrize("estimator", [LinearRegression(), KNeighborsRegressor(n_neighbors=1)], ids=str)
+def test_a_target_that_never_varies_is_scored_as_by_scikit_learn(estimator: Any) -> None:
+    rows = pa.table({"g": [1] * 4 + [2] * 4, "x": [1.0, 2.0, 4.0, 8.0] * 2, "y": [3.0] * 4 + [5.0] * 4})
+    models = PerGroup(estimator).fit(rows, by="g", features=["x"], target="y")
+    same, other = rows.slice(0, 4), rows.slice(0, 4).set_column(2, "y", [[7.0] * 4])
+    for asked, expected in ((rows, 1.0), (same, 1.0), (other, 0.0)):
+        assert models.score(asked) == r2_score(asked["y"].to_numpy(), models.predict(asked)) == expected
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        assert math.isnan(models.score(rows.slice(0, 1)))
 
 
 def test_names_that_kernels_use_themselves() -> None:

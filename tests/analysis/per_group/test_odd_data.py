@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.tree import DecisionTreeClassifier
 
 from backbone import PerGroup
 from backbone.engines import own_engine
@@ -65,6 +69,65 @@ def test_a_key_that_sql_takes_for_a_column_of_the_models_is_refused(key: str) ->
     rows[key] = rows.pop("k")
     with pytest.raises(ValueError, match="rename the key"):
         PerGroup(LogisticRegression()).fit(pa.table(rows), **(PARTS | {"by": key}))
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (["Age", "age"], "differ by more than upper and lower case.* found 'Age' and 'age'; rename one"),
+        (["age"], "expected the column 'age', found 'Age', .* rename one where the data has both"),
+        (["AGE"], "expected the column 'AGE', found 'Age', .* write 'Age'"),
+        (["Age", "K"], "found 'k' and 'K'"),
+        (["height"], r"expected the columns k, height, y; found .* without \['height'\]"),
+    ],
+)
+def test_names_that_differ_in_case_alone(
+    tmp_path: Path, as_file: bool, features: list[str], message: str
+) -> None:
+    rows = _rows()
+    data: Any = pa.table({"k": rows["k"], "Age": rows["x"], "age": rows["z"], "y": rows["y"]})
+    if as_file:
+        pq.write_table(data, tmp_path / "rows.parquet")
+        data = tmp_path / "rows.parquet"
+    with pytest.raises(ValueError, match=message):
+        PerGroup(LogisticRegression()).fit(data, by="k", features=features, target="y")
+    first = PerGroup(LogisticRegression()).fit(data, by="k", features=["Age"], target="y").table
+    plain = pa.table({"k": rows["k"], "Age": rows["x"], "y": rows["y"]})
+    assert first.equals(PerGroup(LogisticRegression()).fit(plain, by="k", features=["Age"], target="y").table)
+
+
+@pytest.mark.parametrize("estimator", [LogisticRegression(), Ridge(), DecisionTreeClassifier()], ids=str)
+@pytest.mark.parametrize(
+    ("column", "kind"), [(["1"], "VARCHAR"), ([date(2026, 1, 1)], "DATE"), ([[1.0]], r"DOUBLE\[\]")]
+)
+def test_features_that_are_no_numbers_are_told_by_name_and_type(
+    estimator: Any, column: list[Any], kind: str
+) -> None:
+    rows = pa.table(_rows())
+    models = PerGroup(estimator).fit(rows, **PARTS)
+    odd = rows.set_column(rows.column_names.index("z"), "z", pa.array(column * rows.num_rows))
+    uses = [models.predict, models.score, lambda data: models.fit(data, **PARTS)]
+    for use in [*uses, *([] if models.classes_ is None else [models.predict_proba])]:
+        with pytest.raises(ValueError, match=rf"expected numbers in 'z', found {kind}; make it"):
+            use(odd)
+
+
+def test_features_of_which_nothing_is_known_are_missing() -> None:
+    rows = pa.table(_rows())
+    models = PerGroup(LogisticRegression()).fit(rows, **PARTS)
+    empty = rows.set_column(rows.column_names.index("z"), "z", pa.nulls(rows.num_rows))
+    assert np.isnan(models.predict_proba(empty)).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "others", "kind"), [([0, 1], ["no", "yes"], "VARCHAR"), (["no", "yes"], [0, 1], "BIGINT")]
+)
+def test_a_target_that_is_no_label_of_the_fit(labels: list[Any], others: list[Any], kind: str) -> None:
+    rows = pa.table(_rows()).drop_columns("y")
+    models = PerGroup(LogisticRegression()).fit(rows.append_column("y", [labels * 200]), **PARTS)
+    with pytest.raises(ValueError, match=f"expected 'y' to hold labels such as .*, found {kind}; make them"):
+        models.score(rows.append_column("y", [others * 200]))
 
 
 def test_an_infinite_target_is_missing() -> None:

@@ -15,6 +15,8 @@ from sklearn.naive_bayes import GaussianNB
 from backbone import PerGroup
 from backbone.analysis.groups import chunks
 from backbone.analysis.kernels.folds import fold_of
+from backbone.analysis.per_group.quality import FoldedRows
+from backbone.testing import check_kernel
 
 PARTS: dict[str, Any] = {"by": "userid", "features": FEATURES, "target": "bought_offer"}
 EXACT = {"solver": "newton-cholesky", "tol": 1e-12, "max_iter": 1000}
@@ -220,3 +222,13 @@ def test_a_single_class_is_no_special_case_under_a_prior() -> None:
     models = PerGroup(LogisticRegression(), prior="global", strength=5).fit(table, **PARTS).table
     assert set(models["status"].to_pylist()) == {"fitted"}
     assert np.isfinite(models["intercept"].to_numpy()).all()
+
+
+@pytest.mark.parametrize("columns", [("x", "y"), ("x", "y", "w")])
+def test_giving_rows_their_folds_obeys_the_laws_of_kernels(columns: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(5)
+    keys = np.repeat(np.arange(40), rng.integers(1, 9, 40))
+    drawn = {name: rng.integers(-2, 3, len(keys)).astype(float) for name in columns}  # with equal rows
+    drawn["x"][:5] = [np.nan, np.inf, -np.inf, -0.0, 0.0]
+    rows = pa.table({"key": keys, "part": [f"p{key % 3}" for key in keys], **drawn})
+    check_kernel(FoldedRows(columns, 4), rows, by=["key", "part"])

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from made_up_offers import FEATURES, offers, queried
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -101,6 +101,43 @@ def test_columns_of_the_rows_that_are_called_as_results_are() -> None:
     np.testing.assert_allclose(
         found.sort_by("n")["probability"].to_numpy(), fitted.predict_proba(asked)[:, 1], rtol=1e-12
     )
+
+
+@pytest.mark.parametrize("name", ["probability", "Probability", "backbone_score"])
+@pytest.mark.parametrize("part", ["key", "feature"])
+def test_a_result_is_not_called_as_a_column_of_the_rows(name: str, part: str) -> None:
+    called = {"userid": name} if part == "key" else {"asktimes": name}
+    table = offers(20, 20).rename_columns(called)
+    parts = {"by": called.get("userid", "userid"), "target": "bought_offer"}
+    features = [called.get(feature, feature) for feature in FEATURES]
+    fitted = PerGroup(LogisticRegression()).fit(table, features=features, **parts)
+    with pytest.raises(ValueError, match=rf"found '{name.lower()}', which a key, a feature .*to_sql\("):
+        fitted.to_sql()
+    sql = fitted.to_sql(score="logit", probability="p_bought")
+    found = queried(sql, models=fitted.table, rows=table)
+    assert found.column_names == [*table.column_names, "logit", "p_bought"]
+    np.testing.assert_allclose(
+        np.sort(found["p_bought"].to_numpy()), np.sort(fitted.predict_proba(table)[:, 1]), rtol=1e-12
+    )
+
+
+def test_two_results_are_not_called_the_same() -> None:
+    fitted = PerGroup(LogisticRegression()).fit(offers(3, 30), **PARTS)
+    with pytest.raises(ValueError, match="name of its own for the probability, found 'P'"):
+        fitted.to_sql(score="p", probability="P")
+
+
+@pytest.mark.parametrize("settings", [{}, {"prior": "global", "strength": 1.0}])
+def test_a_prediction_that_is_too_large_for_a_number(settings: dict[str, Any]) -> None:
+    table = pa.table({"k": [1] * 4, "x": [1.0, 2.0, 3.0, 4.0], "y": [1e20, 2e20, 3e20, 4e20]})
+    fitted = PerGroup(LinearRegression(), **settings).fit(table, by="k", features=["x"], target="y")
+    x = [1.0, 1e300, -1e300, np.inf, np.nan]
+    asked = pa.table({"n": range(10), "k": [1] * 5 + [2] * 5, "x": x * 2})
+    found = queried(f"select * from ({fitted.to_sql('m', 'asked')}) as s", m=fitted.table, asked=asked)
+    ours, expected = found.sort_by("n")["backbone_score"], fitted.predict(asked)
+    np.testing.assert_allclose(ours.to_numpy(), expected, rtol=1e-12)
+    assert np.isnan(expected[1:5]).all()
+    assert ours.null_count == np.isnan(expected).sum() == (8 if settings else 9)
 
 
 def test_features_that_are_true_or_false() -> None:

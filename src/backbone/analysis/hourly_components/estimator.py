@@ -17,6 +17,7 @@ from backbone.analysis.hourly_components.counting import Amounts, count, counted
 from backbone.analysis.hourly_components.results import Results
 from backbone.engines.held import held
 from backbone.engines.rows import Rows
+from backbone.resources import refuse_unusable
 from backbone.timezones import is_timezone
 
 
@@ -317,6 +318,7 @@ class HourlyComponents(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"expected period 'day' or 'weekday', found {self.period!r}")
         if not is_timezone(self.timezone):
             raise ValueError(f"no time zone is called {self.timezone!r}")
+        refuse_unusable(self.memory_limit, self.threads)
 
 
 def _is_number(value: object) -> bool:

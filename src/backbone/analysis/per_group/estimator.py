@@ -16,10 +16,11 @@ from backbone.analysis.per_group.kernel_path import KernelPath
 from backbone.analysis.per_group.process_path import ProcessPath
 from backbone.analysis.per_group.quality import MOST_FOLDS, CrossValidation
 from backbone.analysis.per_group.recipe import Recipe, recipe_of
-from backbone.analysis.per_group.scoring import Formula, model_of
+from backbone.analysis.per_group.scoring import Formula, model_of, refuse_taken_names
 from backbone.analysis.per_group.training import TARGET, WEIGHT, Training, described, read_rows
 from backbone.engines.held import held
 from backbone.engines.rows import Rows
+from backbone.resources import refuse_unusable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -232,7 +233,8 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
     def score(self, data: Any) -> float:
         """The accuracy, or R² of a regression, over all rows; by weight, where models were fitted with one.
 
-        Rows with a missing value are left out.
+        Rows with a missing value are left out. R² is scikit-learn's `r2_score`: of a target that never
+        varies 1 where it is met exactly and 0 otherwise, and NaN, with a warning, of one row.
 
         Parameters
         ----------
@@ -241,8 +243,10 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When a group has no model, or there is no row.
+            When a group has no model, or there is no row; when the target is of another type than its labels.
         """
+        from sklearn.metrics import r2_score
+
         rows = self._read(data, judged=True)
         truth = rows.column(TARGET).to_numpy()
         weight = rows.column(WEIGHT).to_numpy() if self.weight_ is not None else np.ones(len(truth))
@@ -260,8 +264,7 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
             raise ValueError("there is no row to score")
         if self.classes_ is not None:
             return float(np.average(truth == found, weights=weight))
-        mean = np.average(truth, weights=weight)
-        return float(1.0 - np.sum(weight * (truth - found) ** 2) / np.sum(weight * (truth - mean) ** 2))
+        return float(r2_score(truth, found, sample_weight=weight))
 
     def cross_validate(
         self,
@@ -291,31 +294,43 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
                 found.read()  # before the engine is gone
         return found
 
-    def to_sql(self, models: str = "models", rows: str = "rows", *, every_group: bool = False) -> str:
+    def to_sql(
+        self,
+        models: str = "models",
+        rows: str = "rows",
+        *,
+        every_group: bool = False,
+        score: str = "backbone_score",
+        probability: str = "probability",
+    ) -> str:
         """A SELECT that scores rows by the stored table of models, without Python.
 
-        Of a classifier, `probability` is that of the last of `classes_`, as `predict_proba` gives it, and
-        `backbone_score` is its logit. Of a regression, `backbone_score` is the prediction. Null where a row
-        can't be scored.
+        Of a classifier, the probability is that of the last of `classes_`, as `predict_proba` gives it, and
+        the score is its logit. Of a regression, the score is the prediction, as `predict` gives it. Null
+        where a row can't be scored.
 
         Parameters
         ----------
         models : the name of the table that holds `table`.
         rows : the name of the table to score, with the columns of the key and the features.
         every_group : score every row for every group; the rows need no key then.
+        score, probability : what to call the columns that are added; no column of the rows may be called so.
 
         Raises
         ------
         ValueError
-            When the models are not of the kernel path: nothing but scikit-learn can use skops bytes.
+            When the models are not of the kernel path: nothing but scikit-learn can use skops bytes. When
+            a key or a feature is called as a column that is added.
         """
         self._refuse_unfitted()
         if not isinstance(self._way, KernelPath):
             raise ValueError(
                 f"{self.estimator!r} has no formula that SQL could use; score with predict_proba()"
             )
-        formula = Formula(self.by_, self._way.scored, self._flags, self._way.everywhere)
-        return formula.sql(models, rows, every_group=every_group, probability=self.classes_ is not None)
+        likely = None if self.classes_ is None else probability
+        refuse_taken_names([*self.by_, *self.features_], score, likely)
+        formula = Formula(self.by_, self._way.scored, self._flags, self._way.everywhere, score, likely)
+        return formula.sql(models, rows, every_group=every_group)
 
     def _recipe(self) -> Recipe | None:
         """How kernels would fit the estimator; None where they can't.
@@ -329,6 +344,7 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"expected prior None or 'global', found {self.prior!r}")
         if not (self.strength == "cv" or (isinstance(self.strength, int | float) and self.strength > 0)):
             raise ValueError(f"expected strength 'cv' or a number above 0, found {self.strength!r}")
+        refuse_unusable(self.memory_limit, self.threads)
         recipe = recipe_of(self.estimator)
         if self.prior is not None and (recipe is None or recipe.is_class_rate):
             raise ValueError(
@@ -349,6 +365,7 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"expected a list of features, found the text {features!r}")
         if not is_classifier(self.estimator) and not is_regressor(self.estimator):
             raise ValueError(f"expected a classifier or a regressor, found {self.estimator!r}")
+        self._recipe()  # once more, for parameters can be set
         keys, classifies = (by,) if isinstance(by, str) else tuple(by), is_classifier(self.estimator)
         columns = [*keys, *features, target, *([weight] if weight is not None else [])]
         with held(data, columns, self.memory_limit, self.threads) as rows:

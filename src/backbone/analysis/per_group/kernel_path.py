@@ -78,6 +78,13 @@ class KernelPath:
         self, models: pa.Table, place: npt.NDArray[np.int64], rows: pa.Table
     ) -> npt.NDArray[np.float64]:
         """Shape (rows,): the prediction of a regression, or the logit of a classifier; NaN without one."""
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no finite number becomes NaN below
+            found = self._scores(models, place, rows)
+        return np.where(np.isfinite(found), found, np.nan)
+
+    def _scores(
+        self, models: pa.Table, place: npt.NDArray[np.int64], rows: pa.Table
+    ) -> npt.NDArray[np.float64]:
         found = linear_scores(models, place, rows, self.scored)
         if self.everywhere is not None:
             intercept, *coefficients = self.everywhere
@@ -85,7 +92,7 @@ class KernelPath:
             for name, coefficient in zip(self.features, coefficients, strict=True):
                 everywhere += coefficient * rows.column(name).to_numpy()
             found = np.where(place < 0, everywhere, found)
-        return np.where(np.isfinite(found), found, np.nan)
+        return found
 
     def probabilities(
         self, models: pa.Table, place: npt.NDArray[np.int64], rows: pa.Table

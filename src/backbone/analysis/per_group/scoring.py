@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from backbone.contract import quote_identifier
 
-SCORE = "backbone_score"  # a name that the rows have hardly used
+LARGEST_DOUBLE = "1.7976931348623157e308"
 LARGEST = 700.0  # exp() of anything larger overflows in some databases; by then a probability is 0 or 1
 
 
@@ -99,14 +99,17 @@ class Formula:
     by, features : columns of the rows.
     flags : those of the features that are true or false.
     everywhere : intercept and coefficients for groups without a model of their own, where there are any.
+    score, probability : what the columns that are added are called; no probability of a regression.
     """
 
     by: tuple[str, ...]
     features: tuple[str, ...]
     flags: frozenset[str]
     everywhere: tuple[float, ...] | None
+    score: str
+    probability: str | None
 
-    def sql(self, models: str, rows: str, *, every_group: bool, probability: bool) -> str:
+    def sql(self, models: str, rows: str, *, every_group: bool) -> str:
         """A SELECT that scores rows by a table of models, in SQL that every engine here understands."""
         own = ["m.intercept", *(f"m.{quote_identifier(f'coef_{name}')}" for name in self.features)]
         if self.everywhere is not None:
@@ -123,16 +126,46 @@ class Formula:
             head = "r.*"
             matches = (f"m.{quote_identifier(key)} = r.{quote_identifier(key)}" for key in self.by)
             join = f"{rows} as r left join {models} as m on {' and '.join(matches)}"
-        scored = f"select {head}, {' + '.join([own[0], *terms])} as {SCORE} from {join}"
-        if not probability:
-            return scored
-        return f"select s.*, {logistic_sql(f's.{SCORE}')} as probability from ({scored}) as s"
+        found, score = " + ".join([own[0], *terms]), quote_identifier(self.score)
+        if self.probability is None:
+            return f"select {head}, {finite_sql(found)} as {score} from {join}"
+        likely = f"{logistic_sql(f's.{score}')} as {quote_identifier(self.probability)}"
+        return f"select s.*, {likely} from (select {head}, {found} as {score} from {join}) as s"
+
+
+def refuse_taken_names(columns: Sequence[str], score: str, probability: str | None) -> None:
+    """Refuse to call a result as another column.
+
+    Raises
+    ------
+    ValueError
+        When one of the columns, or the other result, has its name.
+
+    Examples
+    --------
+    >>> refuse_taken_names(["user", "Probability"], "score", "probability")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: expected a name of its own for the probability, found 'probability', which a key, ...
+    """
+    taken = {name.lower() for name in columns}
+    for result, other, name in (("score", "probability", score), ("probability", "score", probability)):
+        if name is not None and name.lower() in taken:
+            raise ValueError(
+                f"expected a name of its own for the {result}, found {name!r}, which a key, a feature or the "
+                f"{other} has; say another: to_sql({result}=…)"
+            )
+        taken.add(score.lower())
+
+
+def finite_sql(number: str) -> str:
+    """SQL of a number; null where it is none, or too large for one."""
+    return f"case when {number} between -{LARGEST_DOUBLE} and {LARGEST_DOUBLE} then {number} end"
 
 
 def logistic_sql(score: str) -> str:
     """SQL of 1 / (1 + exp(-score)) that never overflows; null where the score is no finite number."""
     return (
         f"case when {score} between -{LARGEST} and {LARGEST} then 1.0 / (1.0 + exp(-{score})) "
-        f"when {score} > {LARGEST} and {score} <= 1.7976931348623157e308 then 1.0 "
-        f"when {score} < -{LARGEST} and {score} >= -1.7976931348623157e308 then 0.0 end"
+        f"when {score} > {LARGEST} and {score} <= {LARGEST_DOUBLE} then 1.0 "
+        f"when {score} < -{LARGEST} and {score} >= -{LARGEST_DOUBLE} then 0.0 end"
     )

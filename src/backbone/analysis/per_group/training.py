@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,8 +25,9 @@ KEY, LABEL, TARGET, WEIGHT, FOLD = "_key_", "_label", "_target", "_weight", "_fo
 RESERVED = re.compile(rf"{KEY}\d+|{LABEL}|{TARGET}|{WEIGHT}|{FOLD}", re.IGNORECASE)
 FLOAT = re.compile(r"^(FLOAT|DOUBLE)$")
 NO_KEY = re.compile(r"^(BLOB|INTERVAL|BIT|STRUCT.*|MAP.*|UNION.*|.*\[\d*\])$")
-NUMBER = re.compile(r"^(BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$")
+NUMBER = re.compile(r"^(\"NULL\"|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$")
 WHOLE = re.compile(r"^(BOOLEAN|U?(TINY|SMALL|BIG)INT|U?INTEGER)$")
+TEXT = re.compile(r"^(\"NULL\"|VARCHAR|ENUM.*)$")
 MOST_CLASSES = 1_000
 RESULTS = (  # columns of a table of models, which no key may be called
     *("status", "n_rows", "n_missing", "n_negative", "n_positive", "class_counts", "classes", "inputs"),
@@ -150,16 +152,12 @@ def described(
     ValueError
         When a column is missing or holds no numbers, a weight is negative, or a class is unknown.
     """
-    types = dict(rows.engine.columns(rows.sql))
     named = [*by, *features, target, *([weight] if weight is not None else [])]
-    if unknown := [name for name in named if name not in types]:
-        raise ValueError(
-            f"expected the columns {', '.join(named)}; found {', '.join(types)} without {unknown}"
-        )
     if not by:
         raise ValueError("by= names no column; name those that identify a group")
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise ValueError(f"expected each column in one part; {', '.join(twice)} has two of by, features, …")
+    types = _types(rows, named)
     if taken := sorted(
         name
         for name in by  # SQL knows no upper and lower case
@@ -172,12 +170,7 @@ def described(
         raise ValueError(f"expected keys that can be ordered; {strange[0]} is {types[strange[0]]}")
     if reserved := sorted(name for name in features if RESERVED.fullmatch(name)):
         raise ValueError(f"a feature can't be called {', '.join(reserved)}, as kernels call other columns so")
-    numbers = [*features, *([weight] if weight is not None else []), *([] if classifies else [target])]
-    for name in numbers:
-        if not NUMBER.match(types[name]):
-            raise ValueError(
-                f"expected numbers in {name!r}, found {types[name]}; make it one or several numbers"
-            )
+    _refuse_no_numbers(types, [name for name in named[len(by) :] if name != target or not classifies])
     missing = " or ".join(_lacks(name, types[name]) for name in by)
     without = _count(rows, missing) if _may_lack(rows, by, types) else 0
     if weight is not None and (negative := _count(rows, f"{quote_identifier(weight)} < 0")):
@@ -216,18 +209,59 @@ def read_rows(
     Raises
     ------
     ValueError
-        When a column is missing.
+        When a column is missing or of the wrong kind.
     """
-    types = dict(rows.engine.columns(rows.sql))
-    columns = [*by, *features, *(name for name in (target, weight) if name is not None)]
-    if unknown := [name for name in columns if name not in types]:
-        raise ValueError(f"expected the columns {', '.join(columns)}; {', '.join(unknown)} is missing")
+    judged = [name for name in (target, weight) if name is not None]
+    types = _types(rows, [*by, *features, *judged])
+    _refuse_no_numbers(types, [*features, *(name for name in judged if name != target or classes is None)])
+    if target is not None and classes is not None:
+        _refuse_other_labels(target, types[target], classes)
     given = Training(rows, by, features, target or LABEL, weight, classes)
     values = {name: sql for name, sql in given.values.items() if target is not None or name != TARGET}
     named = (f"{sql} as {quote_identifier(name)}" for name, sql in values.items())
     sql = f"select {', '.join([*keys_sql(by, types), *named])} from ({rows.sql}) as t"
     read = rows.engine.stream(sql, given.parameters).read_all().combine_chunks()
     return read.rename_columns(dict(zip(given.by, by, strict=True)))
+
+
+def _types(rows: Rows, named: Sequence[str]) -> dict[str, str]:
+    """The type of every column; all that are named have to be there, under names that SQL can tell apart."""
+    types = dict(rows.engine.columns(rows.sql))
+    there, wanted = {name.lower(): name for name in types}, dict[str, str]()
+    for name in named:
+        if (like := wanted.setdefault(name.lower(), name)) != name:
+            raise ValueError(
+                "expected names that differ by more than upper and lower case, as SQL takes others for the "
+                f"same; found {like!r} and {name!r}; rename one"
+            )
+        if name not in types and (like := there.get(name.lower(), name)) != name:
+            raise ValueError(
+                f"expected the column {name!r}, found {like!r}, which SQL takes for the same; "
+                f"write {like!r}, or rename one where the data has both"
+            )
+    if unknown := [name for name in named if name not in types]:
+        raise ValueError(
+            f"expected the columns {', '.join(named)}; found {', '.join(types)} without {unknown}"
+        )
+    return types
+
+
+def _refuse_no_numbers(types: Mapping[str, str], names: Sequence[str]) -> None:
+    for name in names:
+        if not NUMBER.match(types[name]):
+            raise ValueError(
+                f"expected numbers in {name!r}, found {types[name]}; make it one or several numbers"
+            )
+
+
+def _refuse_other_labels(target: str, kind: str, classes: Sequence[Any]) -> None:
+    """Refuse a target that can't be compared with the labels of the fit."""
+    for label in classes:
+        alike = TEXT.match(kind) if isinstance(label, str) else NUMBER.match(kind)
+        if not alike and isinstance(label, str | Number):
+            raise ValueError(
+                f"expected {target!r} to hold labels such as {label!r}, found {kind}; make them the same type"
+            )
 
 
 def keys_sql(by: Sequence[str], types: Mapping[str, str]) -> list[str]:

@@ -29,6 +29,7 @@ from backbone.analysis.rare_edges.rule import Rule
 from backbone.analysis.rare_edges.state import NEVER, EdgeState
 from backbone.engines.held import fresh
 from backbone.engines.rows import Rows
+from backbone.resources import refuse_unusable
 
 USUAL = Rule()
 NOTHING_MORE: Mapping[str, str] = {}
@@ -115,6 +116,7 @@ class RareEdgeDetector:
         self.memory_limit = memory_limit
         self.threads = threads
         self._rule.refuse_nonsense()
+        refuse_unusable(memory_limit, threads)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The settings by their names, as scikit-learn asks for them to make another such detector.

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +26,7 @@ from backbone.pipelines.movie_rentals.sample_customers import (
 )
 from backbone.pipelines.movie_rentals.sample_shop import write_shop
 from backbone.pipelines.movie_rentals.sample_texts import texts
+from backbone.pipelines.samples import changed, refuse_nonsense
 
 PURCHASES = Path("deliveries/user_purchase")
 REVIEWS = Path("deliveries/movie_review")
@@ -135,11 +135,7 @@ def write_sample(directory: Path, scale: int = 1, seed: int = 0, start: date = d
     >>> sample.purchases, sample.reviews, sample.rentals, len(sample.files)
     (3000, 600, 3000, 62)
     """
-    if scale < 1 or seed < 0:
-        raise ValueError(
-            f"write_sample: expected scale >= 1 and seed >= 0, found scale {scale} and seed {seed}. "
-            "Nothing was written. Next: give a whole number of at least 1 as scale and 0 as seed."
-        )
+    refuse_nonsense(scale, seed)
     customers = draw_customers(Generator(PCG64([seed, 0])), scale)
     tally: Counter[str] = Counter()
     files: dict[str, int] = {}
@@ -297,9 +293,9 @@ def _write_reviews(
         end = b""
         rows = pa.concat_tables([rows, *corrections.pop(day)])
         if day == NINE_STARS_DAY:
-            rows = pa.concat_tables([rows, _with(spare, rating=99, review_id=100001 + n * DAYS)])
+            rows = pa.concat_tables([rows, changed(spare, rating=99, review_id=100001 + n * DAYS)])
         elif day == NO_REVIEW_ID_DAY:
-            rows = pa.concat_tables([rows, _with(spare, rating=4, review_id=None)])
+            rows = pa.concat_tables([rows, changed(spare, rating=4, review_id=None)])
         elif day == CUT_OFF_DAY:
             (row,) = spare.to_pylist()
             end = f'{100001 + n * DAYS + 1},{row["customer_id"]},"The film I rented was'.encode()
@@ -344,14 +340,5 @@ def _corrections_of(rng: Generator, rows: pa.Table, day: int, start: date) -> li
     stars = rows["rating"].to_numpy()
     change = np.where(stars == 5, -1, np.where(stars == 1, 1, rng.choice([-1, 1], n)))
     at = instants(start, (later - 1) * 86400 + seconds(rng, n))
-    rows = _with(rows, rating=stars + change, reviewed_at=at)
+    rows = changed(rows, rating=stars + change, reviewed_at=at)
     return [(int(each), rows.filter(pa.array(later == each))) for each in np.unique(later)]
-
-
-def _with(rows: pa.Table, **values: Any) -> pa.Table:
-    """Return the rows with other values, one or one a row, in the columns named."""
-    for name, value in values.items():
-        place, field = rows.schema.get_field_index(name), rows.schema.field(name)
-        column = [value] if value is None or isinstance(value, int) else value
-        rows = rows.set_column(place, field, pa.array(column, type=field.type))
-    return rows

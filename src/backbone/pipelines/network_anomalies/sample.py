@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numpy.random import PCG64, Generator
-from pyarrow import csv
+
+from backbone.pipelines.samples import changed, drop, refuse_nonsense, spans
 
 Ints = npt.NDArray[np.int64]
 
@@ -81,11 +82,7 @@ def write_sample(directory: Path, scale: int = 1, seed: int = 0) -> Sample:
     >>> sample.users, sample.broken, sample.planted.events, sample.robots[0]
     (58, 3, 300, 'robot-1')
     """
-    if scale < 1 or seed < 0:
-        raise ValueError(
-            f"expected scale >= 1 and seed >= 0, found scale {scale} and seed {seed}. "
-            "Nothing was written. Next: give a whole number of at least 1 as scale and 0 as seed."
-        )
+    refuse_nonsense(scale, seed)
     chances = [Generator(PCG64([seed, part])) for part in range(scale)]
     parts = [_events(chance, part * USERS) for part, chance in enumerate(chances)]
     planted = _burst(chances[0])
@@ -94,15 +91,12 @@ def write_sample(directory: Path, scale: int = 1, seed: int = 0) -> Sample:
     user, second = user[order], second[order]
     robots = [f"robot-{number}" for number in range(1, ROBOTS + 1)]
     names = pa.array([f"user-{number:03}" for number in range(1, scale * USERS + 1)] + robots)
-    (directory / FOLDER).mkdir(parents=True, exist_ok=True)
-    for day in range(DAYS):
-        first, end = np.searchsorted(second, [day * DAY_S, (day + 1) * DAY_S])
-        at = pa.array(second[first:end] + int(BEGIN.timestamp())).cast(pa.timestamp("s", "UTC"))
-        table = pa.table({"user_name": names.take(pa.array(user[first:end])), "started_at": at})
-        if day == DAYS // 2:
-            table = pa.concat_tables([table, *[_broken(table)] * scale])
-        name = f"activity-{BEGIN + timedelta(days=day):%Y-%m-%d}.csv"
-        csv.write_csv(table, directory / FOLDER / name, csv.WriteOptions(quoting_style="needed"))
+    for day, part in spans(second, BEGIN, timedelta(days=1), DAYS):
+        at = pa.array(second[part] + int(BEGIN.timestamp())).cast(pa.timestamp("s", "UTC"))
+        rows = pa.table({"user_name": names.take(pa.array(user[part])), "started_at": at})
+        if day == BEGIN + timedelta(days=DAYS // 2):
+            rows = pa.concat_tables([rows, *_broken(rows) * scale])
+        drop(rows, directory / FOLDER, "activity", day)
     return Sample(len(user), 3 * scale, len(names), planted, tuple(robots))
 
 
@@ -129,9 +123,6 @@ def _planted(chance: Generator, burst: Burst, scale: int) -> tuple[Ints, Ints]:
     return user, np.append(np.full(BURST, of_burst), starts) + chance.integers(0, HOUR_S, len(user))
 
 
-def _broken(table: pa.Table) -> pa.Table:
+def _broken(rows: pa.Table) -> list[pa.Table]:
     """Rows that the contract refuses: two without a user, one without a time."""
-    rows = table.slice(0, 3)
-    users = pa.array([None, None, rows["user_name"][2].as_py()], pa.string())
-    times = pa.array([*rows["started_at"].to_pylist()[:2], None], rows.schema.field("started_at").type)
-    return pa.table({"user_name": users, "started_at": times})
+    return [changed(rows.slice(0, 2), user_name=None), changed(rows.slice(2, 1), started_at=None)]

@@ -11,6 +11,8 @@ import pyarrow as pa
 from numpy.random import PCG64, Generator
 from pyarrow import csv
 
+from backbone.pipelines.samples import changed, refuse_nonsense
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -86,7 +88,7 @@ def write_sample(directory: Path, scale: int = 1, seed: int = 0) -> Sample:
     >>> sample.users, sample.candidates, sample.broken_offers
     (300, 9, 2)
     """
-    _refuse(scale, seed)
+    refuse_nonsense(scale, seed)
     for path in (OFFERS, CANDIDATES):
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
     plain = csv.WriteOptions(quoting_style="none")
@@ -133,18 +135,10 @@ def true_models(scale: int = 1, seed: int = 0) -> pa.Table:
     >>> true_models().slice(0, 1).to_pylist()
     [{'userid': 1, 'intercept': -2.2, 'coef_asktimes': 0.25, 'coef_askbackoffdays': 0.15}]
     """
-    _refuse(scale, seed)
+    refuse_nonsense(scale, seed)
     true = np.concatenate([_users(seed, part).true[:USERS] for part in range(scale)])
     names = ("intercept", "coef_asktimes", "coef_askbackoffdays")
     return pa.table({"userid": np.arange(len(true)) + 1, **dict(zip(names, true.T, strict=True))})
-
-
-def _refuse(scale: int, seed: int) -> None:
-    if scale < 1 or seed < 0:
-        raise ValueError(
-            f"expected scale >= 1 and seed >= 0, found scale {scale} and seed {seed}. "
-            "Nothing was written. Next: give a whole number of at least 1 as scale and 0 as seed."
-        )
 
 
 def _candidates() -> pa.Table:
@@ -189,6 +183,5 @@ def _offers(rng: Generator, users: _Users) -> tuple[pa.Table, Ints]:
     good = pa.table(dict(zip(COLUMNS[1:], values, strict=True)))
     rows = [good]
     for column, value in BROKEN:
-        place = good.schema.get_field_index(column)
-        rows.append(good.slice(len(rows), 1).set_column(place, column, pa.array([value], pa.int64())))
+        rows.append(changed(good.slice(len(rows), 1), **{column: value}))
     return pa.concat_tables(rows), np.bincount(to[bought], minlength=len(users.offers))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numpy.random import PCG64, Generator
-from pyarrow import csv
+
+from backbone.pipelines.samples import changed, drop, refuse_nonsense, spans
 
 Ints = npt.NDArray[np.int64]
 
@@ -93,22 +93,13 @@ def write_sample(directory: Path, scale: int = 1, seed: int = 0) -> Sample:
     >>> sample.edges, len(sample.planted), sample.broken
     (60, 12, 2)
     """
-    if scale < 1 or seed < 0:
-        raise ValueError(
-            f"expected scale >= 1 and seed >= 0, found scale {scale} and seed {seed}. "
-            "Nothing was written. Next: give a whole number of at least 1 as scale and 0 as seed."
-        )
+    refuse_nonsense(scale, seed)
     parts = [_part(Generator(PCG64([seed, part])), part) for part in range(scale)]
     rows = pa.concat_tables([part.rows for part in parts])
     rows = rows.sort_by([("started_at", "ascending"), ("source", "ascending"), ("destination", "ascending")])
-    (directory / FOLDER).mkdir(parents=True, exist_ok=True)
-    plain = csv.WriteOptions(quoting_style="needed")
     seconds = rows["started_at"].cast(pa.int64()).to_numpy() - int(BEGIN.timestamp())
-    for week in range(WEEKS):
-        first, end = np.searchsorted(seconds, [week * 604_800, (week + 1) * 604_800])
-        name = f"connections-{BEGIN + timedelta(weeks=week):%Y-%m-%d}.csv"
-        its = rows.slice(first, end - first)
-        csv.write_csv(its, directory / FOLDER / name, plain)
+    for week, part in spans(seconds, BEGIN, timedelta(weeks=1), WEEKS):
+        drop(rows[part], directory / FOLDER, "connections", week)
     return Sample(
         rows=rows.num_rows - sum(part.broken for part in parts),
         broken=sum(part.broken for part in parts),
@@ -160,7 +151,7 @@ def _part(rng: Generator, part: int) -> _Part:
         is_planted[edge, hour], PLANTED_SECOND, rng.integers(0, PLANTED_SECOND, len(edge))
     )
     good = _table(edges, edge, hour * 3600 + second, np.append(n, rest))
-    broken = [_with(good.slice(0, 1), "source", ""), _with(good.slice(1, 1), "connections", 0)]
+    broken = [changed(good.slice(0, 1), source=""), changed(good.slice(1, 1), connections=0)]
     return _Part(pa.concat_tables([good, *broken]), 2, int(counts.sum()), int((counts > 0).sum()), planted)
 
 
@@ -192,8 +183,3 @@ def _table(edges: list[tuple[str, str]], edge: Ints, seconds: Ints, connections:
             "connections": connections,
         }
     )
-
-
-def _with(row: pa.Table, column: str, value: Any) -> pa.Table:
-    place = row.schema.get_field_index(column)
-    return row.set_column(place, column, pa.array([value], row.schema.field(column).type))
