@@ -84,3 +84,20 @@ def test_a_column_of_many_values_is_not_looked_up(engine: Engine, monkeypatch: p
     expected = _grouped(engine, ["user"], {"x": "cast(wide as double)"}, columns)
     monkeypatch.setattr(looked_up, "FEW_ROWS", 0)
     assert _grouped(engine, ["user"], {"x": "cast(wide as double)"}, columns).equals(expected)
+
+
+@pytest.mark.parametrize("name", ["k", "value", "handed", "r"])
+def test_columns_may_be_called_as_what_is_asked(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    engine.create("called", f'select 99 - small as "{name}", "user" from rows')
+    values = {"x": f'cast("{name}" as double)'}
+
+    def found() -> pa.Table:
+        sql = f'select "user", "{name}" from called'
+        engine.map_groups("found", sql, ["user"], values, lambda batches: batches)
+        return engine.stream("select * from found").read_all()
+
+    expected = found()
+    monkeypatch.setattr(looked_up, "FEW_ROWS", 0)
+    assert found().equals(expected)
