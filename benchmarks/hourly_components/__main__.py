@@ -30,6 +30,7 @@ from benchmarks.hourly_components.session import (
     SKLEARN,
     SPARK,
     SVDS,
+    TABLE,
     WHOLE,
     Session,
     Size,
@@ -61,7 +62,7 @@ def main() -> None:
     for days in given.days:
         said += _components(Session(given, Size(given.users, days, 3.0)), [SVDS], given.runs)
     counted = Session(given, Size(given.users, min(given.days), 3.0), events=True)
-    said += _counting(counted, [WHOLE, GROUP_BY, PIPELINE], given.runs)
+    said += _counting(counted, [WHOLE, GROUP_BY, TABLE, PIPELINE], given.runs)
     if given.large:
         said += _components(Session(given, LARGE_DENSE), [], 1)
         said += _counting(Session(given, LARGE_SPARSE, events=True), [WHOLE, GROUP_BY], 1)
@@ -112,6 +113,9 @@ def _counting(session: Session, names: Sequence[str], runs: int) -> list[str]:
             f"- {session.size}: {PIPELINE} counts all days in {counts:.2f} × the time of {GROUP_BY}, "
             f"and a new day is done in {day:.2f} ×"
         )
+    if TABLE in measured:
+        times = session.ratio(TABLE, GROUP_BY, "count")
+        said.append(f"- {session.size}: {TABLE} takes {times:.2f} × the time of {GROUP_BY}")
     return [*said, measure.target(text, peak_mb <= MOST_MB), *_skipped(session)]
 
 

@@ -29,7 +29,7 @@ SKLEARN, ONE_THREAD, SVDS, SPARK = (
     "SciPy svds",
     "PySpark, 1 hour × 24",
 )
-GROUP_BY = "DuckDB, group by"
+GROUP_BY, TABLE = "DuckDB, group by", "DuckDB, group by to a table"
 SCRIPTS = {
     KERNEL: ["product", "kernel"],
     ENGINE: ["product", "engine"],
@@ -40,6 +40,7 @@ SCRIPTS = {
     SVDS: ["scipy_svds"],
     SPARK: ["pyspark_pca"],
     GROUP_BY: ["duckdb_counts"],
+    TABLE: ["duckdb_counts", "table"],
 }
 LIMITED = (KERNEL, ENGINE, WHOLE, PIPELINE)  # in memory, by an option
 

@@ -8,7 +8,8 @@ Five questions, each with its own contestants, whose alerts must agree:
 - a million hourly counts: in memory against pandas and plain Python, from a file to alerts against PySpark;
 - hourly counts sorted by edge, to alerts, against DuckDB merely reading and sorting the file;
 - one hour over a million known edges, after few and after many hours;
-- single connections, formatted before, to alerts, against DuckDB merely counting them.
+- single connections, formatted before, to alerts, against DuckDB merely counting them, and against DuckDB
+  writing the counts as a table is: by days, in order, none twice.
 
 Two tables each: whole processes, as the system accounts for them, and the seconds of their parts by their own
 clock; ratios said to be met or not are of the latter (`benchmarks/per_group/phases.py` says what they leave
@@ -31,7 +32,7 @@ PRODUCT, MEMORY, FILE = "Backbone", "Backbone, in memory", "Backbone, from a fil
 SQLITE, FAST_SQLITE = "seed's design, SQLite", "seed's design, SQLite that keeps nothing"
 POSTGRES, FAST_POSTGRES = "seed's design, PostgreSQL", "seed's design, PostgreSQL that keeps nothing"
 APPLY, LOOP, SPARK = "pandas groupby.apply", "plain Python", "PySpark"
-SORT, COUNT = "DuckDB, read and sort", "DuckDB, count"
+SORT, COUNT, TABLE = "DuckDB, read and sort", "DuckDB, count", "DuckDB, count to a table"
 HALF_A_YEAR, MONTH, DAY = 4_380, 720, 24  # hours
 PER_EDGE = 2_000  # connections within 45 days, two an hour
 MILLION = 1_000_000
@@ -150,12 +151,14 @@ def single_connections(given: argparse.Namespace) -> list[str]:
         scripts = {
             PRODUCT: Script("product", file, ["--formatted", str(project)], peer=False),
             COUNT: Script("duckdb_count", project, ["count"], finds=False),
+            TABLE: Script("duckdb_count", project, ["table"], finds=False),
         }
         runs = min(given.runs, 2) if rows <= given.connections else 1
         measured = session.measure(scripts, runs)
         what = f"{rows:,} connections to alerts"
         _print(what, session, measured, COUNT)
         said.append(_at_most(session, what, PRODUCT, COUNT, 1.2))
+        said.append(f"- {what}: {session.ratio(TABLE, COUNT):.2f} × {COUNT}, {TABLE}")
     return said
 
 
