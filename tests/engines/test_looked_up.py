@@ -84,3 +84,16 @@ def test_a_column_of_many_values_is_not_looked_up(engine: Engine, monkeypatch: p
     expected = _grouped(engine, ["user"], {"x": "cast(wide as double)"}, columns)
     monkeypatch.setattr(looked_up, "FEW_ROWS", 0)
     assert _grouped(engine, ["user"], {"x": "cast(wide as double)"}, columns).equals(expected)
+
+
+@pytest.mark.parametrize("name", ["k", "value", "handed", "texts_0", "r"])
+def test_a_column_may_be_called_as_one_of_ours(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(looked_up, "FEW_ROWS", 0)
+    values = {"x": f'cast("{name}" as double)', name: f'"{name}" + 1'}
+    found = _grouped(engine, ["user"], values, f'"user", small + 100 as "{name}"')
+    expected = engine.stream(
+        'select "user", cast(small + 100 as double), small + 101 from rows order by "user", small'
+    ).read_all()
+    assert [c.to_pylist() for c in found.columns] == [c.to_pylist() for c in expected.columns]

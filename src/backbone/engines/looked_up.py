@@ -113,13 +113,12 @@ def _of_each_code(
 
     codes = np.arange(field.span + 1 + field.nullable, dtype=np.int64)
     texts = {field.texts.name: field.found(codes)} if field.texts else {}
-    rows = f"select k, {field.unpacked('handed')} from handed"
-    table = unpacked(
-        f"select {expression} as value from ({rows}) as r order by k", pa.table({"k": codes, **texts})
-    )
+    rows = f"select {field.unpacked('handed')} from handed"  # no code beside it, which its name may hide
+    table = unpacked(f"select {expression} as value from ({rows}) as r", pa.table({"k": codes, **texts}))
     value = None if table is None else table["value"].combine_chunks()
     if (
         value is None
+        or len(value) != len(codes)
         or value.null_count
         or not (
             pa.types.is_integer(value.type)
@@ -128,5 +127,6 @@ def _of_each_code(
         )
     ):
         return None
-    width = f"i{value.type.bit_width // 8}"
-    return value.type, np.frombuffer(value.buffers()[1], dtype=width, count=len(value), offset=value.offset)
+    width = value.type.bit_width // 8
+    begin = value.offset * width
+    return value.type, np.frombuffer(value.buffers()[1], dtype=f"i{width}", count=len(value), offset=begin)
