@@ -305,7 +305,11 @@ class DuckdbEngine:
 
         target = folder / f"{next(self._names)}"
         columns = tuple(self.columns(sql, parameters))
-        ordered = PackedRows(self._connection, self.scratch, sql, columns, order, parameters, FEWEST_PACKED)
+        named = {name.lower(): name for name, _ in columns} | {name: name for name, _ in columns}
+        sorting = [
+            named.get(name, named.get(name.lower(), name)) for name in order
+        ]  # as the database finds them
+        ordered = PackedRows(self._connection, self.scratch, sql, columns, sorting, parameters, FEWEST_PACKED)
         rows = Writing(ordered, lies_in_order, self._run, target, partitioned).write()
         files = tuple(sorted(target.rglob("*.parquet"))) if rows else ()
         if rows == 0:
