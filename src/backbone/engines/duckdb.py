@@ -342,7 +342,10 @@ class DuckdbEngine:
 
         target = folder / f"{next(self._names)}"
         columns = tuple(self.columns(sql, parameters))
-        ordered = PackedRows(self._connection, self.scratch, sql, columns, order, parameters, FEWEST_PACKED)
+        named = {name.lower(): name for name, _ in columns} | {name: name for name, _ in columns}
+        # Names are found as the database finds them: in letters of any case.
+        sorting = [named.get(name, named.get(name.lower(), name)) for name in order]
+        ordered = PackedRows(self._connection, self.scratch, sql, columns, sorting, parameters, FEWEST_PACKED)
         rows = Writing(ordered, lies_in_order, self._run, target, partitioned).write()
         files = tuple(sorted(target.rglob("*.parquet"))) if rows else ()
         if rows == 0:

@@ -40,7 +40,8 @@ def in_order(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Itera
 def is_ascending(batches: Iterable[pa.RecordBatch]) -> bool:
     """Whether every row is larger than the one before it, the first column counting most.
 
-    No more is read than tells. A row with a null or a NaN is not larger than anything.
+    No more is read than tells. A row with a null or a NaN is not larger than anything, nor is one with what
+    Arrow does not compare.
 
     Examples
     --------
@@ -52,13 +53,16 @@ def is_ascending(batches: Iterable[pa.RecordBatch]) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    for batch, descends, repeats in _compared(batches, None):
-        if descends or repeats:
-            return False
-        for column in batch.columns:
-            is_float = pa.types.is_floating(column.type)
-            if column.null_count or (is_float and pc.any(pc.is_nan(column)).as_py()):
+    try:
+        for batch, descends, repeats in _compared(batches, None):
+            if descends or repeats:
                 return False
+            for column in batch.columns:
+                is_float = pa.types.is_floating(column.type)
+                if column.null_count or (is_float and pc.any(pc.is_nan(column)).as_py()):
+                    return False
+    except pa.ArrowNotImplementedError:  # a list or a struct
+        return False
     return True
 
 
