@@ -1,7 +1,8 @@
 """Rows as Parquet files in an order: one file, or those of a partitioned table by their days.
 
-The database can write the files of many days by itself, but keeps the order of rows in them only where there
-are few, and takes three times as long. So a large day is handed to it alone, and small ones some at a time.
+The database can write the files of many days by itself, but does not keep the order of rows in all of them,
+and takes three times as long. So a large day is handed to it alone, and is in order; small ones are handed to
+it some at a time, and those of a few dozen rows may come out of order.
 """
 
 from __future__ import annotations
