@@ -6,17 +6,19 @@ Nothing heavy is imported here: each command imports what it needs, so that `--h
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backbone.arguments import instant, refuse, time_range
 from backbone.terminal import FAILED, console, show_run, show_status, told
 from backbone.terminal import progress as shown_progress
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from backbone.runner import Project, RunResult
 
 app = typer.Typer(
@@ -67,6 +69,7 @@ def demo(
 ) -> None:
     """Make a project with sample data for every shipped pipeline, run it, and show the results."""
     from backbone.demo import make_demo, queries
+    from backbone.overview import overview
 
     with told():
         make_demo(folder, scale)
@@ -74,7 +77,7 @@ def demo(
         _say(f"A project with sample data is in {folder}. Running it, as `backbone -C {folder} run` does:\n")
         result = _run(project, {})
         show_run(result)
-        show_status(*_status(project))
+        show_status(*overview(project, _reader()))
         for title, sql in queries():
             console().print(f"\n[bold]{title}[/bold]")
             _show_query(project, sql, Form.table, None, 100)
@@ -133,7 +136,7 @@ def run(
     Exit status: 0 done, 1 a step or check failed (what does not depend on it is done), 2 wrong use.
     """
     with told():
-        begin, until = _range(window, start, end)
+        begin, until = time_range(window, start, end)
         project = _open(context.obj["root"])
         result = _run(
             project,
@@ -158,7 +161,7 @@ def query(
     with told():
         text = sys.stdin.read() if sql == "-" else sql
         project = _open(context.obj["root"])
-        _show_query(project, text, form, _instant(as_of) if as_of else None, limit)
+        _show_query(project, text, form, instant(as_of) if as_of else None, limit)
 
 
 @app.command()
@@ -167,17 +170,19 @@ def status(
     form: Annotated[StatusForm, typer.Option("--format", "-f", help="How to print it.")] = StatusForm.table,
 ) -> None:
     """What is there: the accounts of every source, and every table with its windows."""
+    from backbone.overview import overview
+
     with told():
         project = _open(context.obj["root"])
         if form is StatusForm.json:
             import json
             from dataclasses import asdict
 
-            sources, tables = _status(project)
+            sources, tables = overview(project, _reader())
             facts = {"sources": [asdict(s) for s in sources], "tables": [asdict(t) for t in tables]}
             typer.echo(json.dumps(facts, default=str, indent=2))
         else:
-            show_status(*_status(project))
+            show_status(*overview(project, _reader()))
 
 
 @app.command()
@@ -284,12 +289,12 @@ def report(
     with told():
         allowed = {"rare_edges": {"edge"}, "network_anomalies": {"user", "hour", "window"}}
         if pipeline not in allowed:
-            _wrong(f"expected a pipeline that has a report ({', '.join(allowed)}), found {pipeline!r}")
+            refuse(f"expected a pipeline that has a report ({', '.join(allowed)}), found {pipeline!r}")
         asked = {"edge": edge, "user": user, "hour": hour, "window": window}
         for name in sorted({n for n, value in asked.items() if value is not None} - allowed[pipeline]):
-            _wrong(f"the report of {pipeline} has no --{name}")
+            refuse(f"the report of {pipeline} has no --{name}")
         if hour is not None and user is None:
-            _wrong("--hour goes with --user")
+            refuse("--hour goes with --user")
         file = output or Path(f"{pipeline}.html")
         if pipeline == "rare_edges":
             from backbone.reports.rare_edges import report_rare_edges
@@ -298,7 +303,7 @@ def report(
         else:
             from backbone.reports.network_anomalies import report_network_anomalies
 
-            start = _instant(window) if window else None
+            start = instant(window) if window else None
             text = report_network_anomalies(_open(context.obj["root"]), _reader(), user, hour, start, limit)
         file.write_text(text, encoding="utf-8")
         _say(f"Wrote {file}.")
@@ -324,12 +329,6 @@ def _say(text: str) -> None:
     typer.echo(text)
 
 
-def _wrong(text: str) -> NoReturn:
-    from backbone.errors import SettingsError
-
-    raise SettingsError("argument", text, "", "see --help of the command")
-
-
 def _open(root: Path) -> Project:
     from backbone.runner import open_project
 
@@ -344,27 +343,6 @@ def _run(project: Project, arguments: dict[str, Any], quiet: bool = False) -> Ru
 
     with shown_progress(quiet) as progress:
         return run_project(project, progress=progress, on_wait=waiting, **arguments)
-
-
-def _status(project: Project) -> tuple[list[Any], list[Any]]:
-    from backbone.landing.manifest import read_manifest
-    from backbone.loading import models_of, source_settings
-    from backbone.operations.accounts import source_account
-    from backbone.operations.index import Index
-    from backbone.operations.status import table_status
-
-    with project.engine(_reader()) as engine:
-        index = Index(project.lake, engine, project.scratch(_reader()))
-        manifest = read_manifest(project.lake, engine)
-        sources = [
-            source_account(s.name, source_settings(project.settings, s).redelivery, manifest, index)
-            for s, _ in project.sources
-        ]
-        now = datetime.now(UTC)
-        tables = [
-            table_status(project.lake, engine, index, model, now) for model in models_of(project.pipelines)
-        ]
-    return sources, tables
 
 
 def _reader() -> str:
@@ -394,26 +372,3 @@ def _is_empty(project: Project, sql: str) -> bool:
     with project.engine(_reader()) as engine:
         open_tables(project.lake, engine)
         return not engine.fetch(f"{sql} limit 1")
-
-
-def _range(window: str | None, start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
-    if window is not None:
-        if start or end:
-            _wrong("--window goes without --from and --to")
-        begin = _instant(window)
-        if len(window) == 7:
-            return begin, (begin + timedelta(days=32)).replace(day=1)
-        return begin, begin + (timedelta(days=1) if len(window) == 10 else timedelta(hours=1))
-    since = _instant(start) if start else None
-    until = _instant(end) if end else None
-    if since is not None and until is not None and until <= since:
-        _wrong(f"expected --to after --from, found {start} and {end}")
-    return since, until
-
-
-def _instant(text: str) -> datetime:
-    try:
-        found = datetime.strptime(text, "%Y-%m") if len(text) == 7 else datetime.fromisoformat(text)
-    except ValueError:
-        _wrong(f"expected a time such as 2026-01-31T13, 2026-01-31 or 2026-01, found {text!r}")
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -26,18 +26,11 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from backbone.conversion import (
-    Column,
-    Notation,
-    Rule,
-    accepts,
-    failures_sql,
-    ok_sql,
-    quote_identifier,
-    quote_literal,
-    value_sql,
-)
+from backbone.column import Column, Rule
+from backbone.conversion import accepts, failures_sql, ok_sql, value_sql
 from backbone.errors import ContractError
+from backbone.notation import Notation
+from backbone.quoting import quote_identifier, quote_literal
 
 __all__ = [
     "Column",

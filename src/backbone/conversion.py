@@ -8,9 +8,10 @@ grammar for all others; `CASE` evaluates the grammar on the rows that reach it o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from backbone.errors import SettingsError
+from backbone.column import Column
+from backbone.notation import Notation
+from backbone.quoting import quote_literal
 from backbone.timezones import is_utc
 
 _BLANKS = r"[\s\v]*"
@@ -19,122 +20,6 @@ _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6}0*)?)?"
 _MIDNIGHT = _DAY + r"[ T]00:00(?::00(?:\.0+)?)?"
 _OFFSET = r"[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?"
 _SHOWN_CHARACTERS = 60
-
-
-@dataclass(frozen=True)
-class Notation:
-    """How values are written in a raw file.
-
-    Parameters
-    ----------
-    timezone : the zone of times written without an offset, by its IANA name. An hour that a change to summer
-        time skips is read as one hour later, an hour that is repeated as its second passing.
-    date_format, datetime_format : the `strptime` format of all dates, of all times; ISO 8601 unless said.
-    decimal_separator, thousands_separator : one character each.
-
-    Raises
-    ------
-    SettingsError
-        When a separator can't be told from a digit, a sign or the other separator, or a format has
-        nanoseconds (`%n`), which no column can hold.
-
-    Examples
-    --------
-    >>> Notation(timezone="Europe/Lisbon", decimal_separator=",", thousands_separator=".").date_format is None
-    True
-    """
-
-    timezone: str = "UTC"
-    date_format: str | None = None
-    datetime_format: str | None = None
-    decimal_separator: str = "."
-    thousands_separator: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("decimal_separator", "thousands_separator"):
-            separator = getattr(self, name)
-            if separator is not None and (
-                len(separator) != 1 or separator.isalnum() or separator in "+-_\t\n\v\f\r\0"
-            ):
-                raise SettingsError(name, f"expected one sign such as `.` or `,`, found {separator!r}")
-        if self.decimal_separator == self.thousands_separator:
-            raise SettingsError(
-                "thousands_separator", f"{self.decimal_separator!r} is the decimal_separator too"
-            )
-        for name in ("date_format", "datetime_format"):
-            if "%n" in (getattr(self, name) or "").replace("%%", ""):
-                raise SettingsError(
-                    name, "`%n` reads nanoseconds, columns hold microseconds", next_step="use %f"
-                )
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A condition that every value of a column keeps.
-
-    Parameters
-    ----------
-    text : the rule for a reader, as in `unit_price >= 0`.
-    condition : boolean SQL with `{value}` in the value's place and every other brace doubled.
-
-    Examples
-    --------
-    >>> Rule("code matches ^a{2}$", "regexp_matches({value}, '^a{{2}}$')").sql('"code"')
-    'regexp_matches("code", \\'^a{2}$\\')'
-    """
-
-    text: str
-    condition: str
-
-    def sql(self, value: str) -> str:
-        """The condition on `value`, an SQL expression."""
-        return self.condition.format(value=value)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a formatted table.
-
-    Parameters
-    ----------
-    name : of the column, in the raw file and in the table.
-    sql_type : VARCHAR, BIGINT, DOUBLE, DECIMAL(p,s), BOOLEAN, TIMESTAMPTZ or DATE.
-    nullable : whether null is a value.
-    optional : whether a file may lack the column, which is null then.
-    key : whether it is part of what identifies a row.
-    description : the meaning, with the unit.
-    rules : what every value but null keeps.
-    """
-
-    name: str
-    sql_type: str
-    nullable: bool
-    optional: bool
-    key: bool
-    description: str
-    rules: tuple[Rule, ...]
-
-
-def quote_identifier(name: str) -> str:
-    """A name as an SQL identifier.
-
-    Examples
-    --------
-    >>> print(quote_identifier('a"b'))
-    "a""b"
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_literal(text: str) -> str:
-    """A text as an SQL string literal.
-
-    Examples
-    --------
-    >>> print(quote_literal("it's"))
-    'it''s'
-    """
-    return "'" + text.replace("'", "''") + "'"
 
 
 def value_sql(column: Column, raw: str, notation: Notation) -> str:
@@ -220,6 +105,7 @@ def ok_sql(column: Column, raw: str, value: str, notation: Notation) -> str:
 
     Examples
     --------
+    >>> from backbone.column import Rule
     >>> price = Column("price", "BIGINT", True, False, False, "", (Rule("price >= 0", "{value} >= 0"),))
     >>> ok_sql(price, "r", "v", Notation())
     '(r is null or (v is not null and (v >= 0)))'
@@ -242,6 +128,7 @@ def failures_sql(column: Column, raw: str, value: str, notation: Notation) -> li
     Examples
     --------
     >>> import duckdb
+    >>> from backbone.column import Rule
     >>> rule = Rule("quantity >= 0", "{value} >= 0")
     >>> quantity = Column("quantity", "BIGINT", False, False, False, "", (rule,))
     >>> value = value_sql(quantity, "t", Notation())

@@ -1,4 +1,4 @@
-"""What a rating stands for, and which of the rated reviews are learnt from and which are for grading."""
+"""Which reviews are rated and what that stands for; which are learnt from and which are for grading."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backbone.errors import StepFailed
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
 
 LABELS = ("negative", "neutral", "positive")
+WHERE = "review_model"  # what errors of learning from reviews are about
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,51 @@ class RatingScale:
             raise ValueError(
                 f"negative_max must be below positive_min, not {self.negative_max} and {self.positive_min}"
             )
+
+
+def usable(reviews: pa.Table) -> pa.Table:
+    """The reviews with an id, a text and a rating: the columns review_id, review_text and rating of them.
+
+    Raises
+    ------
+    StepFailed
+        When a column is missing, ratings are no numbers, or no review has both a rating and a text.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    missing = [name for name in ("review_id", "review_text", "rating") if name not in reviews.column_names]
+    if missing:
+        raise StepFailed(
+            WHERE,
+            f"expected columns review_id, review_text and rating, found no {' and no '.join(missing)}",
+            "No model is written.",
+            "map the column in backbone.toml",
+        )
+    reviews = reviews.select(["review_id", "review_text", "rating"])
+    rating = reviews["rating"].type
+    numeric = pa.types.is_integer(rating) or pa.types.is_floating(rating) or pa.types.is_decimal(rating)
+    if not (numeric or pa.types.is_null(rating)):
+        raise StepFailed(
+            WHERE,
+            f"expected ratings that are numbers, found {rating}",
+            "No model is written.",
+            "give `rating` a numeric type in the contract of the reviews",
+        )
+    plain = [("review_id", pa.string()), ("review_text", pa.string()), ("rating", rating)]
+    reviews = reviews.cast(pa.schema(plain))
+    has_text = pc.fill_null(pc.match_substring_regex(reviews["review_text"], r"\S"), False)
+    has_rating = pc.is_valid(label(reviews["rating"]))
+    keep = pc.and_(pc.and_(has_text, has_rating), pc.is_valid(reviews["review_id"]))
+    rated = reviews.filter(keep)
+    if rated.num_rows == 0:
+        raise StepFailed(
+            WHERE,
+            f"expected reviews with a rating and a text to learn from, found none among {len(reviews)}",
+            "No model is written.",
+            "check which column is mapped to `rating`, or land rated reviews",
+        )
+    return rated
 
 
 def label(ratings: pa.Array | pa.ChunkedArray, scale: RatingScale | None = None) -> pa.Array:

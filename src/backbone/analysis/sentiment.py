@@ -13,9 +13,9 @@ import warnings
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from backbone.analysis.rated_reviews import LABELS, RatingScale, choose, is_held_out, label
-from backbone.analysis.sentiment_file import WHERE, damaged, read_parts, write_parts
-from backbone.errors import StepFailed
+from backbone.analysis.rated_reviews import LABELS, RatingScale, choose, is_held_out, label, usable
+from backbone.analysis.sentiment_file import damaged, read_parts, write_parts
+from backbone.analysis.sentiment_report import report, report_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,11 +48,7 @@ class SentimentModel:
     n_trained : reviews it learnt from.
     n_held_out : reviews it was graded on, none of which it learnt from.
     class_counts : reviews it learnt from, by sentiment.
-    report : label string, precision, recall, f1 double, support int64; one row for each sentiment,
-        `accuracy`, `macro avg` and `weighted avg`. The numbers are those of scikit-learn's
-        `classification_report`. Accuracy stands in all three columns, as precision, recall and F1 over
-        all reviews are equal to it. A sentiment that is neither held out nor answered has null metrics
-        and is left out of the averages; all metrics are null when nothing is held out.
+    report : its grades on those, as `sentiment_report.report` gives them.
     sklearn_version : the scikit-learn it was trained with.
     """
 
@@ -211,7 +207,7 @@ class SentimentModel:
                 **{
                     **about,
                     "scale": RatingScale(**about["scale"]),
-                    "report": _report_table(about["report"]),
+                    "report": report_table(about["report"]),
                     "_vocabulary": tuple(parts["vocabulary"].split("\n")) if parts["vocabulary"] else (),
                     "_weights": parts["weights"],
                     "_classifier": parts["classifier"],
@@ -281,7 +277,7 @@ def train(reviews: pa.Table, scale: RatingScale | None = None, limit: int = 20_0
     scale = scale or RatingScale()
     if limit < 1:
         raise ValueError(f"limit must be 1 or more, not {limit}")
-    chosen = choose(_rated(reviews), limit)
+    chosen = choose(usable(reviews), limit)
     answers = pc.index_in(label(chosen["rating"], scale), pa.array(LABELS)).to_numpy(zero_copy_only=False)
     held_out = is_held_out(chosen["review_id"]).to_numpy(zero_copy_only=False).astype(bool)
     if held_out.all():
@@ -314,7 +310,7 @@ def train(reviews: pa.Table, scale: RatingScale | None = None, limit: int = 20_0
         n_trained=len(learn),
         n_held_out=int(held_out.sum()),
         class_counts={name: int((learn == i).sum()) for i, name in enumerate(LABELS)},
-        report=_report([], []),
+        report=report([], []),
         sklearn_version=sklearn.__version__,
         _vocabulary=vocabulary,
         _weights=weights,
@@ -322,46 +318,7 @@ def train(reviews: pa.Table, scale: RatingScale | None = None, limit: int = 20_0
     )
     unseen = chosen.filter(pa.array(held_out))
     answered = model.classify(unseen["review_text"])["sentiment"].to_pylist()
-    report = _report(label(unseen["rating"], scale).to_pylist(), answered)
-    return replace(model, report=report)
-
-
-def _rated(reviews: pa.Table) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    missing = [name for name in ("review_id", "review_text", "rating") if name not in reviews.column_names]
-    if missing:
-        raise StepFailed(
-            WHERE,
-            f"expected columns review_id, review_text and rating, found no {' and no '.join(missing)}",
-            "No model is written.",
-            "map the column in backbone.toml",
-        )
-    reviews = reviews.select(["review_id", "review_text", "rating"])
-    rating = reviews["rating"].type
-    numeric = pa.types.is_integer(rating) or pa.types.is_floating(rating) or pa.types.is_decimal(rating)
-    if not (numeric or pa.types.is_null(rating)):
-        raise StepFailed(
-            WHERE,
-            f"expected ratings that are numbers, found {rating}",
-            "No model is written.",
-            "give `rating` a numeric type in the contract of the reviews",
-        )
-    plain = [("review_id", pa.string()), ("review_text", pa.string()), ("rating", rating)]
-    reviews = reviews.cast(pa.schema(plain))
-    has_text = pc.fill_null(pc.match_substring_regex(reviews["review_text"], r"\S"), False)
-    has_rating = pc.is_valid(label(reviews["rating"]))
-    keep = pc.and_(pc.and_(has_text, has_rating), pc.is_valid(reviews["review_id"]))
-    rated = reviews.filter(keep)
-    if rated.num_rows == 0:
-        raise StepFailed(
-            WHERE,
-            f"expected reviews with a rating and a text to learn from, found none among {len(reviews)}",
-            "No model is written.",
-            "check which column is mapped to `rating`, or land rated reviews",
-        )
-    return rated
+    return replace(model, report=report(label(unseen["rating"], scale).to_pylist(), answered))
 
 
 def _vectorizer(**options: Any) -> Any:
@@ -377,34 +334,3 @@ def _plain(texts: pa.Array | pa.ChunkedArray) -> list[str]:
     plain = pc.fill_null(pc.cast(texts, pa.string()), "")
     text: list[str] = pc.replace_substring_regex(plain, LINE_BREAK, " ").to_pylist()
     return text
-
-
-def _report(truth: list[str], answered: list[str]) -> pa.Table:
-    from sklearn.metrics import classification_report
-
-    found: dict[str, Any] = {}
-    if truth:
-        # The report itself tells of small or one-sided data.
-        with warnings.catch_warnings(action="ignore"):
-            found = classification_report(truth, answered, output_dict=True, zero_division=0)
-        # Over all reviews, precision, recall and F1 are one number.
-        share = found["accuracy"]
-        found["accuracy"] = dict.fromkeys(("precision", "recall", "f1-score"), share)
-        found["accuracy"]["support"] = len(truth)
-    rows = [(name, found.get(name, {})) for name in (*LABELS, "accuracy", "macro avg", "weighted avg")]
-    return _report_table(
-        {
-            "label": [name for name, _ in rows],
-            "precision": [row.get("precision") for _, row in rows],
-            "recall": [row.get("recall") for _, row in rows],
-            "f1": [row.get("f1-score") for _, row in rows],
-            "support": [int(row.get("support", 0)) for _, row in rows],
-        }
-    )
-
-
-def _report_table(columns: dict[str, list[Any]]) -> pa.Table:
-    import pyarrow as pa
-
-    metrics = [(name, pa.float64()) for name in ("precision", "recall", "f1")]
-    return pa.table(columns, schema=pa.schema([("label", pa.string()), *metrics, ("support", pa.int64())]))

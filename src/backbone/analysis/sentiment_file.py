@@ -9,10 +9,10 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+from backbone.analysis.rated_reviews import WHERE
 from backbone.analysis.skops_archive import canonical
 from backbone.errors import StepFailed
 
-WHERE = "review_model"
 FORMAT = "backbone sentiment 1"
 
 # What a stored model may consist of, and the skops nodes that may build it. None of them runs code.
