@@ -17,6 +17,7 @@ from pathlib import Path
 from backbone import open_project, run
 from backbone.dataset import Window
 from backbone.exploitation.build import build
+from backbone.exploitation.compute import Due
 from backbone.loading import models_of
 from backbone.runner import Project
 from benchmarks.hourly_components.data import FIRST_DAY
@@ -67,7 +68,7 @@ def count_all(project: Project, days: Sequence[Window]) -> None:
     (counts,) = (m for m in models_of(project.pipelines) if m.dataset == "exploitation.hourly_count")
     with project.engine() as engine:
         scratch = project.scratch("count")
-        build(project.lake, engine, counts, days, replaces_all=True, run_id="count", scratch=scratch)
+        build(project.lake, engine, Due(counts, days, True), run_id="count", scratch=scratch)
 
 
 if __name__ == "__main__":

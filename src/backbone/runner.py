@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from backbone.dataset import Receipt, instant_of, windows_between
+from backbone.dataset import Receipt, Window, instant_of, windows_between
 from backbone.engines import open_engine
 from backbone.engines.protocol import Engine
 from backbone.errors import BackboneError, PipelineError, SettingsError
@@ -33,6 +33,7 @@ from backbone.landing.manifest import Manifest
 from backbone.landing.persistent import Feed
 from backbone.loading import LoadedPipeline, load_pipelines, models_of, source_settings, sources_of
 from backbone.operations.index import Index, run_row
+from backbone.operations.never_computed import never_computed
 from backbone.operations.staleness import stale_windows
 from backbone.pipeline import Source
 from backbone.settings import Settings, load_settings
@@ -311,18 +312,15 @@ def _build(
                 model, states, index.changes, now=now, start=start, end=end, force=force or anew
             )
             if stale.due or not made:
-                due.append(Due(model, stale.windows, stale.replaces_all or anew or not made))
+                notes = _notes(project, index, model, stale.windows)
+                due.append(Due(model, stale.windows, stale.replaces_all or anew or not made, notes))
         options: Mapping[str, Any] = {
             "run_id": result.run_id,
             "scratch": project.scratch("run"),
             "progress": progress,
         }
         if len(due) == 1:
-            one = due[0]
-            receipt = build(
-                project.lake, engine, one.loaded, one.windows, replaces_all=one.replaces_all, **options
-            )
-            result.receipts.append(receipt)
+            result.receipts.append(build(project.lake, engine, due[0], **options))
         elif due:
             for receipt in build_shared(project.lake, engine, due, **options):
                 result.receipts.append(receipt)
@@ -335,6 +333,26 @@ def _build(
         blocked.update(left)
     if due:
         index.update()
+
+
+def _notes(project: Project, index: Index, loaded: LoadedModel, windows: Sequence[Window]) -> tuple[str, ...]:
+    """What a reader of the windows should know: which look-back has windows that were never computed."""
+    pipeline_of = {m.dataset: (p.pipeline.name, m) for p in project.pipelines for m in p.models}
+    notes = []
+    for name in loaded.inputs if loaded.lookback and windows else ():
+        if name not in pipeline_of or loaded.cut(name) is None:
+            continue
+        pipeline, upstream = pipeline_of[name]
+        missing = never_computed(loaded, windows, upstream, index.windows(name), index.changes)
+        if missing:
+            names = dict.fromkeys([pipeline, pipeline_of[loaded.dataset][0]])
+            count = "1 window" if len(missing) == 1 else f"{len(missing):,} windows"
+            notes.append(
+                f"its look-back holds {count} of {name} with events that were never computed and count as "
+                f"empty, from {missing[0]} on; next: backbone run {' '.join(names)} "
+                f"--to {windows[-1].end:%Y-%m-%dT%H}"
+            )
+    return tuple(notes)
 
 
 def _write_lists(

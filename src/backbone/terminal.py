@@ -88,6 +88,12 @@ def show_run(result: RunResult) -> None:
         console().print(table)
     elif result.ok:
         typer.echo("Nothing is stale.")
+    noted: dict[str, list[str]] = {}
+    for r in published:
+        for note in r.notes if r.stage == "build" else ():
+            noted.setdefault(note, []).append(r.dataset)
+    for note, datasets in noted.items():
+        typer.echo(f"Note: {', '.join(datasets)}: {note}", err=True)
     for path in result.waiting:
         typer.echo(f"Left for the next run, as it is still being written: {path}", err=True)
     for error in result.failures.values():
