@@ -68,7 +68,8 @@ def count_all(project: Project, days: Sequence[Window]) -> None:
     (counts,) = (m for m in models_of(project.pipelines) if m.dataset == "exploitation.hourly_count")
     with project.engine() as engine:
         scratch = project.scratch("count")
-        build(project.lake, engine, Due(counts, days, True), run_id="count", scratch=scratch)
+        due = [Due(counts, days, replaces_all=True)]
+        assert list(build(project.lake, engine, due, run_id="count", scratch=scratch))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from backbone.dataset import Receipt, Window, instant_of, windows_between
 from backbone.engines import open_engine
 from backbone.engines.protocol import Engine
 from backbone.errors import BackboneError, PipelineError, SettingsError
-from backbone.exploitation.build import build, build_shared
+from backbone.exploitation.build import build
 from backbone.exploitation.compute import Due
 from backbone.exploitation.lists import list_state, write_lists
 from backbone.exploitation.model import LoadedModel, computed_together
@@ -319,10 +319,8 @@ def _build(
             "scratch": project.scratch("run"),
             "progress": progress,
         }
-        if len(due) == 1:
-            result.receipts.append(build(project.lake, engine, due[0], **options))
-        elif due:
-            for receipt in build_shared(project.lake, engine, due, **options):
+        if due:
+            for receipt in build(project.lake, engine, due, **options):
                 result.receipts.append(receipt)
     except BackboneError as error:
         published = {receipt.dataset for receipt in result.receipts}

@@ -95,7 +95,11 @@ def test_what_has_no_rows_is_no_file(engine: Engine, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_order_keeps_every_row_and_its_types(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [10**9, 300])  # rows that are sorted at a time
+def test_an_order_keeps_every_row_and_its_types(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(PackedRows, "_most", most)
     sql = (
         "select cast(n % 7 as tinyint) as k, case when n % 3 = 0 then null else concat('ä', n % 4) end as t, "
         "date '2026-01-01' + cast(n % 5 as integer) as d, n % 2 = 0 as even from range(2000) as r(n)"

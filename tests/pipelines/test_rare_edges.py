@@ -344,10 +344,10 @@ def test_a_run_that_dies_is_completed_by_the_next(tmp_path: Path, monkeypatch: p
         deliver(trial, COUNTS, "all.csv")
 
         def dying(*arguments: Any, last: str = last, **options: Any) -> Any:
-            receipt = build(*arguments, **options)
-            if receipt.dataset == f"exploitation.{last}":
-                raise KeyboardInterrupt
-            return receipt
+            for receipt in build(*arguments, **options):
+                if receipt.dataset == f"exploitation.{last}":
+                    raise KeyboardInterrupt
+                yield receipt
 
         monkeypatch.setattr("backbone.runner.build", dying)
         with pytest.raises(KeyboardInterrupt):

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from backbone.contract import quote_identifier, quote_literal
+from backbone.engines.duckdb_files import StagedFiles
 from backbone.engines.duckdb_groups import GroupedRows
 from backbone.engines.duckdb_packed import PackedRows, used_of
 from backbone.engines.duckdb_raw import raw_rows
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
-from backbone.engines.duckdb_write import OPTIONS, Writing
+from backbone.engines.duckdb_write import Writing
 from backbone.engines.gathered import gathered
 from backbone.engines.order import OutOfOrder, is_ascending
 from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
-from backbone.engines.streamed import streamed
 from backbone.errors import EngineFailed
 from backbone.lake.publish import Staged
 from backbone.lake.table import PARTITION, TableVersion
@@ -58,7 +58,7 @@ class DuckdbEngine:
         self._arranged: dict[str, str] = {}
         self._loaded: set[str] = set()
         self._shown: set[str] = set()
-        self._files: dict[str, Path] = {}
+        self._files = StagedFiles(self._connection, self._run, scratch)
         self._names = itertools.count()
 
     def read(self, table: TableVersion) -> None:
@@ -204,9 +204,7 @@ class DuckdbEngine:
         """Those of some columns that a source has; of one that is spelt in another case, what is there."""
         if columns is None:
             return "*"
-        there = [name for name, _ in self.columns(f"select * from {source}")]
-        spelt = {name.lower(): name for name in there} | {name: name for name in there}
-        found = (spelt.get(name, spelt.get(name.lower())) for name in columns)
+        found = _spelt(columns, self.columns(f"select * from {source}"))
         return ", ".join(quote_identifier(name) for name in dict.fromkeys(found) if name) or "*"
 
     def map_groups(
@@ -222,7 +220,7 @@ class DuckdbEngine:
         select: str = "*",
         as_file: bool = False,
     ) -> int:
-        stage = self._stage_as_file if as_file else self._stage
+        stage = self._files.stage if as_file else self._stage
         columns = tuple(self.columns(sql, parameters))
         rows = GroupedRows(self._connection, self.scratch, sql, columns, by, values, order, parameters or {})
         for batches in rows.attempts():
@@ -258,40 +256,13 @@ class DuckdbEngine:
                 self._connection.unregister(incoming)
         return rows
 
-    def _stage_as_file(self, name: str, batches: Iterator[pa.RecordBatch], select: str) -> int:
-        """Write batches to a file while they are made, in their order."""
-        incoming, file = f"_incoming_{next(self._names)}", self.scratch / f"{next(self._names)}.parquet"
-        copy = f"copy (select {select} from {incoming}) to {quote_literal(str(file))} ({OPTIONS})"
-        with streamed(batches) as rows:
-            self._connection.register(incoming, rows)
-            try:
-                staged = self._run(copy).fetchall()
-            finally:
-                self._connection.unregister(incoming)
-        self._show_file(name, file)
-        return int(staged[0][0])
-
-    def _show_file(self, name: str, file: Path) -> None:
-        self._files[name] = file
-        self._run(
-            f"create or replace view {quote_identifier(name)} as "
-            f"select * from read_parquet({quote_literal(str(file))}, hive_partitioning = false)"
-        )
-
     def rename(self, name: str, new: str) -> None:
         self.drop(new)
-        file = self._files.pop(name, None)
-        if file is None:
+        if not self._files.rename(name, new):
             self._run(f"alter table {quote_identifier(name)} rename to {quote_identifier(new)}")
-        else:
-            self._run(f"drop view {quote_identifier(name)}")
-            self._show_file(new, file)
 
     def drop(self, name: str) -> None:
-        file = self._files.pop(name, None)
-        if file is not None:
-            self._run(f"drop view {quote_identifier(name)}")
-            file.unlink(missing_ok=True)  # it may have been published
+        if self._files.drop(name):
             return
         if name in self._shown:
             self._shown.remove(name)
@@ -342,9 +313,7 @@ class DuckdbEngine:
 
         target = folder / f"{next(self._names)}"
         columns = tuple(self.columns(sql, parameters))
-        named = {name.lower(): name for name, _ in columns} | {name: name for name, _ in columns}
-        # Names are found as the database finds them: in letters of any case.
-        sorting = [named.get(name, named.get(name.lower(), name)) for name in order]
+        sorting = [name or asked for name, asked in zip(_spelt(order, columns), order, strict=True)]
         ordered = PackedRows(self._connection, self.scratch, sql, columns, sorting, parameters, FEWEST_PACKED)
         rows = Writing(ordered, lies_in_order, self._run, target, partitioned).write()
         files = tuple(sorted(target.rglob("*.parquet"))) if rows else ()
@@ -360,7 +329,7 @@ class DuckdbEngine:
         import pyarrow as pa
 
         query = f"select * from {quote_identifier(name)}"
-        file = self._files.get(name)
+        file = self._files.of(name)
         if file is None:
             return self.write(query, folder)
         rows = int(self.fetch(f"select count(*) from {quote_identifier(name)}")[0][0])
@@ -389,6 +358,12 @@ class DuckdbEngine:
                 "Nothing of this step is published; what was published before stays.",
                 "free disk space, or raise [engine] memory_limit in backbone.toml, and run again",
             ) from error
+
+
+def _spelt(names: Sequence[str], columns: Sequence[tuple[str, str]]) -> list[str | None]:
+    """Names as columns are spelt that the database takes for the same; None for those that are not there."""
+    there = {name.lower(): name for name, _ in columns} | {name: name for name, _ in columns}
+    return [there.get(name, there.get(name.lower())) for name in names]
 
 
 def _all_cores(_: int) -> range:
