@@ -173,8 +173,9 @@ class Receipt:
     `inputs` are the versions of the datasets it read. `windows` are the windows it replaced, as hour
     ranges (each starting at a window's start), and `every` their cadence; None for a table that is one
     whole. `touched` are the hours in which the dataset changed, None for all of it. `replaces_all` says
-    that whatever was known of older windows no longer holds. `kept_from` is the hour from which on all rows
-    are kept, None where none has been dropped.
+    that whatever was known of older windows no longer holds. `notes` are remarks for who looks at the
+    receipt; `warnings` are also printed by the run and shown by `status`. `kept_from` is the hour from which
+    on all rows are kept, None where none has been dropped.
     """
 
     run_id: str
@@ -198,6 +199,7 @@ class Receipt:
     removed_batches: tuple[str, ...] = ()
     measures: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         facts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}  # thousands of windows
@@ -213,6 +215,6 @@ class Receipt:
         for name in ("windows", "touched"):
             if facts.get(name) is not None:
                 facts[name] = tuple((low, high) for low, high in facts[name])
-        for name in ("removed_batches", "notes"):
+        for name in ("removed_batches", "notes", "warnings"):
             facts[name] = tuple(facts.get(name, ()))
         return cls(**facts)

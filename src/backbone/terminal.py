@@ -94,6 +94,9 @@ def show_run(result: RunResult) -> None:
             noted.setdefault(note, []).append(r.dataset)
     for note, datasets in noted.items():
         typer.echo(f"Note: {', '.join(datasets)}: {note}", err=True)
+    for r in result.receipts:
+        for warning in r.warnings:
+            typer.echo(f"Warning: {r.dataset}: {warning}", err=True)
     for path in result.waiting:
         typer.echo(f"Left for the next run, as it is still being written: {path}", err=True)
     for error in result.failures.values():

@@ -259,6 +259,7 @@ def _rows(
             "inputs": inputs,
             "measures": json.dumps(dict(receipt.measures), sort_keys=True),
             "notes": list(receipt.notes),
+            "warnings": list(receipt.warnings),
         },
     )
     if receipt.stage not in ("format", "build"):
@@ -332,6 +333,7 @@ def _schema(table: str) -> pa.Schema:
             "rows_read": whole, "rows_written": whole, "rows_rejected": whole, "rows_duplicate": whole,
             "seconds": pa.float64(), "peak_memory_bytes": whole, "windows": whole, "replaces_all": flag,
             "fingerprint": text, "inputs": text, "measures": text, "notes": texts,
+            "warnings": texts,
         },
         "change": {"dataset": text, "version": whole, "low": whole, "high": whole},
         "window": {
