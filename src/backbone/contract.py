@@ -49,7 +49,7 @@ __all__ = [
     "value_sql",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Part of every fingerprint; raised when the same contract begins to give other rows."""
 
 RESERVED_NAMES = frozenset({"window_start", "window_date"})

@@ -56,6 +56,23 @@ def slow_records(data: bytes, columns: int, quote: int = 34, escape: int = 34) -
     return records
 
 
+def fields_of(record: bytes) -> list[bytes]:
+    """The fields of one record, as they are written, one byte at a time."""
+    fields, inside = [b""], False
+    for byte in record:
+        if byte == 34:
+            inside = not inside if inside or fields[-1] in (b"", b" ") or _is_quoted(fields[-1]) else inside
+        if byte == 44 and not inside:
+            fields.append(b"")
+        else:
+            fields[-1] += bytes([byte])
+    return fields
+
+
+def _is_quoted(field: bytes) -> bool:
+    return field.removeprefix(b" ").startswith(b'"')
+
+
 def duckdb_reads(
     path: Path, columns: int = COLUMNS, escape: str = '"', new_line: str = ""
 ) -> tuple[list[tuple[Any, ...]], int]:

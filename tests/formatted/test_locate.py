@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbone.formatted.grammar import Grammar
-from backbone.formatted.locate import locate
-from backbone.formatted.records import count_records
+from backbone.formatted.locate import texts
+from backbone.formatted.records import survey
 from backbone.formatted.split import split
 
 
@@ -22,11 +22,12 @@ def test_locates_like_the_state_machine(tmp_path: Path, data: bytes, chosen: set
     path.write_bytes(data)
     records = slow_records(data, COLUMNS)
     rows = np.array(sorted(row for row in chosen if row < len(records)), dtype=np.int64)
-    expected = [
-        {"row": row, "line": records[row][0], "raw": records[row][1].decode()} for row in rows.tolist()
-    ]
+    wanted = [records[row] for row in rows.tolist()]
     for chunk in CHUNKS:
-        assert locate(path, THREE, rows, chunk=chunk).to_pylist() == expected
+        assert texts(path, THREE, rows, chunk) == [raw.decode() for _, raw in wanted]
+        found = survey(path, THREE, chunk)
+        assert found is not None
+        assert found.lines.of(rows).tolist() == [line for line, _ in wanted]
 
 
 @many
@@ -38,13 +39,12 @@ def test_locates_with_another_escape(tmp_path: Path, data: bytes, chosen: set[in
     path.write_bytes(data)
     grammar = Grammar(escape="\\", columns=COLUMNS)
     cleaned = tmp_path / "b.csv"
-    assert count_records(path, grammar) is None
+    assert survey(path, grammar) is None
     result = split(path, grammar, cleaned)
     records = slow_records(cleaned.read_bytes(), COLUMNS, escape=92)
     rows = np.array(sorted(row for row in chosen if row < len(records)), dtype=np.int64)
-    found = locate(cleaned, grammar, rows)
-    assert found["line"].to_pylist() == [records[row][0] for row in rows.tolist()]
-    assert found["raw"].to_pylist() == [records[row][1].decode() for row in rows.tolist()]
+    assert result.records == len(records)
+    assert texts(cleaned, grammar, rows) == [records[row][1].decode() for row in rows.tolist()]
     if cleaned.stat().st_size:
         rows_read, errors = duckdb_reads(cleaned, escape="\\", new_line="\\n")
         assert (len(rows_read), errors) == (len(records), 0)

@@ -17,7 +17,7 @@ from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.duckdb_files import StagedFiles
 from backbone.engines.duckdb_groups import GroupedRows
 from backbone.engines.duckdb_packed import PackedRows, used_of
-from backbone.engines.duckdb_raw import raw_rows
+from backbone.engines.duckdb_raw import places, raw_rows, text_of
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
 from backbone.engines.duckdb_write import Writing
 from backbone.engines.gathered import gathered
@@ -101,15 +101,15 @@ class DuckdbEngine:
         if arranged is not None:
             self._connection.execute(f"drop table {arranged}")
 
-    def raw_types(self, file: RawFile) -> dict[str, str]:
+    def raw_types(self, file: RawFile) -> list[str]:
         if file.format != "parquet":
-            return dict.fromkeys(file.columns, "VARCHAR")
+            return ["VARCHAR"] * len(file.columns)
         with _malformed():
             found = self._connection.execute(
                 "describe select * from read_parquet($path, hive_partitioning = false)",
                 {"path": str(file.path)},
             ).fetchall()
-        return {row[0]: row[1] for row in found}
+        return [row[1] for row in found]
 
     def load(self, name: str, file: RawFile, values: str, select: str) -> int:
         rows = f"{name}_rows"
@@ -118,12 +118,21 @@ class DuckdbEngine:
                 f"create or replace table {quote_identifier(rows)} as "
                 f"select {select} from (select {values} from {raw_rows(file)} as raw) as v"
             ).fetchall()[0][0]
-        self._run(
-            f"create or replace view {quote_identifier(name)} as "
-            f"select rowid as _row, * from {quote_identifier(rows)}"
-        )
         self._loaded.add(name)
+        self.number_lines(name, None)
         return int(loaded)
+
+    def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
+        rows, numbers = quote_identifier(f"{name}_rows"), f"{name}_lines"
+        line = "cast(null as bigint)" if lines is None else f"rowid + {lines}"
+        numbered = f"select rowid as _row, {line} as _line, * from {rows}"
+        if not isinstance(lines, int | None):
+            self.take(numbers, lines)
+            numbered = (
+                f"select r.rowid as _row, l._line, r.* from {rows} as r "
+                f"positional join {quote_identifier(numbers)} as l"
+            )
+        self._run(f"create or replace view {quote_identifier(name)} as {numbered}")
 
     def load_together(
         self, name: str, files: Sequence[RawFile], labels: Sequence[str], values: str, select: str
@@ -134,17 +143,17 @@ class DuckdbEngine:
             f"({quote_literal(path)}, {quote_literal(label)})"
             for path, label in zip(paths, labels, strict=True)
         )
-        columns = ", ".join(map(quote_identifier, files[0].columns))
-        fields = ", ".join(f"{quote_literal(name)}: {quote_identifier(name)}" for name in files[0].columns)
+        columns = ", ".join(places(files[0]))
         raw = (
-            f"(select {columns}, to_json({{{fields}}}) as {TEXT}, f.batch as _batch, "
-            f"p.file_row_number as _row "
+            f"(select {columns}, {text_of(files[0])} as {TEXT}, f.batch as _batch, p.row_number as _row "
             f"from read_parquet([{listed}], hive_partitioning = false, filename = true, "
-            f"file_row_number = true) as p join (values {named}) as f(path, batch) on f.path = p.filename)"
+            f"file_row_number = true) as p({columns}, file_name, row_number) "
+            f"join (values {named}) as f(path, batch) on f.path = p.file_name)"
         )
         with _malformed():
             loaded = self._run(
-                f"create or replace table {quote_identifier(name)} as select v._row, v._batch, {select} "
+                f"create or replace table {quote_identifier(name)} as "
+                f"select v._row, cast(null as bigint) as _line, v._batch, {select} "
                 f"from (select raw._row, raw._batch, {values} from {raw} as raw) as v"
             )
         return int(loaded.fetchall()[0][0])
@@ -271,6 +280,7 @@ class DuckdbEngine:
         if name in self._loaded:
             self._loaded.remove(name)
             self._run(f"drop view if exists {quote_identifier(name)}")
+            self._run(f"drop table if exists {quote_identifier(f'{name}_lines')}")
             name = f"{name}_rows"
         self._run(f"drop table if exists {quote_identifier(name)}")
 

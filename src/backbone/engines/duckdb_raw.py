@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from backbone.contract import quote_identifier, quote_literal
+from backbone.contract import quote_literal
 from backbone.engines.protocol import DOCUMENT, TEXT, RawFile
 
 MAX_RECORD_BYTES = 2_000_000  # of CSV, as in formatted/grammar.py
@@ -13,10 +13,17 @@ MAX_LINE_BYTES = 16_000_000  # of JSON lines
 
 
 def raw_rows(file: RawFile) -> str:
-    """The FROM item that reads a raw file, one row per record, every column as it is written."""
+    """The FROM item that reads a raw file, one row per record, every column as it is written.
+
+    Columns are called `c0`, `c1` and so on by their position: a file's own names may differ in case only, or
+    be those of something else.
+    """
     path = quote_literal(str(file.path))
     if file.format == "parquet":
-        return f"(select *, to_json(p) as {TEXT} from read_parquet({path}, hive_partitioning = false) as p)"
+        return (
+            f"(select *, {text_of(file)} as {TEXT} "
+            f"from read_parquet({path}, hive_partitioning = false) as p({', '.join(places(file))}))"
+        )
     if file.format == "jsonl":
         # One column and no quoting: each line is a record; a document is parsed once for all fields.
         lines = (
@@ -27,20 +34,17 @@ def raw_rows(file: RawFile) -> str:
             f", json_extract_string({DOCUMENT}, {quote_literal(_pointer(name))}) as s{i}"
             for i, name in enumerate(file.columns)
         )
-        fields = "".join(
-            f", {_exact_number(name, f's{i}')} as {quote_identifier(name)}"
-            for i, name in enumerate(file.columns)
-        )
+        fields = "".join(f", {_exact_number(name, f's{i}')} as c{i}" for i, name in enumerate(file.columns))
         document = f"case when json_valid(l) and json_type(l) = 'OBJECT' then l end as {DOCUMENT}"
         records = f"(select {document} from {lines} where l <> '')"
         values = f"(select {DOCUMENT}{read} from {records})"
         return f"(select cast(null as varchar) as {TEXT}, {DOCUMENT}{fields} from {values})"
-    names = [f"c{index}" for index in range(len(file.columns))]
-    types = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
+    types = ", ".join(f"'{name}': 'VARCHAR'" for name in places(file))
     options = [
         f"columns = {{{types}}}",
         "auto_detect = false",
         "header = false",
+        "hive_partitioning = false",
         f"skip = {file.skip}",
         f"delim = {quote_literal(file.delimiter)}",
         f"quote = {quote_literal(file.quote or '')}",
@@ -51,10 +55,18 @@ def raw_rows(file: RawFile) -> str:
         f"new_line = {quote_literal(file.newline)}",
         f"max_line_size = {MAX_RECORD_BYTES}",
     ]
-    renamed = ", ".join(
-        f"{name} as {quote_identifier(column)}" for name, column in zip(names, file.columns, strict=True)
-    )
-    return f"(select {renamed}, cast(null as varchar) as {TEXT} from read_csv({path}, {', '.join(options)}))"
+    return f"(select *, cast(null as varchar) as {TEXT} from read_csv({path}, {', '.join(options)}))"
+
+
+def places(file: RawFile) -> list[str]:
+    """What the columns of a file are called here, by their position."""
+    return [f"c{index}" for index in range(len(file.columns))]
+
+
+def text_of(file: RawFile) -> str:
+    """SQL of a whole record of a Parquet file as JSON, under the names that its columns have there."""
+    pairs = (f"{quote_literal(name)}, c{i}" for i, name in enumerate(file.columns))
+    return f"cast(json_object({', '.join(pairs)}) as varchar)"
 
 
 def _exact_number(name: str, value: str) -> str:

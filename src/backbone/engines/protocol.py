@@ -28,8 +28,8 @@ TEXT, DOCUMENT = "_backbone_text", "_backbone_document"
 class RawFile:
     r"""A file as it landed, ready to be read: plain (not compressed), and UTF-8 where it is text.
 
-    `columns` are the names of the file's columns, in its order for CSV. `skip` is the number of lines
-    before the first record, `newline` how lines end, in the spelling `\n` or `\r\n`.
+    `columns` are the names of the file's columns, in its order; of CSV only their number counts. `skip` is
+    the number of lines before the first record, `newline` how lines end, in the spelling `\n` or `\r\n`.
     """
 
     path: Path
@@ -66,23 +66,26 @@ class Engine(Protocol):
     def arrange(self, dataset: str, column: str, start: datetime, end: datetime) -> None:
         """Lay the rows of a range out by time, so that narrowing to many windows of it is fast."""
 
-    def raw_types(self, file: RawFile) -> dict[str, str]:
+    def raw_types(self, file: RawFile) -> list[str]:
         """The SQL type of each column of a raw file; VARCHAR throughout for text formats."""
 
     def load(self, name: str, file: RawFile, values: str, select: str) -> int:
         """Stage a raw file as table `name`, one row per record, and return the number of records.
 
-        `values` is a list of expressions over the file's columns, written `raw."column"`, and over
+        `values` is a list of expressions over the file's columns, by position written `raw.c0`, and over
         `raw.{TEXT}`, which is the whole record as JSON for a file of typed columns and null for text. Of
         JSON lines, `raw.{DOCUMENT}` is null where a line holds no object.
         `select` is a list over those, written `v.name`. The staged table has a column `_row` before them:
-        the record's position in the file, from 0.
+        the record's position in the file, from 0; and a column `_line`, null until `number_lines`.
 
         Raises
         ------
         MalformedFile
             When a record can't be parsed; nothing is staged.
         """
+
+    def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
+        """Fill the column `_line` of a loaded table: `_row` and a number, or one value for each row."""
 
     def load_together(
         self, name: str, files: Sequence[RawFile], labels: Sequence[str], values: str, select: str

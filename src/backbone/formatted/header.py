@@ -1,83 +1,225 @@
-"""The header of a CSV file, and where its records begin."""
+"""How a CSV file is laid out: its line ends, delimiter and header, and where its records begin."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator
+import mmap
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from backbone.errors import BatchRefused
-from backbone.formatted.grammar import MAX_RECORD
+from backbone.formatted.grammar import CR, LF, MAX_RECORD, Grammar
+from backbone.settings import SourceSettings
+
+DELIMITERS = (",", ";", "\t", "|")
+SEPARATOR = re.compile(rb'"?sep=([^"\r\n\x80-\xff])"?')
+RECORDS_SEEN = 100
 
 
-def header_end(
-    path: Path, delimiter: str = ",", quote: str | None = '"', skip: int = 0, escape: str | None = '"'
-) -> tuple[list[str], int, int]:
-    r"""Read the header record of a file.
+@dataclass(frozen=True)
+class Layout:
+    """Where the records of a file begin, and what stands before them.
+
+    Attributes
+    ----------
+    names : the header's fields; of a file without a header, none.
+    delimiter : what stands between fields.
+    body, body_line, line_end : as in `Grammar`.
+    """
+
+    names: tuple[str, ...]
+    delimiter: str
+    body: int
+    body_line: int
+    line_end: int = LF
+
+    def grammar(self, settings: SourceSettings, columns: int) -> Grammar:
+        """How the records are written."""
+        quote = settings.quote or None
+        escape = (settings.escape if settings.escape is not None else quote) or None
+        return Grammar(
+            self.delimiter, quote, escape, columns, self.line_end, body=self.body, body_line=self.body_line
+        )
+
+
+def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, where: str) -> Layout:
+    r"""Read what stands before the records of a file.
+
+    A byte order mark is passed over, then the lines of `skip`, then a line `sep=;` (which names the
+    delimiter), then blank lines. Where neither that line nor the settings name the delimiter, it is the one
+    that gives most of the wanted names.
 
     Parameters
     ----------
-    path : an uncompressed file; a UTF-8 byte order mark is passed over.
-    delimiter, quote, escape : as in `Grammar`.
-    skip : physical lines before the header; blank lines after those are passed over as well.
-
-    Returns
-    -------
-    The fields, and `body` and `body_line` for a `Grammar`; `([], 0, 1)` for an empty file.
+    path : an uncompressed file that is not empty.
+    wanted : the names of the columns to find.
 
     Raises
     ------
     BatchRefused
-        When the header can't be read: a quote that isn't closed, lone carriage returns.
+        When the header can't be read: a quote that isn't closed.
 
     Examples
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a.csv"
-    >>> _ = path.write_bytes(b'# export\nid,"long\nname"\n1,2\n')
-    >>> header_end(path, skip=1)
-    (['id', 'long\nname'], 24, 4)
+    >>> _ = path.write_bytes(b'sep=;\nid;"long\nname"\n1;2\n')
+    >>> read_layout(path, ["id"], SourceSettings(), "a.csv")
+    Layout(names=('id', 'long\nname'), delimiter=';', body=21, body_line=4, line_end=10)
     """
-    doubled = escape == quote
     with path.open("rb") as file:
-        body, line = 0, 1
-        if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
-            body = len(codecs.BOM_UTF8)
-        file.seek(body)
-        for _ in range(skip):
-            while passed := file.readline(MAX_RECORD):
-                body += len(passed)
-                if passed.endswith(b"\n"):
-                    line += 1
-                    break
-
-        def texts() -> Iterator[str]:
-            nonlocal body, line
-            while len(raw := file.readline(MAX_RECORD)) and body < limit:
-                body += len(raw)
-                line += raw.endswith(b"\n")
-                yield raw.decode("utf-8", "replace")
-
-        limit = body + MAX_RECORD
-        reader = csv.reader(
-            texts(),
-            delimiter=delimiter,
-            quotechar=quote,
-            quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL,
-            doublequote=doubled,
-            escapechar=None if doubled or quote is None else escape,
-            strict=True,
+        line_end = _line_end(file, settings.quote)
+        begin = len(codecs.BOM_UTF8) if file.read(3) == codecs.BOM_UTF8 else 0
+        line = 1
+        for _ in range(settings.skip):
+            begin, line = _after(file, begin, line, line_end)
+        file.seek(begin)
+        delimiter = settings.delimiter
+        stated = SEPARATOR.fullmatch(next(_lines(file, line_end, 16), b"").rstrip(b"\r\n"))
+        if stated:
+            delimiter = delimiter or stated.group(1).decode()
+            begin, line = _after(file, begin, line, line_end)
+        if not settings.header:
+            return Layout((), delimiter or ",", begin, line, line_end)
+        best: Layout | None = None
+        unreadable: csv.Error | None = None
+        for sign in (delimiter,) if delimiter else DELIMITERS:
+            try:
+                found = _header(file, sign, settings, Layout((), sign, begin, line, line_end))
+            except csv.Error as error:  # a quoted name is followed by the delimiter, and by no other sign
+                unreadable = unreadable or error
+                continue
+            if best is None or len(set(found.names) & set(wanted)) > len(set(best.names) & set(wanted)):
+                best = found
+    if best is None:
+        raise BatchRefused(
+            where,
+            f"line {line}: the header can't be read ({unreadable})",
+            "Nothing of the file is formatted.",
+            "mend the first lines of the file, or say how it is written: delimiter, quote, escape, skip",
         )
-        try:
-            for fields in reader:
-                if fields:
-                    return fields, body, line
-        except csv.Error as error:
-            raise BatchRefused(
-                str(path),
-                f"line {line}: the header can't be read ({error})",
-                "Nothing of the file is formatted.",
-                "mend the first lines of the file, or its quote and delimiter in the contract",
-            ) from error
-    return [], body, line
+    return best
+
+
+def ends_in_delimiter(path: Path, grammar: Grammar) -> bool:
+    r"""Whether most of the first hundred records have one more field than `columns`, which is empty.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+    >>> _ = path.write_bytes(b'1,2,\n3,4,\n5,6\n')
+    >>> ends_in_delimiter(path, Grammar(columns=2))
+    True
+    """
+    with path.open("rb") as file:
+        if grammar.body >= path.stat().st_size:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            comma, records, ending = grammar.delimiter.encode(), 0, 0
+            empty = (comma, comma + 2 * (grammar.quote or "").encode())
+            wider = replace(grammar, columns=grammar.columns + 1).pattern
+            position = grammar.body
+            while position < len(data) and records < RECORDS_SEEN:
+                stop = min(position + grammar.max_record, len(data))
+                found = grammar.pattern.lexical.match(data, position, stop)
+                end = found.end() if found else data.find(grammar.eol, position, stop) + 1 or stop
+                text = data[position:end].rstrip(b"\r\n")
+                if text or grammar.columns == 1:
+                    records += 1
+                    exact = wider.one.match(data, position, end)
+                    ending += bool(exact and exact.end() == end and text.endswith(empty))
+                position = end
+    return 2 * ending > records
+
+
+def newline_before(path: Path, body: int) -> str:
+    """How the line before the records ends, or the first one where there is none before."""
+    with path.open("rb") as file:
+        if body >= 2:
+            file.seek(body - 2)
+            return r"\r\n" if file.read(2) == b"\r\n" else r"\n"
+        return r"\r\n" if file.readline(65536).endswith(b"\r\n") else r"\n"
+
+
+def _header(file: IO[bytes], delimiter: str, settings: SourceSettings, layout: Layout) -> Layout:
+    """The first record that is not blank, and where it ends; no names for a file without one."""
+    quote = settings.quote or None
+    escape = settings.escape if settings.escape is not None else quote
+    doubled = escape == quote
+    file.seek(layout.body)
+    body, line = layout.body, layout.body_line
+
+    def texts() -> Iterator[str]:
+        nonlocal body, line
+        for raw in _lines(file, layout.line_end, MAX_RECORD):
+            if body - layout.body >= MAX_RECORD:
+                return
+            body += len(raw)
+            line += raw[-1] == layout.line_end
+            yield raw.decode("utf-8", "replace")
+
+    reader = csv.reader(
+        texts(),
+        delimiter=delimiter,
+        quotechar=quote,
+        quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL,
+        doublequote=doubled,
+        escapechar=None if doubled or quote is None else escape or None,
+        strict=True,
+    )
+    for fields in reader:
+        if fields:
+            return replace(layout, names=tuple(fields), body=body, body_line=line)
+    return replace(layout, body=body, body_line=line)
+
+
+def _line_end(file: IO[bytes], quote: str) -> int:
+    """CR where the first line end outside quotes is a CR that no LF follows; else LF. The file is rewound."""
+    file.seek(0)
+    start = file.read(65536)
+    if b"\r" in start.replace(b"\r\n", b""):
+        while b"\n" not in start[-65536:] and len(start) < MAX_RECORD and (more := file.read(65536)):
+            start += more
+        sign = re.escape(quote.encode()) if quote else b"(?!)"
+        outside = re.sub(sign + rb"[^" + sign + rb"]*+" + sign, b"", start) if quote else start
+        found = re.search(rb"[\r\n]", outside)
+        if found and found.group() == b"\r" and outside[found.end() : found.end() + 1] != b"\n":
+            file.seek(0)
+            return CR
+    file.seek(0)
+    return LF
+
+
+def _lines(file: IO[bytes], line_end: int, longest: int) -> Iterator[bytes]:
+    """The lines from here on, each with its ending; a longer one in pieces."""
+    if line_end == LF:
+        while raw := file.readline(longest):
+            yield raw
+        return
+    rest = b""
+    while True:
+        cut = rest.find(b"\r") + 1 or (longest if len(rest) >= longest else 0)
+        if cut:
+            yield rest[:cut]
+            rest = rest[cut:]
+        elif more := file.read(min(longest, 65536)):
+            rest += more
+        else:
+            break
+    if rest:
+        yield rest
+
+
+def _after(file: IO[bytes], begin: int, line: int, line_end: int) -> tuple[int, int]:
+    """The place and number of the line after the one that begins here."""
+    file.seek(begin)
+    for raw in _lines(file, line_end, MAX_RECORD):
+        begin += len(raw)
+        if raw[-1] == line_end:
+            return begin, line + 1
+    return begin, line

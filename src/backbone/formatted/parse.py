@@ -1,30 +1,32 @@
 """Parse one landed file into a staged table of typed values and, for each bad record, its reasons.
 
 The engine's own reader does the work. Since it must not be trusted with the accounting (an unterminated
-quote makes it lose rows without a word), the records of a text file are counted independently; where the
-counts differ, or the reader stops, the file is split into good records and broken lines first.
+quote makes it lose rows without a word, an empty field too many shifts a row), the records of a text file and
+their fields are counted independently; where the counts differ, or the reader stops, the file is split into
+good records and broken lines first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbone.contract import (
-    Column,
-    Notation,
-    accepts,
-    failures_sql,
-    ok_sql,
-    quote_identifier,
-    quote_literal,
-    value_sql,
-)
-from backbone.engines.protocol import DOCUMENT, TEXT, Engine, MalformedFile, RawFile
+from backbone.contract import Column, quote_literal
+from backbone.engines.protocol import DOCUMENT, Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
+from backbone.formatted.binding import UNTOUCHED, Binding, bind, wanted_names
+from backbone.formatted.conform import (
+    ConformSql,
+    RawColumn,
+    Refusal,
+    conform_sql,
+    header_again,
+    repeats_header,
+)
 from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
 from backbone.settings import SourceSettings
 
@@ -32,9 +34,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from backbone.formatted.grammar import Grammar
-    from backbone.formatted.split import Broken, Split
+    from backbone.formatted.header import Layout
+    from backbone.formatted.lines import Lines
+    from backbone.formatted.split import Broken
 
-DELIMITERS = (",", ";", "\t", "|")
 FORMATS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -49,9 +52,10 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Parsed:
-    """A file staged as a table with `_row`, the contract's columns and `_reasons` (null for good rows).
+    """A file staged as a table with `_row`, `_line`, the contract's columns, `_reasons` (null for good rows).
 
-    `records` counts its rows; `broken` are the lines of the file that are no records.
+    `records` counts its rows; `broken` are the lines of the file that are no records. `ignored_columns` are
+    those of the file that no field reads, `missing_columns` the optional ones that it lacks.
     """
 
     table: str
@@ -59,17 +63,21 @@ class Parsed:
     broken: list[Broken]
     file: RawFile
     grammar: Grammar | None
-    split: Split | None
-    ignored_columns: tuple[str, ...]
+    lines: Lines | None
+    ignored_columns: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()
 
     def located(self, rows: Sequence[int]) -> pa.Table:
         """Row, line and raw text of some records of a text file, given by position in rising order."""
         import numpy as np
+        import pyarrow as pa
 
-        from backbone.formatted.locate import locate
+        from backbone.formatted.locate import texts
 
-        assert self.grammar is not None
-        return locate(self.file.path, self.grammar, np.array(rows, dtype=np.int64), self.split)
+        assert self.grammar is not None and self.lines is not None
+        wanted = np.array(rows, dtype=np.int64)
+        raw = texts(self.file.path, self.grammar, wanted)
+        return pa.table({"row": wanted, "line": self.lines.of(wanted), "raw": pa.array(raw, pa.string())})
 
 
 def parse(
@@ -114,15 +122,13 @@ def parse_together(
     BatchRefused
         When one of them can't be read, or a column is missing.
     """
-    file = RawFile(paths[0], "parquet", ())
-    try:
-        types = engine.raw_types(file)
-        _require(list(types), fields, settings, where)
-        files = [RawFile(path, "parquet", tuple(types)) for path in paths]
-        records = engine.load_together(table, files, batches, *_select(fields, settings, types))
-    except MalformedFile as error:
-        raise _not_parquet(where, error) from error
-    return Parsed(table, records, [], file, None, None, _ignored(fields, settings, list(types)))
+    with _parquet(where):
+        names, types = _parquet_columns(engine, paths[0])
+        binding = bind(names, fields, settings, where)
+        files = [RawFile(path, "parquet", names) for path in paths]
+        sql = conform_sql(fields, _raw_columns(binding, types), settings)
+        records = engine.load_together(table, files, batches, sql.values, sql.select)
+    return Parsed(table, records, [], files[0], None, None, binding.ignored, binding.missing)
 
 
 def format_of(name: str, settings: SourceSettings) -> str:
@@ -141,17 +147,6 @@ def format_of(name: str, settings: SourceSettings) -> str:
     return FORMATS.get(stem.suffix, "csv")
 
 
-def notation_of(settings: SourceSettings) -> Notation:
-    """How the source writes its values."""
-    return Notation(
-        settings.timezone,
-        settings.date_format,
-        settings.datetime_format,
-        settings.decimal_separator,
-        settings.thousands_separator,
-    )
-
-
 def _parse_csv(
     engine: Engine,
     table: str,
@@ -161,42 +156,100 @@ def _parse_csv(
     scratch: Path,
     where: str,
 ) -> Parsed:
-    from backbone.formatted.grammar import Grammar
-    from backbone.formatted.records import count_records
+    from backbone.formatted.grammar import LF
+    from backbone.formatted.header import ends_in_delimiter, newline_before, read_layout
+    from backbone.formatted.records import survey
     from backbone.formatted.split import split
 
-    header, delimiter, body, body_line = _header(plain, fields, settings, where)
-    quote = settings.quote or None
-    escape = (settings.escape if settings.escape is not None else quote) or None
-    grammar = Grammar(delimiter, quote, escape, len(header), body, body_line)
+    if plain.stat().st_size == 0:
+        raise BatchRefused(
+            where,
+            "expected a table, found an empty file",
+            UNTOUCHED,
+            "have the file delivered again; a table without rows has at least a header",
+        )
+    wanted = wanted_names(fields, settings)
+    layout = read_layout(plain, wanted, settings, where)
+    if not settings.header:
+        layout = replace(layout, names=tuple(wanted))
+    binding = bind(layout.names, fields, settings, where)
+    grammar = layout.grammar(settings, len(layout.names))
+    named = not binding.missing and layout.names[-1] != ""
+    if named and ends_in_delimiter(plain, grammar):
+        grammar = replace(grammar, columns=grammar.columns + 1)
+    sql = _csv_sql(layout, binding, fields, settings, grammar.columns)
     file = RawFile(
-        plain, "csv", tuple(header), delimiter, quote, escape, body_line - 1, _newline(plain, body)
+        plain,
+        "csv",
+        ("",) * grammar.columns,
+        grammar.delimiter,
+        grammar.quote,
+        grammar.escape,
+        layout.body_line - 1,
+        newline_before(plain, layout.body),
     )
-    select = _select(fields, settings, dict.fromkeys(header, "VARCHAR"))
-    ignored = _ignored(fields, settings, header)
-    with ThreadPoolExecutor(1) as aside:
-        counting = aside.submit(count_records, plain, grammar)
-        try:
-            records = engine.load(table, file, *select)
-        except MalformedFile:
-            records = -1
-    if records == counting.result():
-        return Parsed(table, records, [], file, grammar, None, ignored)
+
+    def parsed(records: int, broken: list[Broken], lines: Lines) -> Parsed:
+        _number_lines(engine, table, records, lines)
+        return Parsed(table, records, broken, file, grammar, lines, binding.ignored, binding.missing)
+
+    if layout.line_end == LF:
+        with ThreadPoolExecutor(1) as aside:
+            counting = aside.submit(survey, plain, grammar)
+            try:
+                records = engine.load(table, file, sql.values, sql.select)
+            except MalformedFile:
+                records = -1
+            found = counting.result()
+        if found is not None and found.records == records:
+            return parsed(records, [], found.lines)
 
     refuse_if_not_utf8(plain, where)
     scratch.mkdir(parents=True, exist_ok=True)
     cleaned = scratch / "cleaned"
     parts = split(plain, grammar, cleaned)
-    grammar = replace(grammar, body=0, body_line=1)
+    grammar = replace(grammar, body=0, body_line=1, line_end=LF)
     file = replace(file, path=cleaned, skip=0, newline=r"\n")
     try:
-        records = engine.load(table, file, *select)
+        records = engine.load(table, file, sql.values, sql.select)
     except MalformedFile as error:
         raise _unaccountable(where, str(error).splitlines()[0]) from error
-    expected = count_records(cleaned, grammar)
-    if expected is not None and expected != records:
-        raise _unaccountable(where, f"{expected:,} records counted, {records:,} read")
-    return Parsed(table, records, parts.broken, file, grammar, parts, ignored)
+    if records != parts.records:
+        raise _unaccountable(where, f"{parts.records:,} records counted, {records:,} read")
+    return parsed(records, parts.broken, parts.lines)
+
+
+def _csv_sql(
+    layout: Layout, binding: Binding, fields: Sequence[Column], settings: SourceSettings, columns: int
+) -> ConformSql:
+    """The contract's expressions, and what makes a whole line bad."""
+    raw = _raw_columns(binding, ["VARCHAR"] * columns)
+    refusals = []
+    width = len(layout.names)
+    if columns > width:
+        beyond = f"raw.c{width} is not null and raw.c{width} <> ''"
+        reason = f"the line has {columns} fields, expected {width} and an empty one"
+        refusals.append(Refusal(beyond, quote_literal(reason)))
+    wanted = wanted_names(fields, settings)
+    if settings.header and repeats_header(fields, raw, wanted):
+        refusals.append(header_again(raw, wanted))
+    return conform_sql(fields, raw, settings, refusals)
+
+
+def _raw_columns(binding: Binding, types: Sequence[str]) -> list[RawColumn | None]:
+    return [None if place is None else RawColumn(f"raw.c{place}", types[place]) for place in binding.places]
+
+
+def _number_lines(engine: Engine, table: str, records: int, lines: Lines) -> None:
+    """Give a loaded table its column `_line`."""
+    if lines.distance is not None:
+        engine.number_lines(table, lines.distance)
+        return
+    import pyarrow as pa
+
+    schema = pa.schema([("_line", pa.int64())])
+    batches = (pa.record_batch([part], schema) for part in lines.batches(records))
+    engine.number_lines(table, pa.RecordBatchReader.from_batches(schema, batches))
 
 
 def _parse_jsonl(
@@ -208,163 +261,65 @@ def _parse_jsonl(
     scratch: Path,
     where: str,
 ) -> Parsed:
+    import numpy as np
+
     from backbone.formatted.grammar import Grammar
-    from backbone.formatted.records import count_records
+    from backbone.formatted.lines import Lines
 
     grammar = Grammar("\x1f", None, None, columns=2)  # of one column, blank lines would be records
-    wanted = tuple(settings.columns.get(c.name, c.name) for c in fields)
+    wanted = tuple(wanted_names(fields, settings))
     file = RawFile(plain, "jsonl", wanted)
-    values, select = _select(fields, settings, dict.fromkeys(wanted, "VARCHAR"))
-    values += f", raw.{DOCUMENT} is null as no_object"
-    broken = "['the line is not a JSON object']"
-    select = select.replace("case when", f"case when v.no_object then {broken} when", 1) if select else select
+    raw = [RawColumn(f"raw.c{i}") for i in range(len(wanted))]
+    broken = Refusal(f"raw.{DOCUMENT} is null", quote_literal("the line is not a JSON object"))
+    sql = conform_sql(fields, raw, settings, [broken])
     try:
-        records = engine.load(table, file, values, select)
+        records = engine.load(table, file, sql.values, sql.select)
     except MalformedFile as error:
         refuse_if_not_utf8(plain, where)
         raise _unaccountable(where, str(error).splitlines()[0]) from error
-    expected = count_records(plain, grammar)
+    with plain.open("rb") as lines:
+        expected = sum(1 for line in lines if line.strip(b"\r\n"))
     if expected != records:
         raise _unaccountable(where, f"{expected:,} lines counted, {records:,} read")
-    return Parsed(table, records, [], file, grammar, None, ())
+    engine.number_lines(table, 1)
+    return Parsed(table, records, [], file, grammar, Lines(np.array([0]), np.array([1])))
 
 
 def _parse_parquet(
     engine: Engine, table: str, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
 ) -> Parsed:
-    file = RawFile(plain, "parquet", ())
+    with _parquet(where):
+        names, types = _parquet_columns(engine, plain)
+        binding = bind(names, fields, settings, where)
+        file = RawFile(plain, "parquet", names)
+        sql = conform_sql(fields, _raw_columns(binding, types), settings)
+        records = engine.load(table, file, sql.values, sql.select)
+    engine.number_lines(table, None)
+    return Parsed(table, records, [], file, None, None, binding.ignored, binding.missing)
+
+
+def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], list[str]]:
+    """Names and SQL types of a file's columns, in its order; a name may come twice."""
+    import pyarrow.parquet as pq
+
+    names = tuple(pq.read_schema(path).names)
+    return names, engine.raw_types(RawFile(path, "parquet", names))
+
+
+@contextmanager
+def _parquet(where: str) -> Iterator[None]:
+    """Refuse a file that can't be read as Parquet."""
+    import pyarrow as pa
+
     try:
-        types = engine.raw_types(file)
-        _require(list(types), fields, settings, where)
-        records = engine.load(table, file, *_select(fields, settings, types))
-    except MalformedFile as error:
-        raise _not_parquet(where, error) from error
-    return Parsed(table, records, [], file, None, None, _ignored(fields, settings, list(types)))
-
-
-def _not_parquet(where: str, error: MalformedFile) -> BatchRefused:
-    return BatchRefused(
-        where,
-        f"expected a Parquet file, found one that can't be read: {str(error).splitlines()[0]}",
-        "Nothing of this file is formatted; it is kept in persistent landing.",
-        "have the file delivered again: its next version takes this one's place",
-    )
-
-
-def _select(fields: Sequence[Column], settings: SourceSettings, types: dict[str, str]) -> tuple[str, str]:
-    """The expressions that turn raw columns into values, and values into columns and reasons."""
-    as_text = notation_of(settings)
-    as_typed = Notation(settings.timezone)
-    values, names, good, failures = [], [], [], []
-    for i, column in enumerate(fields):
-        raw_name = settings.columns.get(column.name, column.name)
-        kind = types.get(raw_name)
-        raw = f"raw.{quote_identifier(raw_name)}" if kind else "cast(null as varchar)"
-        notation = as_text if kind in (None, "VARCHAR") else as_typed
-        if kind and kind != "VARCHAR" and accepts(column, kind):
-            value = f"cast({raw} as {column.sql_type})"
-        else:
-            raw = raw if kind in (None, "VARCHAR") else f"cast({raw} as varchar)"
-            value = value_sql(column, raw, notation)
-        values += [f"{value} as v{i}", f"{raw} as r{i}"]
-        names.append(f"v.v{i} as {quote_identifier(column.name)}")
-        good.append(ok_sql(column, f"v.r{i}", f"v.v{i}", notation))
-        failures += failures_sql(column, f"v.r{i}", f"v.v{i}", notation)
-    values.append(f"raw.{TEXT} as _text")
-    listed = f"list_filter([{', '.join(failures)}], lambda reason: reason is not null)"
-    reasons = f"case when {' and '.join(good)} then null else {listed} end as _reasons"
-    raw_text = f"case when {' and '.join(good)} then null else v._text end as _raw"
-    return ", ".join(values), ", ".join([reasons, *names, raw_text])
-
-
-def _header(
-    plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
-) -> tuple[list[str], str, int, int]:
-    """The file's column names, its delimiter, and where its records begin."""
-    from backbone.formatted.header import header_end
-
-    quote = settings.quote or None
-    escape = (settings.escape if settings.escape is not None else quote) or None
-    if plain.stat().st_size == 0:
+        yield
+    except (MalformedFile, pa.ArrowException) as error:
         raise BatchRefused(
             where,
-            "expected a table, found an empty file",
-            "Nothing of it is formatted, and a version before it stays in force.",
-            "have the file delivered again; a table without rows has at least a header",
-        )
-    if not settings.header:
-        names = [settings.columns.get(c.name, c.name) for c in fields]
-        body, line = _after_lines(plain, settings.skip)
-        return names, settings.delimiter or ",", body, line
-    best: tuple[list[str], str, int, int] | None = None
-    unreadable: BatchRefused | None = None
-    for delimiter in (settings.delimiter,) if settings.delimiter else DELIMITERS:
-        try:
-            found, body, line = header_end(plain, delimiter, quote, settings.skip, escape)
-        except BatchRefused as error:  # a quoted name is followed by the delimiter, and by no other sign
-            unreadable = unreadable or error
-            continue
-        if best is None or len(set(found) & _wanted(fields, settings)) > len(
-            set(best[0]) & _wanted(fields, settings)
-        ):
-            best = found, delimiter, body, line
-    if best is None:
-        assert unreadable is not None
-        raise BatchRefused(where, unreadable.problem, unreadable.state, unreadable.next_step)
-    _require(best[0], fields, settings, where)
-    return best
-
-
-def _newline(plain: Path, body: int) -> str:
-    """How the line before the records ends, or the first one where there is none before."""
-    with plain.open("rb") as file:
-        if body >= 2:
-            file.seek(body - 2)
-            return r"\r\n" if file.read(2) == b"\r\n" else r"\n"
-        return r"\r\n" if file.readline(65536).endswith(b"\r\n") else r"\n"
-
-
-def _after_lines(plain: Path, count: int) -> tuple[int, int]:
-    with plain.open("rb") as file:
-        body = 3 if file.read(3) == b"\xef\xbb\xbf" else 0
-        file.seek(body)
-        for _ in range(count):
-            body += len(file.readline())
-    return body, count + 1
-
-
-def _wanted(fields: Sequence[Column], settings: SourceSettings) -> set[str]:
-    return {settings.columns.get(c.name, c.name) for c in fields}
-
-
-def _require(found: Sequence[str], fields: Sequence[Column], settings: SourceSettings, where: str) -> None:
-    """Refuse a file that lacks a column, or has one that the contract reads twice."""
-
-    def raw_name(column: Column) -> str:
-        return settings.columns.get(column.name, column.name)
-
-    missing = [raw_name(c) for c in fields if raw_name(c) not in found and not c.optional]
-    twice = sorted({name for name in found if found.count(name) > 1 and name in _wanted(fields, settings)})
-    if not missing and not twice:
-        return
-    shown = ", ".join(repr(name[:60]) for name in list(found)[:40]) or "none"
-    hint = "; it looks like UTF-16" if any("\0" in name for name in found) else ""
-    problem = f"expected the column{'s' if len(missing) > 1 else ''} {', '.join(map(repr, missing))}"
-    if twice:
-        problem = f"expected one column called {', '.join(map(repr, twice))}, found several"
-    source = where.partition(",")[0].removeprefix("formatted.")
-    raise BatchRefused(
-        where,
-        f"{problem}; the file has {shown}{hint}",
-        "Nothing of it is formatted, and a version before it stays in force.",
-        f'map the names in backbone.toml, [sources.{source}] columns = {{ field = "name in the file" }}, '
-        "or have the file delivered again",
-    )
-
-
-def _ignored(fields: Sequence[Column], settings: SourceSettings, found: Sequence[str]) -> tuple[str, ...]:
-    wanted = _wanted(fields, settings)
-    return tuple(name for name in found if name not in wanted)
+            f"expected a Parquet file, found one that can't be read: {str(error).splitlines()[0]}",
+            "Nothing of this file is formatted; it is kept in persistent landing.",
+            "have the file delivered again: its next version takes this one's place",
+        ) from error
 
 
 def _unaccountable(where: str, found: str) -> BatchRefused:

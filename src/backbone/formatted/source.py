@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from backbone.contract import Column, Contract, Rule, columns, fingerprint, keys, quote_literal
 from backbone.dataset import BatchCount
-from backbone.formatted.parse import notation_of
+from backbone.formatted.conform import notation_of
 from backbone.settings import SourceSettings
 
 # Within it, the calendar's arithmetic on windows never leaves the years 1 to 9999.

@@ -1,0 +1,92 @@
+"""Which column of a file each field of the contract reads: by position, never by a reader's idea of names."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backbone.column import Column
+from backbone.errors import BatchRefused
+from backbone.settings import SourceSettings
+
+UNTOUCHED = "Nothing of it is formatted, and a version before it stays in force."
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Where the fields of a contract stand in a file.
+
+    Attributes
+    ----------
+    places : by field, the position of its column; None for an optional one that the file lacks.
+    ignored : names of the columns that no field reads; an unnamed one is `column 3`.
+    missing : names of the optional columns that the file lacks.
+    """
+
+    places: tuple[int | None, ...]
+    ignored: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def wanted_names(fields: Sequence[Column], settings: SourceSettings) -> list[str]:
+    """The name in the file of each field's column."""
+    return [settings.columns.get(c.name, c.name) for c in fields]
+
+
+def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSettings, where: str) -> Binding:
+    """Find the column of each field among the names of a file's columns.
+
+    Raises
+    ------
+    BatchRefused
+        When the file lacks a column that is not optional, or all of them; has a wanted one twice; or has a
+        column whose name equals a missing one but for case, spaces around it or its Unicode form.
+
+    Examples
+    --------
+    >>> text = [Column(name, "VARCHAR", True, True, False, "", ()) for name in ("item", "note")]
+    >>> bind(["", "item", "Item"], text, SourceSettings(), "formatted.sale, batch 7f3a")
+    Binding(places=(1, None), ignored=('column 1', 'Item'), missing=('note',))
+    """
+    wanted = wanted_names(fields, settings)
+    places = {name: i for i, name in reversed(list(enumerate(names)))}
+    twice = sorted({name for name in wanted if name in places and list(names).count(name) > 1})
+    absent = [name for name in wanted if name not in places]
+    required = [name for name, c in zip(wanted, fields, strict=True) if name not in places and not c.optional]
+    shown = ", ".join(repr(name[:60]) for name in list(names)[:40]) or "none"
+    hint = "; it looks like UTF-16" if any("\0" in name for name in names) else ""
+    source = where.partition(",")[0].removeprefix("formatted.")
+    next_step = (
+        f'map the names in backbone.toml, [sources.{source}] columns = {{ field = "name in the file" }}, '
+        "or have the file delivered again"
+    )
+    alike = {_folded(name): name for name in names}
+    near = [(name, alike[_folded(name)]) for name in absent if _folded(name) in alike]
+    if twice:
+        problem = f"expected one column called {', '.join(map(repr, twice))}, found several"
+    elif near:
+        problem = "; ".join(
+            f"expected the column {name!r}, found {found!r}, which equals it but for case, spaces or Unicode "
+            "form"
+            for name, found in near
+        )
+        field = next(c.name for c, name in zip(fields, wanted, strict=True) if name == near[0][0])
+        next_step = (
+            f"if it is meant, map it in backbone.toml, [sources.{source}] columns = "
+            f'{{ {field} = "{near[0][1]}" }}, or have the file delivered again'
+        )
+    elif required:
+        problem = f"expected the column{'s' if len(required) > 1 else ''} {', '.join(map(repr, required))}"
+    elif len(absent) == len(wanted):
+        problem = f"expected at least one of the columns {', '.join(map(repr, wanted))}"
+    else:
+        bound = set(wanted)
+        ignored = tuple(name or f"column {i + 1}" for i, name in enumerate(names) if name not in bound)
+        return Binding(tuple(places.get(name) for name in wanted), ignored, tuple(absent))
+    raise BatchRefused(where, f"{problem}; the file has {shown}{hint}", UNTOUCHED, next_step)
+
+
+def _folded(name: str) -> str:
+    """What stays of a name without case, Unicode form and the signs around it."""
+    return unicodedata.normalize("NFKC", name).casefold().strip(" \t\r\n\v\f\u00a0\ufeff\"'")
