@@ -214,18 +214,26 @@ def _full(chunk: Chunk, grammar: Grammar, found: Ends, blank: Mask | None, begun
         delimiters &= ~found.inside
     if grammar.columns == 1:
         return None if delimiters.any() else 0
-    places = np.flatnonzero(delimiters)
-    if not found.ends.size:
+    places, ends = np.flatnonzero(delimiters), found.ends
+    if not ends.size:
         return begun + places.size
-    before = np.searchsorted(places, found.ends)
+    each = grammar.columns - 1
+    first = each - begun  # what the first record lacks
+    if blank is None and first >= 0:
+        # The last delimiter of every record lies before its end, and the next one after it.
+        full = ends if first else ends[1:]  # of the others, all lie in an earlier stretch
+        last = places[first - 1 if first else each - 1 :: each][: full.size]
+        following = places[first::each][: ends.size]
+        exact = last.size == full.size and not (last > full).any()
+        exact = exact and not (following < ends[: following.size]).any()
+        return int(places.size - first - each * (ends.size - 1)) if exact else None
+    before = np.searchsorted(places, ends)
     counts = np.diff(before, prepend=-begun)
     if blank is not None:
         if counts[blank].any():
             return None
         counts = counts[~blank]
-    if (counts != grammar.columns - 1).any():
-        return None
-    return int(places.size - before[-1])
+    return None if (counts != each).any() else int(places.size - before[-1])
 
 
 def _lone_returns(chunk: Chunk, found: Ends) -> int:
