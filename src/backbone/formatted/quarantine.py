@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backbone.contract import quote_literal
 from backbone.engines.protocol import Engine
-from backbone.formatted.parse import Parsed
+from backbone.formatted.parsed import Parsed
 
 STAGED = "stage_quarantine"
 AT_A_TIME = 200_000

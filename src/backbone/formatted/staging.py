@@ -12,7 +12,8 @@ from backbone.engines.protocol import Engine
 from backbone.errors import BatchRefused
 from backbone.formatted import quarantine
 from backbone.formatted.fetched import together
-from backbone.formatted.parse import Parsed, parse, parse_together
+from backbone.formatted.parse import parse, parse_together
+from backbone.formatted.parsed import Parsed
 from backbone.formatted.source import FormattedSource
 from backbone.lake.publish import Staged
 from backbone.lake.table import Lake

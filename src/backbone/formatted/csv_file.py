@@ -1,0 +1,142 @@
+"""A CSV file: how it is laid out, and its rows, read by the engine and counted independently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backbone.contract import Column, quote_literal
+from backbone.engines.protocol import Engine, MalformedFile, RawFile
+from backbone.errors import BatchRefused
+from backbone.formatted.binding import UNTOUCHED, Binding, bind, wanted_names
+from backbone.formatted.conform import (
+    ConformSql,
+    RawColumn,
+    Refusal,
+    conform_sql,
+    header_again,
+    repeats_header,
+)
+from backbone.formatted.grammar import LF, Grammar
+from backbone.formatted.header import Layout, ends_in_delimiter, newline_before, read_layout
+from backbone.formatted.lines import Lines
+from backbone.formatted.parsed import Parsed, number_lines, unaccountable
+from backbone.formatted.plain import refuse_if_not_utf8
+from backbone.formatted.records import survey
+from backbone.formatted.split import Broken, split
+from backbone.settings import SourceSettings
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file whose header is read.
+
+    Attributes
+    ----------
+    raw : how the engine reads it.
+    grammar : how its records are written; one column more than `layout.names` where most records end in a
+        delimiter.
+    """
+
+    raw: RawFile
+    layout: Layout
+    binding: Binding
+    grammar: Grammar
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """Equal for files that one statement can read."""
+        raw = replace(self.raw, path=Path())
+        return raw, self.layout.names, self.binding, self.grammar.columns, self.grammar.line_end
+
+    def conform_sql(self, fields: Sequence[Column], settings: SourceSettings) -> ConformSql:
+        """The contract's expressions, and what makes a whole line bad."""
+        raw = [None if place is None else RawColumn(f"raw.c{place}") for place in self.binding.places]
+        refusals, width = [], len(self.layout.names)
+        if self.grammar.columns > width:
+            beyond = f"raw.c{width} is not null and raw.c{width} <> ''"
+            reason = f"the line has {width + 1} fields, expected {width} and an empty one"
+            refusals.append(Refusal(beyond, quote_literal(reason)))
+        wanted = wanted_names(fields, settings)
+        if settings.header and repeats_header(fields, raw, wanted):
+            refusals.append(header_again(raw, wanted))
+        return conform_sql(fields, raw, settings, refusals)
+
+
+def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str) -> CsvFile:
+    """Find out how a file is laid out, and which column each field reads.
+
+    Raises
+    ------
+    BatchRefused
+        When it is empty, or its header can't be read or is a wrong one.
+    """
+    if plain.stat().st_size == 0:
+        raise BatchRefused(
+            where,
+            "expected a table, found an empty file",
+            UNTOUCHED,
+            "have the file delivered again; a table without rows has at least a header",
+        )
+    wanted = wanted_names(fields, settings)
+    layout = read_layout(plain, wanted, settings, where)
+    if not settings.header:
+        layout = replace(layout, names=tuple(wanted))
+    binding = bind(layout.names, fields, settings, where)
+    grammar = layout.grammar(settings, len(layout.names))
+    named = not binding.missing and layout.names[-1] != ""
+    if named and ends_in_delimiter(plain, grammar):
+        grammar = replace(grammar, columns=grammar.columns + 1)
+    raw = RawFile(
+        plain,
+        "csv",
+        ("",) * grammar.columns,
+        grammar.delimiter,
+        grammar.quote,
+        grammar.escape,
+        layout.body_line - 1,
+        newline_before(plain, layout.body),
+    )
+    return CsvFile(raw, layout, binding, grammar)
+
+
+def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch: Path, where: str) -> Parsed:
+    """Stage a file as `table`; one that the engine reads otherwise than the count is split first.
+
+    Raises
+    ------
+    BatchRefused
+        When its bytes are not UTF-8, or its records can't be told apart.
+    """
+    raw, grammar = file.raw, file.grammar
+
+    def parsed(records: int, broken: list[Broken], lines: Lines) -> Parsed:
+        number_lines(engine, table, records, lines)
+        return Parsed(table, records, broken, raw, grammar, lines, file.binding.ignored, file.binding.missing)
+
+    if grammar.line_end == LF:
+        with ThreadPoolExecutor(1) as aside:
+            counting = aside.submit(survey, raw.path, grammar)
+            try:
+                records = engine.load(table, raw, sql.values, sql.select)
+            except MalformedFile:
+                records = -1
+            found = counting.result()
+        if found is not None and found.records == records:
+            return parsed(records, [], found.lines)
+
+    refuse_if_not_utf8(raw.path, where)
+    scratch.mkdir(parents=True, exist_ok=True)
+    cleaned = scratch / "cleaned"
+    parts = split(raw.path, grammar, cleaned)
+    grammar = replace(grammar, body=0, body_line=1, line_end=LF)
+    raw = replace(raw, path=cleaned, skip=0, newline=r"\n")
+    try:
+        records = engine.load(table, raw, sql.values, sql.select)
+    except MalformedFile as error:
+        raise unaccountable(where, str(error).splitlines()[0]) from error
+    if records != parts.records:
+        raise unaccountable(where, f"{parts.records:,} records counted, {records:,} read")
+    return parsed(records, parts.broken, parts.lines)

@@ -1,0 +1,70 @@
+"""A file that the engine has read: its staged rows, and what was seen of it on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backbone.contract import quote_literal
+from backbone.engines.protocol import Engine, RawFile
+from backbone.errors import BatchRefused
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from backbone.formatted.grammar import Grammar
+    from backbone.formatted.lines import Lines
+    from backbone.formatted.split import Broken
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A file staged as a table with `_row`, `_line`, the contract's columns, `_reasons` (null for good rows).
+
+    `records` counts its rows; `broken` are the lines of the file that are no records. `ignored_columns` are
+    those of the file that no field reads, `missing_columns` the optional ones that it lacks.
+    """
+
+    table: str
+    records: int
+    broken: list[Broken]
+    file: RawFile
+    grammar: Grammar | None
+    lines: Lines | None
+    ignored_columns: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()
+
+    def located(self, rows: Sequence[int]) -> pa.Table:
+        """Row, line and raw text of some records of a text file, given by position in rising order."""
+        import numpy as np
+        import pyarrow as pa
+
+        from backbone.formatted.locate import texts
+
+        assert self.grammar is not None and self.lines is not None
+        wanted = np.array(rows, dtype=np.int64)
+        raw = texts(self.file.path, self.grammar, wanted)
+        return pa.table({"row": wanted, "line": self.lines.of(wanted), "raw": pa.array(raw, pa.string())})
+
+
+def number_lines(engine: Engine, table: str, records: int, lines: Lines) -> None:
+    """Give a loaded table its column `_line`."""
+    if lines.distance is not None:
+        engine.number_lines(table, lines.distance)
+        return
+    import pyarrow as pa
+
+    schema = pa.schema([("_line", pa.int64())])
+    batches = (pa.record_batch([part], schema) for part in lines.batches(records))
+    engine.number_lines(table, pa.RecordBatchReader.from_batches(schema, batches))
+
+
+def unaccountable(where: str, found: str) -> BatchRefused:
+    """The refusal of a file whose records the reader and the count see differently."""
+    return BatchRefused(
+        where,
+        f"its records can't be told apart with certainty ({found})",
+        "Nothing of it is formatted; it is kept in persistent landing.",
+        f"declare how it is written: delimiter, quote, escape, skip (quote = {quote_literal('')} for none)",
+    )
