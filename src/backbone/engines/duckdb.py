@@ -17,7 +17,7 @@ from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.duckdb_files import StagedFiles
 from backbone.engines.duckdb_groups import GroupedRows
 from backbone.engines.duckdb_packed import PackedRows, used_of
-from backbone.engines.duckdb_raw import places, raw_rows, text_of
+from backbone.engines.duckdb_raw import places, raw_rows, rows_of_files, text_of
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
 from backbone.engines.duckdb_write import Writing
 from backbone.engines.gathered import gathered
@@ -122,16 +122,34 @@ class DuckdbEngine:
         self.number_lines(name, None)
         return int(loaded)
 
+    def load_files(self, name: str, files: Sequence[RawFile], values: str, select: str) -> list[int]:
+        rows = quote_identifier(f"{name}_rows")
+        with _malformed():
+            self._run(
+                f"create or replace table {rows} as select {select}, v._file from "
+                f"(select {values}, raw._file from {rows_of_files(files, '_file')} as raw) as v"
+            )
+        found = self.fetch(f"select _file, min(rowid), max(rowid), count(*) from {rows} group by _file")
+        self._run(f"alter table {rows} drop column _file")
+        self._loaded.add(name)
+        self.number_lines(name, None)
+        places = {file: (first, last, count) for file, first, last, count in found}
+        counts, begin = [], 0
+        for file in files:
+            first, last, count = places.get(str(file.path), (begin, begin - 1, 0))
+            if (first, last) != (begin, begin + count - 1):
+                raise MalformedFile(f"rows of several files are mixed: {file.path}")
+            counts.append(count)
+            begin += count
+        return counts
+
     def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
         rows, numbers = quote_identifier(f"{name}_rows"), f"{name}_lines"
         line = "cast(null as bigint)" if lines is None else f"rowid + {lines}"
         numbered = f"select rowid as _row, {line} as _line, * from {rows}"
         if not isinstance(lines, int | None):
             self.take(numbers, lines)
-            numbered = (
-                f"select r.rowid as _row, l._line, r.* from {rows} as r "
-                f"positional join {quote_identifier(numbers)} as l"
-            )
+            numbered = f"select n.*, r.* from {rows} as r positional join {quote_identifier(numbers)} as n"
         self._run(f"create or replace view {quote_identifier(name)} as {numbered}")
 
     def load_together(

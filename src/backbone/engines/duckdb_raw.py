@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from backbone.contract import quote_literal
 from backbone.engines.protocol import DOCUMENT, TEXT, RawFile
@@ -39,6 +40,17 @@ def raw_rows(file: RawFile) -> str:
         records = f"(select {document} from {lines} where l <> '')"
         values = f"(select {DOCUMENT}{read} from {records})"
         return f"(select cast(null as varchar) as {TEXT}, {DOCUMENT}{fields} from {values})"
+    return f"(select *, cast(null as varchar) as {TEXT} from read_csv({path}, {_csv_options(file)}))"
+
+
+def rows_of_files(files: Sequence[RawFile], column: str) -> str:
+    """The FROM item that reads CSV files laid out as the first one is, with a column of their paths."""
+    paths = ", ".join(quote_literal(str(file.path)) for file in files)
+    options = f"{_csv_options(files[0])}, filename = {quote_literal(column)}"
+    return f"(select *, cast(null as varchar) as {TEXT} from read_csv([{paths}], {options}))"
+
+
+def _csv_options(file: RawFile) -> str:
     types = ", ".join(f"'{name}': 'VARCHAR'" for name in places(file))
     options = [
         f"columns = {{{types}}}",
@@ -55,7 +67,7 @@ def raw_rows(file: RawFile) -> str:
         f"new_line = {quote_literal(file.newline)}",
         f"max_line_size = {MAX_RECORD_BYTES}",
     ]
-    return f"(select *, cast(null as varchar) as {TEXT} from read_csv({path}, {', '.join(options)}))"
+    return ", ".join(options)
 
 
 def places(file: RawFile) -> list[str]:

@@ -84,8 +84,19 @@ class Engine(Protocol):
             When a record can't be parsed; nothing is staged.
         """
 
+    def load_files(self, name: str, files: Sequence[RawFile], values: str, select: str) -> list[int]:
+        """Stage CSV files that are laid out alike as one table, as `load` does with one.
+
+        Returns
+        -------
+        The rows of each file; in the table they come in the order of the files and of the records.
+        """
+
     def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
-        """Fill the column `_line` of a loaded table: `_row` and a number, or one value for each row."""
+        """Fill the column `_line` of a loaded table: with `_row` and a number, or with null.
+
+        Of a reader's columns, one value for each row, all are added; `_row` and `_line` are among them.
+        """
 
     def load_together(
         self, name: str, files: Sequence[RawFile], labels: Sequence[str], values: str, select: str

@@ -43,10 +43,11 @@ class Lines:
         stretch = np.searchsorted(self.rows, rows, side="right") - 1
         return self.lines[stretch] + (rows - self.rows[stretch])
 
-    def batches(self, records: int, size: int = 1 << 17) -> Iterator[Positions]:
-        """The lines of all records in order, so many at a time."""
+    def batches(self, records: int, size: int = 1 << 17) -> Iterator[tuple[Positions, Positions]]:
+        """All records in order, so many at a time, with their lines."""
         for start in range(0, records, size):
-            yield self.of(np.arange(start, min(start + size, records), dtype=np.int64))
+            rows = np.arange(start, min(start + size, records), dtype=np.int64)
+            yield rows, self.of(rows)
 
 
 class LineCounter:

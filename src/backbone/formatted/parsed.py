@@ -55,8 +55,8 @@ def number_lines(engine: Engine, table: str, records: int, lines: Lines) -> None
         return
     import pyarrow as pa
 
-    schema = pa.schema([("_line", pa.int64())])
-    batches = (pa.record_batch([part], schema) for part in lines.batches(records))
+    schema = pa.schema([("_row", pa.int64()), ("_line", pa.int64())])
+    batches = (pa.record_batch(list(part), schema) for part in lines.batches(records))
     engine.number_lines(table, pa.RecordBatchReader.from_batches(schema, batches))
 
 
