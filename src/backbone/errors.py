@@ -64,6 +64,10 @@ class BatchRefused(BackboneError):
     """A file that can't be read as a table at all, so that none of it is formatted."""
 
 
+class NotRepublished(BackboneError):
+    """Files that are formatted and can't be under a changed contract, so that the table stays as it was."""
+
+
 class CheckFailed(BackboneError):
     """What was staged broke a declared check, so that nothing of it is published."""
 

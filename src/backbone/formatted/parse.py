@@ -61,6 +61,7 @@ class Parsed:
     grammar: Grammar | None
     split: Split | None
     ignored_columns: tuple[str, ...]
+    missing_columns: tuple[str, ...] = ()  # of optional fields
 
     def located(self, rows: Sequence[int]) -> pa.Table:
         """Row, line and raw text of some records of a text file, given by position in rising order."""
@@ -122,7 +123,7 @@ def parse_together(
         records = engine.load_together(table, files, batches, *_select(fields, settings, types))
     except MalformedFile as error:
         raise _not_parquet(where, error) from error
-    return Parsed(table, records, [], file, None, None, _ignored(fields, settings, list(types)))
+    return Parsed(table, records, [], file, None, None, *_unread(fields, settings, list(types)))
 
 
 def format_of(name: str, settings: SourceSettings) -> str:
@@ -173,7 +174,7 @@ def _parse_csv(
         plain, "csv", tuple(header), delimiter, quote, escape, body_line - 1, _newline(plain, body)
     )
     select = _select(fields, settings, dict.fromkeys(header, "VARCHAR"))
-    ignored = _ignored(fields, settings, header)
+    unread = _unread(fields, settings, header)
     with ThreadPoolExecutor(1) as aside:
         counting = aside.submit(count_records, plain, grammar)
         try:
@@ -181,7 +182,7 @@ def _parse_csv(
         except MalformedFile:
             records = -1
     if records == counting.result():
-        return Parsed(table, records, [], file, grammar, None, ignored)
+        return Parsed(table, records, [], file, grammar, None, *unread)
 
     refuse_if_not_utf8(plain, where)
     scratch.mkdir(parents=True, exist_ok=True)
@@ -196,7 +197,7 @@ def _parse_csv(
     expected = count_records(cleaned, grammar)
     if expected is not None and expected != records:
         raise _unaccountable(where, f"{expected:,} records counted, {records:,} read")
-    return Parsed(table, records, parts.broken, file, grammar, parts, ignored)
+    return Parsed(table, records, parts.broken, file, grammar, parts, *unread)
 
 
 def _parse_jsonl(
@@ -239,7 +240,7 @@ def _parse_parquet(
         records = engine.load(table, file, *_select(fields, settings, types))
     except MalformedFile as error:
         raise _not_parquet(where, error) from error
-    return Parsed(table, records, [], file, None, None, _ignored(fields, settings, list(types)))
+    return Parsed(table, records, [], file, None, None, *_unread(fields, settings, list(types)))
 
 
 def _not_parquet(where: str, error: MalformedFile) -> BatchRefused:
@@ -362,9 +363,13 @@ def _require(found: Sequence[str], fields: Sequence[Column], settings: SourceSet
     )
 
 
-def _ignored(fields: Sequence[Column], settings: SourceSettings, found: Sequence[str]) -> tuple[str, ...]:
+def _unread(
+    fields: Sequence[Column], settings: SourceSettings, found: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns of a file that no field uses, and those of optional fields that it lacks."""
     wanted = _wanted(fields, settings)
-    return tuple(name for name in found if name not in wanted)
+    names = [settings.columns.get(c.name, c.name) for c in fields]
+    return tuple(n for n in found if n not in wanted), tuple(n for n in names if n not in found)
 
 
 def _unaccountable(where: str, found: str) -> BatchRefused:
