@@ -82,3 +82,7 @@ class EngineFailed(BackboneError):
 
 class ProjectLocked(BackboneError):
     """Another run holds the project's lock."""
+
+
+class Unexpected(BackboneError):
+    """What nobody foresaw, in one file or source; its traceback is in the project's log."""
