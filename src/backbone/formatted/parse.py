@@ -25,6 +25,7 @@ from backbone.contract import (
 )
 from backbone.engines.protocol import DOCUMENT, TEXT, Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
+from backbone.formatted.kinds import refuse_other_text
 from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
 from backbone.settings import SourceSettings
 
@@ -91,6 +92,9 @@ def parse(
     """
     form = format_of(name, settings)
     plain = make_plain(path, form, settings.encoding, scratch, where)
+    required = {settings.columns.get(c.name, c.name) for c in fields if not c.optional}
+    has_header = settings.header and not settings.skip
+    refuse_other_text(plain, form, where, wanted=required, has_header=has_header)
     if form == "csv":
         return _parse_csv(engine, table, plain, fields, settings, scratch, where)
     if form == "jsonl":
