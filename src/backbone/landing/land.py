@@ -105,8 +105,8 @@ def land(
     manifest = manifests.read_manifest(lake, engine)
     landing = PersistentLanding(lake.project, manifest)
     result = Landed(manifest)
-    left = list(landing.unrecorded(sources))
-    adopted = _batches(left, lake.project, manifest, landing, result)
+    unreadable: list[tuple[Arrival, Exception]] = []
+    adopted = _batches(list(landing.unrecorded(sources)), landing, manifest, unreadable)
     known = Manifest((*manifest.batches, *adopted))
     warnings = _stray_warnings(landing, result, sources)
     arrivals: list[Arrival] = []
@@ -154,7 +154,11 @@ def land(
 
     settings = {feed.source: feed.settings for feed in feeds}
     try:
-        result.batches = [*adopted, *_batches(arrivals, lake.project, known, landing, result)]
+        result.batches = [*adopted, *_batches(arrivals, landing, known, unreadable)]
+        for arrival, fault in unreadable:
+            state = _give_back(arrival, landing)
+            failure = file_failure(arrival.source, arrival.name, fault, lake.project, state)
+            result.fail(arrival.source, arrival.name, failure)
         _record(lake, engine, result, warnings, settings, (run_id, scratch, started))
     except (OSError, BackboneError):
         if ended is None:
@@ -223,12 +227,14 @@ def _digests(paths: Sequence[Path]) -> list[Digest]:
 
 def _batches(
     arrivals: Sequence[Arrival],
-    project: Path,
-    manifest: Manifest,
     landing: PersistentLanding,
-    result: Landed,
+    manifest: Manifest,
+    unreadable: list[tuple[Arrival, Exception]],
 ) -> list[Batch]:
-    """Batches for files in persistent landing: new versions, or duplicates of the current one."""
+    """Batches for files in persistent landing: new versions, or duplicates of the current one.
+
+    Files that can't be read are added to `unreadable`, with the error.
+    """
     current = {key: b.sha256 for key, b in manifest.current().items()}
     batches = []
     arrivals = sorted(arrivals, key=lambda a: a.arrived_at)
@@ -236,9 +242,7 @@ def _batches(
         if isinstance(digest, Exception):
             if ends_run(digest):
                 raise digest
-            state = _give_back(arrival, landing)
-            failure = file_failure(arrival.source, arrival.name, digest, project, state)
-            result.fail(arrival.source, arrival.name, failure)
+            unreadable.append((arrival, digest))
             continue
         sha256, size = digest
         key = arrival.source, arrival.name
@@ -255,7 +259,7 @@ def _batches(
                 sha256,
                 size,
                 arrival.arrived_at,
-                arrival.path.relative_to(project).as_posix(),
+                arrival.path.relative_to(landing.project).as_posix(),
                 status,
                 arrival.origin,
                 arrival.window_start,
@@ -268,7 +272,8 @@ def _batches(
 def _give_back(arrival: Arrival, landing: PersistentLanding) -> str:
     """Put a file that can't be read to where the next run looks for it; in which state it is then.
 
-    Left in its place it would be forgotten as soon as a later arrival is recorded.
+    Left in its place it would be forgotten as soon as a later arrival is recorded, so this comes after all
+    arrivals of a run have their places.
     """
     project, path = landing.project, arrival.path
     try:
