@@ -29,6 +29,7 @@ CALLS = ("load", "create", "insert", "take", "fetch", "write", "drop")
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException, name: str = "bad.csv") -> None:
     """From now on, to parse the file of this name raises an error."""
+
     def raises(engine: Any, table: str, path: Path, found: str, *rest: Any) -> Any:
         if found == name:
             raise error
