@@ -82,8 +82,10 @@ def format_source(
         return result
 
     remembered = _remembered(lake, source)
-    passed = {b for b in remembered.get(PASSED_OVER, ()) if any(b == v.batch for f in waiting for v in f)}
+    passed = {*remembered.get(PASSED_OVER, ())} & {b.batch for versions in waiting for b in versions}
     waiting = [versions for versions in waiting if versions[0].batch not in passed]
+    if lake.exists(source.dataset) and not waiting and kept == set(known):
+        return result
     staging = Staging(lake, engine, source, scratch)
     losses: list[Loss] = []
     for versions in staging.add_groups(waiting, progress):

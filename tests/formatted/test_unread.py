@@ -1,0 +1,126 @@
+"""Columns that are not read are said: once, by the file with which they come."""
+
+from __future__ import annotations
+
+import pytest
+
+from backbone.dataset import Receipt
+from conftest import HEADER, SALE, Trial
+
+OPTIONAL = f"{SALE.rstrip()}\n    note: str | None = None\n"
+FULL = HEADER.replace("\n", ",note\n")
+
+
+def rows(header: str, number: int) -> str:
+    more = ",x" * (header.count(",") - 3)
+    return f"{header}{number},tea,1.00,2026-01-0{number}{more}\n"
+
+
+def last(trial: Trial) -> Receipt:
+    receipt = trial.open().lake.last_receipt("formatted.sale")
+    assert receipt is not None
+    return receipt
+
+
+@pytest.fixture
+def noted(trial: Trial) -> Trial:
+    return trial.contract(OPTIONAL)
+
+
+def test_a_column_that_changes_its_name_is_warned_of_once(noted: Trial) -> None:
+    noted.drop(rows(FULL, 1), "1.csv")
+    assert "Warning" not in noted.command("run").errors
+    noted.drop(rows(FULL.replace("note", "remark"), 2), "2.csv")
+    ended = noted.command("run")
+    assert ended.status == 0
+    warning = (
+        "unlike the file before it, 2.csv has the column 'remark', which no field uses, "
+        "and lacks the column 'note', whose field is null"
+    )
+    assert ended.errors.count("Warning") == 1
+    assert f"Warning: formatted.sale: {warning}\n" in ended.errors
+    assert last(noted).warnings == (warning,)
+    assert {"ignored column remark", "no column note, whose field is null"} <= {*last(noted).notes}
+    assert noted.formatted("sale_id, note") == [(1, "x"), (2, None)]
+    noted.drop(rows(FULL.replace("note", "remark"), 3), "3.csv")
+    assert "Warning" not in noted.command("run").errors
+    assert last(noted).warnings == ()
+    noted.drop(rows(FULL, 4), "4.csv")
+    assert "Warning" not in noted.command("run").errors, "all of it is read"
+    noted.drop(rows(HEADER, 5), "5.csv")
+    assert "5.csv lacks the column 'note'" in noted.command("run").errors
+
+
+def test_what_the_first_file_has_is_noted_only(noted: Trial) -> None:
+    noted.drop(rows(HEADER.replace("\n", ",till\n"), 1), "1.csv")
+    assert "Warning" not in noted.command("run").errors
+    assert last(noted).notes == ("ignored column till", "no column note, whose field is null")
+    noted.drop(rows(HEADER.replace("\n", ",till\n"), 2), "2.csv")
+    assert "Warning" not in noted.command("run").errors
+
+
+def test_one_warning_for_all_files_of_a_run(noted: Trial) -> None:
+    names = ["", ",a", ",a,b", ",a,b,c", ",a,b,c,d", ",a,b,c,d,e"]
+    for number, name in enumerate(names, 1):
+        noted.drop(rows(HEADER.replace("\n", f"{name}\n"), number), f"{number}.csv")
+    ended = noted.command("run")
+    assert ended.errors.count("Warning") == 1
+    assert (
+        "unlike the file before it, 2.csv has the column 'a', which no field uses; "
+        "3.csv has the column 'b', which no field uses; 4.csv has the column 'c', which no field uses; "
+        "2 more files differ too"
+    ) in ended.errors
+
+
+def test_json_lines_are_not_compared(noted: Trial) -> None:
+    noted.drop(rows(HEADER, 1), "1.csv")
+    noted.run_well()
+    noted.drop('{"sale_id":2,"item":"tea","price":"1","sold_at":"2026-01-02","x":1}\n', "2.jsonl")
+    assert "Warning" not in noted.command("run").errors
+    noted.drop(rows(HEADER, 3), "3.csv")
+    assert "Warning" not in noted.command("run").errors
+    assert noted.formatted() == [1, 2, 3]
+
+
+def test_parquet_is_compared_too(noted: Trial) -> None:
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def file(**more: str) -> bytes:
+        sink = io.BytesIO()
+        table = {"sale_id": 1, "item": "tea", "price": "1", "sold_at": "2026-01-01"} | more
+        pq.write_table(pa.table({name: [value] for name, value in table.items()}), sink)
+        return sink.getvalue()
+
+    noted.drop(file(note="x"), "1.parquet")
+    noted.run_well()
+    noted.drop(file(remark="x"), "2.parquet")
+    assert "2.parquet has the column 'remark'" in noted.command("run").errors
+
+
+def test_extra_columns_may_be_ignored(trial: Trial) -> None:
+    trial.settings('extra_columns = "ignore"')
+    for number, header in enumerate((HEADER, HEADER.replace("\n", ",till\n")), 1):
+        trial.drop(rows(header, number), f"{number}.csv")
+        assert "Warning" not in trial.command("run").errors
+    assert last(trial).notes == ("ignored column till",)
+    assert trial.formatted() == [1, 2]
+
+
+def test_extra_columns_may_be_refused(trial: Trial) -> None:
+    trial.drop(rows(HEADER, 1), "1.csv")
+    trial.settings('extra_columns = "refuse"').run_well()
+    trial.drop(rows(HEADER.replace("\n", ",till\n"), 2), "2.csv")
+    trial.drop(rows(HEADER, 3), "3.csv")
+    ended = trial.command("run")
+    assert ended.status == 1
+    assert "(2.csv): expected no column but those of the contract, found the column 'till'" in ended.errors
+    assert trial.formatted() == [1, 3]
+    trial.settings("").run_well()
+    assert trial.formatted() == [1, 2, 3]
+    trial.settings('extra_columns = "refuse"')
+    assert "NotRepublished" in trial.command("run").errors
+    assert trial.formatted() == [1, 2, 3]
+    assert trial.settings('extra_columns = "no"').command("run").status == 2
