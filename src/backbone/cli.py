@@ -194,6 +194,9 @@ def history(
 ) -> None:
     """How a table came about: every commit with its receipt."""
     from backbone.errors import SettingsError
+    from backbone.operations.history import history_query
+    from backbone.operations.index import Index
+    from backbone.operations.query import print_rows
 
     with told():
         project = _open(context.obj["root"])
@@ -204,21 +207,11 @@ def history(
                 "",
                 "name one of them",
             )
-        columns = (
-            "version, committed_at, stage, windows, rows_read, rows_written, rows_rejected, rows_duplicate, "
-            "seconds, run_id"
-        )
-        if form is not Form.table:
-            columns += ", peak_memory_bytes, replaces_all, fingerprint, inputs, measures, notes"
-        _show_query(
-            project,
-            f"select {columns} from operations.receipt where dataset = $dataset order by version desc "
-            f"limit {int(limit)}",
-            form,
-            None,
-            limit,
-            {"dataset": dataset},
-        )
+        reader, everything = _reader(), form is not Form.table
+        with project.engine(reader) as engine:
+            index = Index(project.lake, engine, project.scratch(reader))
+            sql = history_query(index, dataset, limit, everything=everything)
+            print_rows(engine, sql, form.value, limit, {"dataset": dataset}, console)
 
 
 @app.command()

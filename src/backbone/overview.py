@@ -21,6 +21,7 @@ def overview(project: Project, reader: str) -> tuple[list[SourceAccount], list[T
     """
     with project.engine(reader) as engine:
         index = Index(project.lake, engine, project.scratch(reader))
+        index.complete()
         manifest = read_manifest(project.lake, engine)
         sources = [
             source_account(s.name, source_settings(project.settings, s).redelivery, manifest, index)

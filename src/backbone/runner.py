@@ -32,7 +32,8 @@ from backbone.landing.land import land
 from backbone.landing.manifest import Manifest
 from backbone.landing.persistent import Feed
 from backbone.loading import LoadedPipeline, load_pipelines, models_of, source_settings, sources_of
-from backbone.operations.index import Index, run_row
+from backbone.operations.facts import run_row
+from backbone.operations.index import Index
 from backbone.operations.never_computed import never_computed
 from backbone.operations.staleness import stale_windows
 from backbone.pipeline import Source

@@ -57,10 +57,10 @@ def print_rows(
     except (BackboneError, OSError):
         raise
     except Exception as error:
-        told = str(error).replace("LINE 1: describe ", "LINE 1: ").replace(" " * 9 + "^", "^")
+        reason = str(error).replace("LINE 1: describe ", "LINE 1: ").replace(" " * 9 + "^", "^")
         raise QueryRefused(
             "query",
-            told.strip(),
+            reason.strip(),
             "Nothing was changed.",
             "backbone status lists the tables; the text is one SELECT in DuckDB's dialect",
         ) from error
