@@ -77,7 +77,7 @@ def demo(
         _say(f"A project with sample data is in {folder}. Running it, as `backbone -C {folder} run` does:\n")
         result = _run(project, {})
         show_run(result)
-        show_status(*overview(project, _reader()))
+        show_status(overview(project, _reader()))
         for title, sql in queries():
             console().print(f"\n[bold]{title}[/bold]")
             _show_query(project, sql, Form.table, None, 100)
@@ -169,7 +169,7 @@ def status(
     context: typer.Context,
     form: Annotated[StatusForm, typer.Option("--format", "-f", help="How to print it.")] = StatusForm.table,
 ) -> None:
-    """What is there: the accounts of every source, and every table with its windows."""
+    """What is there: the accounts of every source, every table with its windows, and warnings."""
     from backbone.overview import overview
 
     with told():
@@ -178,11 +178,9 @@ def status(
             import json
             from dataclasses import asdict
 
-            sources, tables = overview(project, _reader())
-            facts = {"sources": [asdict(s) for s in sources], "tables": [asdict(t) for t in tables]}
-            typer.echo(json.dumps(facts, default=str, indent=2))
+            typer.echo(json.dumps(asdict(overview(project, _reader())), default=str, indent=2))
         else:
-            show_status(*overview(project, _reader()))
+            show_status(overview(project, _reader()))
 
 
 @app.command()

@@ -35,6 +35,7 @@ from backbone.loading import LoadedPipeline, load_pipelines, models_of, source_s
 from backbone.operations.facts import run_row
 from backbone.operations.index import Index
 from backbone.operations.never_computed import never_computed
+from backbone.operations.open_windows import OpenRows, open_rows
 from backbone.operations.staleness import stale_windows
 from backbone.pipeline import Source
 from backbone.settings import Settings, load_settings
@@ -95,13 +96,17 @@ class Project:
 
 @dataclass
 class RunResult:
-    """What a run did: its receipts, and what failed or was stopped by a failure."""
+    """What a run did: its receipts, and what failed or was stopped by a failure.
+
+    `open_rows` are those of the tables it formatted that lie in windows that have not closed.
+    """
 
     run_id: str
     receipts: list[Receipt] = field(default_factory=list)
     failures: dict[str, BackboneError] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
     waiting: list[Path] = field(default_factory=list)
+    open_rows: list[OpenRows] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -192,6 +197,10 @@ def run(
                     _format(project, engine, index, landed.manifest, source, result, blocked, progress)
                 if result.receipts:
                     index.update()
+                    formatted = {receipt.dataset for receipt in result.receipts}
+                    tables = [(s.dataset, s.event_time) for s, _ in sources if s.dataset in formatted]
+                    readers = models_of(project.pipelines)
+                    result.open_rows = open_rows(project.lake, engine, tables, readers, now)
                 for models in computed_together(models_of(selected)):
                     _build(project, engine, index, models, result, blocked, start, end, force, now, progress)
                 for pipeline in selected:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,15 @@ class Change:
     version: int
     low: int | None
     high: int | None
+
+
+@dataclass(frozen=True)
+class Warned:
+    """What the runs last warned of a dataset, and when."""
+
+    dataset: str
+    at: datetime
+    warnings: tuple[str, ...]
 
 
 class Index:
@@ -163,16 +172,16 @@ class Index:
         if version % CLEAN_EVERY == CLEAN_EVERY - 1:
             self._lake.open(dataset).vacuum(retention_hours=KEEP_HOURS, dry_run=False)
 
-    def facts(self, table: str, column: str, value: str) -> str | None:
+    def facts(self, table: str, column: str | None = None, value: str = "") -> str | None:
         """SQL of the rows of a table, where a column has a value also of those that are not published yet.
 
-        None where there are none.
+        None where there are none. Without a column, all of either.
         """
         import pyarrow as pa
 
         listed = ", ".join(quote_identifier(name) for name in schema(table).names)
         parts = [f"select {listed} from {self._place(table)}"] if table in self._stored else []
-        rows = [row for row in self._new[table] if row[column] == value]
+        rows = [row for row in self._new[table] if column is None or row[column] == value]
         if rows:  # seldom: what a dead run has left
             self._engine.take(f"new_{table}", pa.Table.from_pylist(rows, schema(table)))
             parts.append(f"select {listed} from new_{table}")
@@ -217,6 +226,24 @@ class Index:
         sql = f"select max(committed_at) from {trimmed} as d where dataset = $duplicate and stage = $trim"
         done = self._engine.fetch(sql, {"duplicate": duplicate, "trim": TRIM})[0][0]
         return done is None or bool(done < revived)
+
+    def warnings(self) -> list[Warned]:
+        """By dataset, the warnings of its last commit that has any.
+
+        What is older than the last commit that replaced the whole table no longer holds.
+        """
+        facts = self.facts("receipt")
+        if facts is None:
+            return []
+        rows = self._engine.fetch(
+            f"select dataset, version, committed_at, warnings from {facts} as r where len(warnings) > 0 "
+            "qualify row_number() over (partition by dataset order by version desc) = 1 order by dataset"
+        )
+        return [
+            Warned(dataset, at.astimezone(UTC), tuple(warnings))
+            for dataset, version, at, warnings in rows
+            if version >= self._last[dataset][1]
+        ]
 
     def changes(self, dataset: str) -> list[Change]:
         """The hours each version of a dataset changed, oldest first."""
