@@ -285,10 +285,10 @@ def test_every_operations_column_is_documented() -> None:
     from dataclasses import fields
 
     from backbone.dataset import Batch
-    from backbone.operations.index import TABLES, _schema
+    from backbone.operations.tables import TABLES, schema
 
     page = (DOCS / "zones.md").read_text(encoding="utf-8")
-    columns = {f"operations.{table}": _schema(table).names for table in TABLES}
+    columns = {f"operations.{table}": schema(table).names for table in TABLES}
     columns["landing.batch"] = [f.name for f in fields(Batch)]
     for table, names in columns.items():
         rows = re.findall(r"^\| `(\w+)` \|", section(page, f"### {table}"), re.M)

@@ -77,7 +77,7 @@ def demo(
         _say(f"A project with sample data is in {folder}. Running it, as `backbone -C {folder} run` does:\n")
         result = _run(project, {})
         show_run(result)
-        show_status(*overview(project, _reader()))
+        show_status(overview(project, _reader()))
         for title, sql in queries():
             console().print(f"\n[bold]{title}[/bold]")
             _show_query(project, sql, Form.table, None, 100)
@@ -183,7 +183,7 @@ def status(
     context: typer.Context,
     form: Annotated[StatusForm, typer.Option("--format", "-f", help="How to print it.")] = StatusForm.table,
 ) -> None:
-    """What is there: the accounts of every source, and every table with its windows."""
+    """What is there: the accounts of every source, every table with its windows, and warnings."""
     from backbone.overview import overview
 
     with told():
@@ -192,11 +192,9 @@ def status(
             import json
             from dataclasses import asdict
 
-            sources, tables = overview(project, _reader())
-            facts = {"sources": [asdict(s) for s in sources], "tables": [asdict(t) for t in tables]}
-            typer.echo(json.dumps(facts, default=str, indent=2))
+            typer.echo(json.dumps(asdict(overview(project, _reader())), default=str, indent=2))
         else:
-            show_status(*overview(project, _reader()))
+            show_status(overview(project, _reader()))
 
 
 @app.command()
@@ -208,6 +206,9 @@ def history(
 ) -> None:
     """How a table came about: every commit with its receipt."""
     from backbone.errors import SettingsError
+    from backbone.operations.history import history_query
+    from backbone.operations.index import Index
+    from backbone.operations.query import print_rows
 
     with told():
         project = _open(context.obj["root"])
@@ -218,21 +219,11 @@ def history(
                 "",
                 "name one of them",
             )
-        columns = (
-            "version, committed_at, stage, windows, rows_read, rows_written, rows_rejected, rows_duplicate, "
-            "seconds, run_id"
-        )
-        if form is not Form.table:
-            columns += ", peak_memory_bytes, replaces_all, fingerprint, inputs, measures, notes"
-        _show_query(
-            project,
-            f"select {columns} from operations.receipt where dataset = $dataset order by version desc "
-            f"limit {int(limit)}",
-            form,
-            None,
-            limit,
-            {"dataset": dataset},
-        )
+        reader, everything = _reader(), form is not Form.table
+        with project.engine(reader) as engine:
+            index = Index(project.lake, engine, project.scratch(reader))
+            sql = history_query(index, dataset, limit, everything=everything)
+            print_rows(engine, sql, form.value, limit, {"dataset": dataset}, console)
 
 
 @app.command()

@@ -1,33 +1,47 @@
-"""What is there: the accounts of every source, and every table with its windows."""
+"""What is there: the accounts of every source, every table with its windows, and what to look at."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from backbone.landing.manifest import read_manifest
 from backbone.loading import models_of, source_settings
 from backbone.operations.accounts import SourceAccount, source_account
-from backbone.operations.index import Index
+from backbone.operations.index import Index, Warned
+from backbone.operations.open_windows import OpenRows, open_rows
 from backbone.operations.status import TableStatus, table_status
 from backbone.runner import Project
 
 
-def overview(project: Project, reader: str) -> tuple[list[SourceAccount], list[TableStatus]]:
+@dataclass(frozen=True)
+class Overview:
+    """The state of a project: what it has, what its runs warned of, and which rows wait for their windows."""
+
+    sources: list[SourceAccount]
+    tables: list[TableStatus]
+    warnings: list[Warned]
+    open_rows: list[OpenRows]
+
+
+def overview(project: Project, reader: str) -> Overview:
     """The state of a project now.
 
     Parameters
     ----------
     reader : a name for the folder that the engine may spill to; two at the same time have different ones.
     """
+    now = datetime.now(UTC)
+    models = models_of(project.pipelines)
     with project.engine(reader) as engine:
         index = Index(project.lake, engine, project.scratch(reader))
+        index.complete()
         manifest = read_manifest(project.lake, engine)
         sources = [
             source_account(s.name, source_settings(project.settings, s).redelivery, manifest, index)
             for s, _ in project.sources
         ]
-        now = datetime.now(UTC)
-        tables = [
-            table_status(project.lake, engine, index, model, now) for model in models_of(project.pipelines)
-        ]
-    return sources, tables
+        tables = [table_status(project.lake, engine, index, model, now) for model in models]
+        event_times = [(s.dataset, s.event_time) for s, _ in project.sources]
+        waiting = open_rows(project.lake, engine, event_times, models, now)
+        return Overview(sources, tables, index.warnings(), waiting)

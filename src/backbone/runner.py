@@ -34,8 +34,10 @@ from backbone.landing.land import land
 from backbone.landing.manifest import Manifest
 from backbone.landing.persistent import Feed
 from backbone.loading import LoadedPipeline, load_pipelines, models_of, source_settings, sources_of
-from backbone.operations.index import Index, run_row
+from backbone.operations.facts import run_row
+from backbone.operations.index import Index
 from backbone.operations.never_computed import never_computed
+from backbone.operations.open_windows import OpenRows, open_rows
 from backbone.operations.staleness import stale_windows
 from backbone.pipeline import Source
 from backbone.settings import Settings, load_settings
@@ -98,7 +100,8 @@ class Project:
 class RunResult:
     """What a run did: its receipts, and what failed or was stopped by a failure.
 
-    `warnings` are those that no receipt has.
+    `warnings` are those that no receipt has. `open_rows` are those of the tables it formatted that lie in
+    windows that have not closed.
     """
 
     run_id: str
@@ -107,6 +110,7 @@ class RunResult:
     stopped: dict[str, str] = field(default_factory=dict)
     waiting: list[Path] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    open_rows: list[OpenRows] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -204,6 +208,10 @@ def run(
                     )
                 if result.receipts:
                     index.update()
+                    formatted = {receipt.dataset for receipt in result.receipts}
+                    tables = [(s.dataset, s.event_time) for s, _ in sources if s.dataset in formatted]
+                    readers = models_of(project.pipelines)
+                    result.open_rows = open_rows(project.lake, engine, tables, readers, now)
                 for models in computed_together(models_of(selected)):
                     _build(project, engine, index, models, result, blocked, start, end, force, now, progress)
                 for pipeline in selected:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from backbone.errors import BackboneError
-    from backbone.operations.accounts import SourceAccount
-    from backbone.operations.status import TableStatus
+    from backbone.overview import Overview
     from backbone.runner import Progress, RunResult
 
 FAILED, WRONG_USE = 1, 2
@@ -106,6 +105,8 @@ def show_run(result: RunResult) -> None:
             typer.echo(f"Warning: {r.dataset}: {warning}", err=True)
     for warning in result.warnings:
         typer.echo(f"Warning: {warning}", err=True)
+    for rows in result.open_rows:
+        typer.echo(f"{'Warning' if rows.future else 'Note'}: {rows}", err=True)
     for path in result.waiting:
         typer.echo(f"Left for the next run, as it is still being written: {path}", err=True)
     for error in result.failures.values():
@@ -114,8 +115,8 @@ def show_run(result: RunResult) -> None:
         typer.echo(f"Not run: {dataset}, because {why}.", err=True)
 
 
-def show_status(sources: Sequence[SourceAccount], tables: Sequence[TableStatus]) -> None:
-    """The accounts of the sources, then the tables."""
+def show_status(found: Overview) -> None:
+    """The accounts of the sources, then the tables, then what a reader should know."""
     from rich.table import Table
 
     out = console()
@@ -131,7 +132,7 @@ def show_status(sources: Sequence[SourceAccount], tables: Sequence[TableStatus])
         "latest",
     ):
         shown.add_column(name, justify="left" if name in ("source", "", "latest") else "right")
-    for s in sources:
+    for s in found.sources:
         note = "" if s.rows.balanced else "does not add up"
         if s.unformatted:
             note = f"{s.unformatted} not formatted"
@@ -143,7 +144,7 @@ def show_status(sources: Sequence[SourceAccount], tables: Sequence[TableStatus])
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("table", "rows", "windows", "latest window", "stale", "version"):
         shown.add_column(name, justify="left" if name in ("table", "latest window") else "right")
-    for t in tables:
+    for t in found.tables:
         if t.version < 0:
             shown.add_row(t.dataset, "", "", "not made yet", str(t.stale), "")
             continue
@@ -152,3 +153,10 @@ def show_status(sources: Sequence[SourceAccount], tables: Sequence[TableStatus])
         shown.add_row(t.dataset, f"{t.rows:,}", windows, latest, str(t.stale), str(t.version))
     out.print()
     out.print(shown)
+    if found.warnings or found.open_rows:
+        out.print()
+    for warned in found.warnings:
+        for warning in warned.warnings:
+            typer.echo(f"{warned.at:%Y-%m-%d %H:%M}  Warning: {warned.dataset}: {warning}")
+    for rows in found.open_rows:
+        typer.echo(f"{rows}.")

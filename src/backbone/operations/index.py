@@ -3,22 +3,24 @@
 The receipts are the truth. These tables are an index over them, brought up to date by each run: of every
 dataset, the commits after the last one indexed are read, and at the end their facts are appended, in one
 commit for each table. Meanwhile the run itself sees them too. So a run that died after a commit and before
-its end loses nothing: the next one reads that commit. Where a dataset is gone, or begins anew, what was
-indexed of it is of no table any more, and the index is made again from the receipts that are there.
+its end loses nothing: the next one reads that commit. The index is made again from the receipts that are
+there where a dataset is gone or begins again (what was indexed of it belongs to no table any more), where one
+of its own tables is missing, and where one has other columns than it would have now (an older version of
+Backbone made it).
 
-`receipt`: a row per commit. `change`: the hours each commit changed (null for all). `window`: the state of
-each window after each commit. `batch`: the accounts of each batch after each commit that changed them.
+`receipt`: a row per commit. `input`: the versions of the tables that each commit read. `change`: the hours
+each commit changed (null for all). `window`: the state of each window after each commit. `batch`: the
+accounts of each batch after each commit that changed them.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backbone.contract import quote_identifier
 from backbone.dataset import BatchCount, Receipt, instant_of
@@ -27,15 +29,14 @@ from backbone.engines.replace import replace_rows
 from backbone.formatted.duplicates import REVIVED, TRIM
 from backbone.formatted.source import Known
 from backbone.lake.publish import Staged
-from backbone.lake.table import Lake
+from backbone.lake.table import Lake, columns_of
+from backbone.operations.facts import facts_of_commit
+from backbone.operations.tables import OF_RECEIPTS, TABLES, schema
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-# The receipts come after the other facts: a dataset counts as indexed by them.
-TABLES = ("change", "window", "batch", "receipt", "run")
 # Files of versions that are older than a week are removed now and then, as the log of these tables is.
 CLEAN_EVERY, KEEP_HOURS = 100, 168
+# Asked for every table of a project: read from their many small files once.
+IN_MEMORY = ("input", "window")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,15 @@ class Change:
     high: int | None
 
 
+@dataclass(frozen=True)
+class Warned:
+    """What the runs last warned of a dataset, and when."""
+
+    dataset: str
+    at: datetime
+    warnings: tuple[str, ...]
+
+
 class Index:
     """The operations tables of one project, read through an engine."""
 
@@ -65,48 +75,64 @@ class Index:
         self._lake, self._engine, self._scratch = lake, engine, scratch
         self._changes: dict[str, list[Change]] = {}
         self._new: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
+        self._loaded: set[str] = set()
         self._replaced: set[str] = set()  # tables whose rows go when new ones are written
-        self._stored = {table for table in TABLES[:-1] if lake.exists(f"operations.{table}")}
-        for table in self._stored:
-            engine.read(lake.read(f"operations.{table}"))
+        self._stored = {table for table in OF_RECEIPTS if lake.exists(f"operations.{table}")}
+        self._is_fit = bool(self._stored)  # to be read as it is stored
+        for table in sorted(self._stored):
+            stored = lake.read(f"operations.{table}")
+            self._is_fit = self._is_fit and stored.columns == columns_of(schema(table))
+            engine.read(stored)
+        self._is_fit = self._is_fit and self._stored == set(OF_RECEIPTS)
+        if self._stored and not self._is_fit:
+            self._begin_again()
 
     @cached_property
-    def _seen(self) -> dict[str, int]:
-        """The last version of each dataset that is indexed."""
+    def _last(self) -> dict[str, tuple[int, int]]:
+        """By dataset, the last version that is indexed, and the last that replaced the whole table (or 0)."""
         if "receipt" not in self._stored:
             return {}
-        return dict(
-            self._engine.fetch("select dataset, max(version) from operations.receipt group by dataset")
+        rows = self._engine.fetch(
+            "select dataset, max(version), coalesce(max(version) filter (where replaces_all), 0) "
+            "from operations.receipt group by dataset"
         )
+        return {dataset: (version, whole) for dataset, version, whole in rows}
+
+    def complete(self) -> None:
+        """For a reader: where the stored tables can't be read as they are, read the receipts instead."""
+        if not self._is_fit:
+            self.update()
 
     def update(self) -> int:
         """Read the commits that are not indexed yet; returns how many there were."""
         commits = 0
-        if any(self._is_lost(dataset, version) for dataset, version in self._seen.items()):
-            self._begin_anew()
+        if any(self._is_lost(dataset, version) for dataset, (version, _) in self._last.items()):
+            self._begin_again()
         for dataset in self._lake.datasets():
             if dataset.startswith("operations."):
                 continue
-            after = self._seen.get(dataset, -1)
+            after, whole = self._last.get(dataset, (-1, 0))
             # Asked by name: to open each table at every run takes longer than all else that is done here.
             if after >= 0 and not self._lake.has(dataset, after + 1):
                 continue
             for version, committed_at, receipt in self._lake.receipts(dataset, after):
                 commits += 1
-                for table, row in _rows(dataset, version, committed_at, receipt):
+                whole = version if receipt.replaces_all else whole
+                for table, row in facts_of_commit(dataset, version, committed_at, receipt):
                     self._new[table].append(row)
-            self._seen[dataset] = max(after, self._lake.version(dataset))
+            self._last[dataset] = max(after, self._lake.version(dataset)), whole
         return commits
 
     def _is_lost(self, dataset: str, version: int) -> bool:
         """Whether a dataset has no longer the version that is indexed."""
         return not self._lake.has(dataset, version) and self._lake.version(dataset) < version
 
-    def _begin_anew(self) -> None:
+    def _begin_again(self) -> None:
+        """Forget what is stored: all receipts are read again, and their facts replace the tables."""
         self._stored.clear()
-        self._seen.clear()
+        self._last.clear()
         self._changes.clear()
-        for table in TABLES[:-1]:
+        for table in OF_RECEIPTS:
             self._new[table] = []
             self._replaced.add(table)
 
@@ -116,6 +142,8 @@ class Index:
 
     def write(self) -> None:
         """Publish what is new, a commit for each table that it concerns; ask the index before."""
+        if not self._stored and any(self._new.values()):
+            self._replaced.update(OF_RECEIPTS)  # also those without a row, so that none is ever missing
         for table in TABLES:
             if self._new[table] or table in self._replaced:
                 self._append(table, self._new[table], None if table in self._replaced else "false")
@@ -130,12 +158,12 @@ class Index:
         self._scratch.mkdir(parents=True, exist_ok=True)
         version = self._lake.version(dataset) + 1
         file = self._scratch / f"{table}-{version}.parquet"
-        pq.write_table(pa.Table.from_pylist(rows, _schema(table)), file)
+        pq.write_table(pa.Table.from_pylist(rows, schema(table)), file)
         replace_rows(
             self._lake,
             self._engine,
             dataset,
-            [Staged((file,), len(rows), _schema(table))],
+            [Staged((file,), len(rows), schema(table))],
             Receipt(run_id="", stage="index", dataset=dataset, fingerprint="", rows_written=len(rows)),
             transaction=("index", version),
             scratch=self._scratch,
@@ -144,24 +172,33 @@ class Index:
         if version % CLEAN_EVERY == CLEAN_EVERY - 1:
             self._lake.open(dataset).vacuum(retention_hours=KEEP_HOURS, dry_run=False)
 
-    def _facts(self, table: str, column: str, value: str) -> str | None:
+    def facts(self, table: str, column: str | None = None, value: str = "") -> str | None:
         """SQL of the rows of a table, where a column has a value also of those that are not published yet.
 
-        None where there are none.
+        None where there are none. Without a column, all of either.
         """
         import pyarrow as pa
 
-        listed = ", ".join(quote_identifier(name) for name in _schema(table).names)
-        parts = [f"select {listed} from operations.{table}"] if table in self._stored else []
-        rows = [row for row in self._new[table] if row[column] == value]
+        listed = ", ".join(quote_identifier(name) for name in schema(table).names)
+        parts = [f"select {listed} from {self._place(table)}"] if table in self._stored else []
+        rows = [row for row in self._new[table] if column is None or row[column] == value]
         if rows:  # seldom: what a dead run has left
-            self._engine.take(f"new_{table}", pa.Table.from_pylist(rows, _schema(table)))
+            self._engine.take(f"new_{table}", pa.Table.from_pylist(rows, schema(table)))
             parts.append(f"select {listed} from new_{table}")
         return f"({' union all '.join(parts)})" if parts else None
 
+    def _place(self, table: str) -> str:
+        """The name by which SQL reads what is stored of a table."""
+        if table not in IN_MEMORY:
+            return f"operations.{table}"
+        if table not in self._loaded:
+            self._engine.create(f"stored_{table}", f"select * from operations.{table}")
+            self._loaded.add(table)
+        return f"stored_{table}"
+
     def batches(self, source: str) -> dict[str, Known]:
         """The batches whose rows are in a source's tables, and how they are accounted for."""
-        facts = self._facts("batch", "source", source)
+        facts = self.facts("batch", "source", source)
         if facts is None:
             return {}
         rows = self._engine.fetch(
@@ -175,20 +212,38 @@ class Index:
     def revived_left(self, source: str) -> bool:
         """Whether a run died before it removed from the duplicates what it had formatted again."""
         duplicate, formatted = f"duplicate.{source}", f"formatted.{source}"
-        told = self._facts("receipt", "dataset", formatted)
-        if told is None:
+        receipts = self.facts("receipt", "dataset", formatted)
+        if receipts is None:
             return False
         sql = (
-            f"select max(committed_at) from {told} as f where dataset = $formatted "
+            f"select max(committed_at) from {receipts} as f where dataset = $formatted "
             "and json_extract_string(measures, $revived) is not null"
         )
         revived = self._engine.fetch(sql, {"formatted": formatted, "revived": f"$.{REVIVED}"})[0][0]
-        trimmed = self._facts("receipt", "dataset", duplicate)
+        trimmed = self.facts("receipt", "dataset", duplicate)
         if revived is None or trimmed is None:
             return revived is not None
         sql = f"select max(committed_at) from {trimmed} as d where dataset = $duplicate and stage = $trim"
         done = self._engine.fetch(sql, {"duplicate": duplicate, "trim": TRIM})[0][0]
         return done is None or bool(done < revived)
+
+    def warnings(self) -> list[Warned]:
+        """By dataset, the warnings of its last commit that has any.
+
+        What is older than the last commit that replaced the whole table no longer holds.
+        """
+        facts = self.facts("receipt")
+        if facts is None:
+            return []
+        rows = self._engine.fetch(
+            f"select dataset, version, committed_at, warnings from {facts} as r where len(warnings) > 0 "
+            "qualify row_number() over (partition by dataset order by version desc) = 1 order by dataset"
+        )
+        return [
+            Warned(dataset, at.astimezone(UTC), tuple(warnings))
+            for dataset, version, at, warnings in rows
+            if version >= self._last[dataset][1]
+        ]
 
     def changes(self, dataset: str) -> list[Change]:
         """The hours each version of a dataset changed, oldest first."""
@@ -209,144 +264,41 @@ class Index:
 
         Those are left out that were computed from a version of an input that is gone.
         """
-        facts, receipts = (self._facts(table, "dataset", dataset) for table in ("window", "receipt"))
-        if facts is None or receipts is None:
+        facts = self.facts("window", "dataset", dataset)
+        last, whole = self._last.get(dataset, (-1, 0))
+        if facts is None or last < 0:
             return {}
         rows = self._engine.fetch(
-            "select epoch_us(window_start) // 3600000000, every, fingerprint, inputs, version "
-            f"from {facts} as w where dataset = $dataset "
-            f"and version >= coalesce((select max(version) from {receipts} as r "
-            "where dataset = $dataset and replaces_all), 0) "
+            "select epoch_us(window_start) // 3600000000, every, fingerprint, version "
+            f"from {facts} as w where dataset = $dataset and version >= $whole "
             "qualify row_number() over (partition by window_start order by version desc) = 1",
-            {"dataset": dataset},
+            {"dataset": dataset, "whole": whole},
         )
-        parsed: dict[str, dict[str, int] | None] = {}  # thousands of windows of one commit have the same
+        # Thousands of windows of one commit have the same inputs.
+        inputs = self._inputs(dataset, {version for *_, version in rows})
         found = {}
-        for hour, every, fingerprint, inputs, version in rows:
+        for hour, every, fingerprint, version in rows:
             start = None if hour is None else instant_of(hour)
-            if inputs not in parsed:
-                known: dict[str, int] = json.loads(inputs)
-                is_gone = any(at > self._seen.get(name, -1) for name, at in known.items())
-                parsed[inputs] = None if is_gone else known
-            versions = parsed[inputs]
+            versions = inputs[version]
             if versions is not None:
                 found[start] = WindowState(start, every, fingerprint, versions, version)
         return found
 
-
-def _rows(
-    dataset: str, version: int, committed_at: datetime, receipt: Receipt
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What one commit says, as rows of the operations tables."""
-    at = {"dataset": dataset, "version": version}
-    inputs = json.dumps(dict(receipt.inputs), sort_keys=True)
-    yield (
-        "receipt",
-        at
-        | {
-            "committed_at": committed_at,
-            "run_id": receipt.run_id,
-            "stage": receipt.stage,
-            "rows_read": receipt.rows_read,
-            "rows_written": receipt.rows_written,
-            "rows_rejected": receipt.rows_rejected,
-            "rows_duplicate": receipt.rows_duplicate,
-            "seconds": receipt.seconds,
-            "peak_memory_bytes": receipt.peak_memory_bytes,
-            "windows": len(receipt.windows),
-            "replaces_all": receipt.replaces_all,
-            "fingerprint": receipt.fingerprint,
-            "inputs": inputs,
-            "measures": json.dumps(dict(receipt.measures), sort_keys=True),
-            "notes": list(receipt.notes),
-            "warnings": list(receipt.warnings),
-        },
-    )
-    if receipt.stage not in ("format", "build"):
-        return
-    if dataset.startswith(("formatted.", "exploitation.")):
-        for low, high in [(None, None)] if receipt.touched is None else receipt.touched:
-            yield "change", at | {"low": low, "high": high}
-    if receipt.stage == "build":
-        starts = [instant_of(low) for low, _ in receipt.windows] if receipt.every else [None]
-        for start in starts:
-            yield (
-                "window",
-                at
-                | {
-                    "window_start": start,
-                    "every": receipt.every,
-                    "fingerprint": receipt.fingerprint,
-                    "inputs": inputs,
-                },
-            )
-    source = dataset.partition(".")[2]
-    removed = BatchCount(0, 0, 0, 0)
-    counts = [(b, c, False) for b, c in receipt.batches.items()]
-    counts += [(b, removed, True) for b in receipt.removed_batches]
-    for batch, count, is_removed in counts if dataset.startswith("formatted.") else ():
-        yield (
-            "batch",
-            {
-                "source": source,
-                "batch": batch,
-                "version": version,
-                "fingerprint": receipt.fingerprint,
-                "rows": count.rows,
-                "formatted": count.formatted,
-                "quarantined": count.quarantined,
-                "duplicate": count.duplicate,
-                "removed": is_removed,
-            },
+    def _inputs(self, dataset: str, versions: Collection[int]) -> dict[int, dict[str, int] | None]:
+        """What some versions of a table were computed from; None where a version of an input is gone."""
+        inputs: dict[int, dict[str, int] | None] = {version: {} for version in versions}
+        facts = self.facts("input", "dataset", dataset)
+        if facts is None or not versions:
+            return inputs
+        rows = self._engine.fetch(
+            f"select version, input, input_version from {facts} as i where dataset = $dataset "
+            "and version in (select unnest($versions))",
+            {"dataset": dataset, "versions": sorted(versions)},
         )
-
-
-def run_row(
-    run_id: str,
-    started_at: datetime,
-    finished_at: datetime,
-    status: str,
-    pipelines: Iterable[str],
-    published: Iterable[str],
-    errors: Iterable[str],
-) -> dict[str, Any]:
-    """A row of `operations.run`."""
-    return {
-        "run_id": run_id,
-        "started_at": started_at,
-        "finished_at": finished_at,
-        "status": status,
-        "pipelines": list(pipelines),
-        "published": list(published),
-        "errors": list(errors),
-    }
-
-
-def _schema(table: str) -> pa.Schema:
-    import pyarrow as pa
-
-    text, whole, instant, flag = pa.string(), pa.int64(), pa.timestamp("us", "UTC"), pa.bool_()
-    texts = pa.list_(text)
-    columns: dict[str, dict[str, pa.DataType]] = {
-        "receipt": {
-            "dataset": text, "version": whole, "committed_at": instant, "run_id": text, "stage": text,
-            "rows_read": whole, "rows_written": whole, "rows_rejected": whole, "rows_duplicate": whole,
-            "seconds": pa.float64(), "peak_memory_bytes": whole, "windows": whole, "replaces_all": flag,
-            "fingerprint": text, "inputs": text, "measures": text, "notes": texts,
-            "warnings": texts,
-        },
-        "change": {"dataset": text, "version": whole, "low": whole, "high": whole},
-        "window": {
-            "dataset": text, "version": whole, "window_start": instant, "every": text, "fingerprint": text,
-            "inputs": text,
-        },
-        "batch": {
-            "source": text, "batch": text, "version": whole, "fingerprint": text, "rows": whole,
-            "formatted": whole, "quarantined": whole, "duplicate": whole, "removed": flag,
-        },
-        "run": {
-            "run_id": text, "started_at": instant, "finished_at": instant, "status": text,
-            "pipelines": texts, "published": texts, "errors": texts,
-        },
-    }  # fmt: skip
-    return pa.schema(list(columns[table].items()))
+        for version, name, input_version in rows:
+            known = inputs[version]
+            if input_version > self._last.get(name, (-1, 0))[0]:
+                inputs[version] = None
+            elif known is not None:
+                known[name] = input_version
+        return inputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -57,10 +57,10 @@ def print_rows(
     except (BackboneError, OSError):
         raise
     except Exception as error:
-        told = str(error).replace("LINE 1: describe ", "LINE 1: ").replace(" " * 9 + "^", "^")
+        reason = str(error).replace("LINE 1: describe ", "LINE 1: ").replace(" " * 9 + "^", "^")
         raise QueryRefused(
             "query",
-            told.strip(),
+            reason.strip(),
             "Nothing was changed.",
             "backbone status lists the tables; the text is one SELECT in DuckDB's dialect",
         ) from error
@@ -86,13 +86,22 @@ def _write(engine: Engine, sql: str, form: str, parameters: Parameters | None) -
     import pyarrow as pa
     import pyarrow.csv as csv
 
+    from backbone.operations.far_instants import as_text, has_far
+
     nested = [f.name for f in reader.schema if pa.types.is_nested(f.type) or pa.types.is_binary(f.type)]
     if nested:
         listed = ", ".join(f"cast({_quoted(name)} as varchar) as {_quoted(name)}" for name in nested)
         reader = engine.stream(f"select * replace ({listed}) from ({sql}) as flat", parameters)
-    with csv.CSVWriter(out, reader.schema, write_options=csv.WriteOptions(quoting_style="needed")) as writer:
+    options = csv.WriteOptions(quoting_style="needed")
+    with csv.CSVWriter(out, reader.schema, write_options=options) as writer:
         for batch in reader:
-            writer.write_batch(batch)
+            far = [i for i, column in enumerate(batch.columns) if has_far(column)]
+            if not far:
+                writer.write_batch(batch)
+                continue
+            for i in far:
+                batch = batch.set_column(i, batch.schema.names[i], as_text(batch.column(i)))
+            csv.write_csv(batch, out, csv.WriteOptions(include_header=False, quoting_style="needed"))
 
 
 def _quoted(name: str) -> str:
@@ -107,7 +116,9 @@ def _print_table(
     from rich.table import Table
 
     columns = engine.columns(sql, parameters)
-    rows = engine.fetch(f"select * from ({sql}) as shown limit {int(limit) + 1}", parameters)
+    listed = ", ".join(_as_shown(name, kind) for name, kind in columns)
+    times = [kind.startswith("TIMESTAMP") for _, kind in columns]
+    rows = engine.fetch(f"select {listed} from ({sql}) as shown limit {int(limit) + 1}", parameters)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, kind in columns:
         number = kind.startswith(
@@ -115,18 +126,35 @@ def _print_table(
         )
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows[:limit]:
-        table.add_row(*(_shown(value) for value in row))
+        cells = zip(row, times, strict=True)
+        table.add_row(*(_instant(value) if is_time and value else _shown(value) for value, is_time in cells))
     console.print(table, markup=False)
     if len(rows) > limit:
         console.print("… and more; --limit or --format csv shows them")
 
 
+def _as_shown(name: str, kind: str) -> str:
+    """SQL of a column for a terminal: dates and times as text, as Python has no infinite and no far ones."""
+    column = _quoted(name)
+    if kind.startswith(("STRUCT", "MAP")):
+        return f"cast({column} as varchar) as {column}"
+    if not kind.startswith(("TIMESTAMP", "DATE")):
+        return column
+    dimensions = kind[kind.index("[") :] if "[" in kind else ""
+    return f"cast({column} as varchar{dimensions}) as {column}"
+
+
+def _instant(text: str | list[str]) -> str:
+    """The text of a time, without the offset of UTC, and with microseconds where it has a fraction."""
+    if not isinstance(text, str):
+        return _shown([_instant(each) if each else each for each in text])
+    whole, dot, fraction = text.removesuffix("+00").partition(".")
+    return f"{whole}{dot}{fraction.ljust(6, '0')}" if dot else whole
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, datetime):
-        at = value.astimezone(UTC) if value.tzinfo else value
-        return f"{at:%Y-%m-%d %H:%M:%S}" if not at.microsecond else f"{at:%Y-%m-%d %H:%M:%S.%f}"
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     if isinstance(value, float):

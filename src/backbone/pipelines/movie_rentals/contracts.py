@@ -10,12 +10,19 @@ from pydantic import Field
 
 from backbone.contract import Contract, Key
 
-Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=3, description="GBP per unit")]
+Price = Annotated[
+    Decimal,
+    Field(
+        max_digits=12,
+        decimal_places=3,
+        description="GBP per unit; negative in a line that corrects the books, such as a bad debt",
+    ),
+]
 Money = Annotated[Decimal, Field(max_digits=18, decimal_places=3, description="GBP")]
 
 
 class UserPurchase(Contract):
-    """A line of a customer's purchase; of a return, with a negative quantity."""
+    """A line of the shop's ledger: a purchase, or a return, with a negative quantity."""
 
     invoice_id: str
     customer_id: int | None
