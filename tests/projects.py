@@ -221,7 +221,7 @@ def contents(
         if not dataset.startswith(ZONES):
             continue
         table = lake.open(dataset).to_pyarrow_table()
-        dropped = {*without, *(() if batches else ("_batch", "_row"))}
+        dropped = {*without, *(() if batches else ("_batch", "_row", "_line"))}
         kept = [name for name in table.column_names if name not in dropped]
         rows = table.select(kept).to_pylist()
         for row in rows:

@@ -14,7 +14,7 @@ import backbone
 
 PACKAGE = Path(backbone.__file__).parent
 ORDER = (
-    "errors", "dataset", "timezones", "resources", "quoting", "notation", "column", "conversion",
+    "errors", "error_log", "dataset", "timezones", "resources", "quoting", "notation", "column", "conversion",
     "contract", "settings", "lake", "engines", "landing", "formatted", "exploitation", "analysis",
     "testing", "governance", "operations", "pipeline", "declared", "loading", "runner", "overview",
     "pipelines", "orchestration", "reports", "scaffold", "demo", "terminal", "arguments", "cli",

@@ -130,6 +130,14 @@ def run(
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Only windows before this instant (UTC).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Also windows that are not stale.")] = False,
+    accept_loss: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-loss",
+            metavar="SOURCE",
+            help="Go on without the files of this source that can't be formatted; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Land, format, and bring every stale window up to date.
 
@@ -140,7 +148,13 @@ def run(
         project = _open(context.obj["root"])
         result = _run(
             project,
-            {"names": pipeline or [], "start": begin, "end": until, "force": force},
+            {
+                "names": pipeline or [],
+                "start": begin,
+                "end": until,
+                "force": force,
+                "accept_loss": accept_loss or [],
+            },
             quiet=context.obj["quiet"],
         )
         show_run(result)

@@ -175,7 +175,8 @@ class Receipt:
     whole. `touched` are the hours in which the dataset changed, None for all of it. `replaces_all` says
     that whatever was known of older windows no longer holds. `notes` are remarks for who looks at the
     receipt; `warnings` are also printed by the run and shown by `status`. `kept_from` is the hour from which
-    on all rows are kept, None where none has been dropped.
+    on all rows are kept, None where none has been dropped. `remembered` is what the stage's next run has to
+    know, by name.
     """
 
     run_id: str
@@ -200,11 +201,13 @@ class Receipt:
     measures: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    remembered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         facts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}  # thousands of windows
         facts["batches"] = {batch: asdict(count) for batch, count in self.batches.items()}
         facts |= {"inputs": dict(self.inputs), "measures": dict(self.measures)}
+        facts["remembered"] = {name: list(texts) for name, texts in self.remembered.items()}
         return json.dumps(facts, separators=(",", ":"), sort_keys=True)
 
     @classmethod
@@ -217,4 +220,5 @@ class Receipt:
                 facts[name] = tuple((low, high) for low, high in facts[name])
         for name in ("removed_batches", "notes", "warnings"):
             facts[name] = tuple(facts.get(name, ()))
+        facts["remembered"] = {name: tuple(texts) for name, texts in facts.get("remembered", {}).items()}
         return cls(**facts)

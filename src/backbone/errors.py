@@ -64,6 +64,10 @@ class BatchRefused(BackboneError):
     """A file that can't be read as a table at all, so that none of it is formatted."""
 
 
+class NotRepublished(BackboneError):
+    """Files that are formatted and can't be under a changed contract, so that the table stays as it was."""
+
+
 class CheckFailed(BackboneError):
     """What was staged broke a declared check, so that nothing of it is published."""
 
@@ -82,3 +86,7 @@ class EngineFailed(BackboneError):
 
 class ProjectLocked(BackboneError):
     """Another run holds the project's lock."""
+
+
+class Unexpected(BackboneError):
+    """What nobody foresaw, in one file or source; its traceback is in the project's log."""

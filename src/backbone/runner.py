@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import uuid
@@ -17,6 +16,7 @@ from typing import Any
 from backbone.dataset import Receipt, Window, instant_of, windows_between
 from backbone.engines import open_engine
 from backbone.engines.protocol import Engine
+from backbone.error_log import as_failure
 from backbone.errors import BackboneError, PipelineError, SettingsError
 from backbone.exploitation.build import build
 from backbone.exploitation.compute import Due
@@ -25,7 +25,9 @@ from backbone.exploitation.model import LoadedModel, computed_together
 from backbone.exploitation.retention import gone_back, is_retained
 from backbone.formatted.duplicates import remove_revived
 from backbone.formatted.format import format_source
+from backbone.formatted.refusal import as_end, ends_formatting
 from backbone.formatted.source import FormattedSource
+from backbone.lake.abandoned import remove_abandoned
 from backbone.lake.lock import project_lock
 from backbone.lake.table import Lake
 from backbone.landing.land import land
@@ -139,6 +141,7 @@ def run(
     now: datetime | None = None,
     progress: Progress = lambda text: None,
     land_only: Sequence[str] | None = None,
+    accept_loss: Sequence[str] = (),
     lock_wait_s: float = 3600.0,
     on_wait: Progress = lambda holder: None,
 ) -> RunResult:
@@ -152,6 +155,7 @@ def run(
     force : compute windows again that are not stale, and extract them again.
     now : windows that end later have not closed; the present unless given.
     land_only : land these sources (all when empty) and stop there.
+    accept_loss : sources whose tables are published without the files that can't be formatted.
     lock_wait_s : seconds to wait for another run, and `on_wait` is told which.
 
     Returns
@@ -160,15 +164,15 @@ def run(
     """
     now = now or datetime.now(UTC)
     selected = project.select(names)
+    sources = _sources(selected, land_only, accept_loss)
     result = RunResult(f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}")
     started_at = datetime.now(UTC)
     with project_lock(project.root / HOME, lock_wait_s, on_wait):
-        _remove_abandoned(project.scratch("run").parent)
+        remove_abandoned(project.scratch("run").parent)
         with project.engine() as engine:
             scratch = project.scratch("run")
             index = Index(project.lake, engine, scratch)
             index.update()
-            sources = _sources(project, selected, land_only)
             feeds = [_feed(project, source, every) for source, every in sources]
             landed = land(
                 project.lake,
@@ -188,7 +192,10 @@ def run(
             if land_only is None:
                 blocked = {f"formatted.{name}" for name in landed.failures}
                 for source, _ in sources:
-                    _format(project, engine, index, landed.manifest, source, result, blocked, progress)
+                    accepts = source.name in accept_loss
+                    _format(
+                        project, engine, index, landed.manifest, source, accepts, result, blocked, progress
+                    )
                 if result.receipts:
                     index.update()
                 for models in computed_together(models_of(selected)):
@@ -202,29 +209,11 @@ def run(
     return result
 
 
-def _remove_abandoned(scratch: Path) -> None:
-    """Remove what dead runs and readers left; a reader's folder ends in its process's number."""
-    for folder in scratch.glob("*"):
-        process = folder.name.rpartition("-")[2]
-        if not (process.isdigit() and _is_alive(int(process))):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _sources(
-    project: Project, selected: Sequence[LoadedPipeline], land_only: Sequence[str] | None
+    selected: Sequence[LoadedPipeline], land_only: Sequence[str] | None, accept_loss: Sequence[str]
 ) -> list[tuple[Source, str]]:
     sources = sources_of(selected)
-    unknown = sorted(set(land_only or ()) - {s.name for s, _ in sources})
+    unknown = sorted({*(land_only or ()), *accept_loss} - {s.name for s, _ in sources})
     if unknown:
         raise PipelineError(
             f"source {unknown[0]}",
@@ -247,6 +236,7 @@ def _format(
     index: Index,
     manifest: Manifest,
     source: Source,
+    accepts: bool,
     result: RunResult,
     blocked: set[str],
     progress: Progress,
@@ -270,14 +260,21 @@ def _format(
             ),
             run_id=result.run_id,
             scratch=project.scratch("run"),
+            accept_loss=accepts,
             progress=progress,
         )
-    except BackboneError as error:
-        result.failures[source.dataset] = error
+    except Exception as error:
+        if ends_formatting(error):
+            raise as_end(source.dataset, error) from error.__cause__
+        state = "Nothing of it is published; what was published before stays."
+        result.failures[source.dataset] = as_failure(source.dataset, error, project.root, state)
         blocked.add(source.dataset)
         return
     if done.receipt is not None:
         result.receipts.append(done.receipt)
+    if done.lost is not None:
+        result.failures[source.dataset] = done.lost
+        blocked.add(source.dataset)
     for batch, refusal in done.refused.items():
         result.failures[f"{source.dataset} {batch}"] = refusal
         blocked.add(source.dataset)

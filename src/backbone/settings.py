@@ -78,6 +78,8 @@ class SourceSettings(_Section):
     decimal_separator: Annotated[str, Field(min_length=1, max_length=1)] = "."
     thousands_separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     redelivery: Literal["replace", "append"] = "replace"
+    latest: Literal["delivery", "hash"] = "delivery"
+    extra_columns: Literal["warn", "refuse", "ignore"] = "warn"
 
     @field_validator("encoding")
     @classmethod

@@ -386,6 +386,8 @@ class DuckdbEngine:
                 "Nothing of this step is published; what was published before stays.",
                 "free disk space, or raise [engine] memory_limit in backbone.toml, and run again",
             ) from error
+        except RuntimeError as error:  # what DuckDB makes of an interrupt
+            raise KeyboardInterrupt if str(error) == "Query interrupted" else error from None
 
 
 def _spelt(names: Sequence[str], columns: Sequence[tuple[str, str]]) -> list[str | None]:

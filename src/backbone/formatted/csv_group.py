@@ -1,73 +1,132 @@
 """Small CSV files that are laid out alike, read in one statement.
 
-To plan a wide contract's SQL takes the engine a millisecond a field, however few rows a file has.
+To plan the SQL of a wide contract takes the engine about a millisecond a field, however few rows a file has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-
+from backbone.dataset import Batch
 from backbone.engines.protocol import Engine, MalformedFile
-from backbone.formatted.conform import ConformSql
-from backbone.formatted.csv_file import CsvFile
-from backbone.formatted.grammar import LF
+from backbone.formatted.file_group import MOST_BYTES, MOST_FILES, FileGroup
+from backbone.formatted.parse import format_of
 from backbone.formatted.parsed import Parsed
-from backbone.formatted.records import Survey, survey
+from backbone.formatted.plain import make_plain
+from backbone.formatted.refusal import ends_formatting
+from backbone.formatted.source import FormattedSource
 
-MOST_FILES = 500
-MOST_BYTES = 64 * 1024 * 1024
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from backbone.formatted.csv_file import CsvFile
+    from backbone.formatted.records import Survey
+
 LARGE = 4 * 1024 * 1024  # bytes; to read such a file alone costs little in comparison
-NUMBERS = pa.schema([("_row", pa.int64()), ("_line", pa.int64()), ("_batch", pa.string())])
 
 
 @dataclass(frozen=True)
-class Member:
-    """A file of a group, with its batch and its counted records."""
+class _Member:
+    """A file of a group, with its versions and its counted records."""
 
-    batch: str
+    versions: list[Batch]
     file: CsvFile
     survey: Survey
 
 
-def counted(batch: str, file: CsvFile) -> Member | None:
-    """The file as a member of a group; None where it has to be read alone."""
-    if file.grammar.line_end != LF or file.raw.path.stat().st_size > LARGE:
+def csv_groups(
+    project: Path, waiting: Sequence[list[Batch]], source: FormattedSource, scratch: Path
+) -> tuple[list[FileGroup], list[list[Batch]]]:
+    """Groups of files to read in one statement, and the files (each with its versions) to read singly.
+
+    A file with an older version, or one whose records can't be counted right away, is read by itself.
+    """
+    left: list[list[Batch]] = []
+    members: dict[object, list[_Member]] = {}
+    small = {
+        versions[0].batch
+        for versions in waiting
+        if len(versions) == 1
+        and versions[0].bytes <= LARGE
+        and format_of(versions[0].name, source.settings) == "csv"
+    }
+    for versions in waiting:
+        member, batch = None, versions[0].batch
+        if len(small) > 1 and batch in small:
+            member = _member(project, versions, source, scratch / batch)
+        if member is None:
+            left.append(versions)
+        else:
+            members.setdefault(member.file.alike, []).append(member)
+    groups = []
+    for alike in members.values():
+        for group in _of_a_size(alike):
+            if len(group) == 1:
+                left.append(group[0].versions)
+            else:
+                groups.append(FileGroup([m.versions for m in group], partial(_stage, source, group)))
+    return groups, left
+
+
+def _member(project: Path, versions: list[Batch], source: FormattedSource, scratch: Path) -> _Member | None:
+    """A file opened and counted; None where it has to be read by itself, which says what is wrong with it."""
+    from backbone.formatted.csv_file import open_csv
+    from backbone.formatted.grammar import LF
+    from backbone.formatted.records import survey
+
+    settings, where = source.settings, f"{source.dataset}, batch {versions[0].batch}"
+    try:
+        plain = make_plain(project / versions[0].path, "csv", settings.encoding, scratch, where)
+        if plain.stat().st_size > LARGE:
+            return None
+        file = open_csv(plain, source.columns, settings, where)
+        found = survey(plain, file.grammar) if file.grammar.line_end == LF else None
+    except Exception as error:
+        if ends_formatting(error):
+            raise
         return None
-    found = survey(file.raw.path, file.grammar)
-    return None if found is None else Member(batch, file, found)
+    return None if found is None else _Member(versions, file, found)
 
 
-def groups(members: Sequence[Member]) -> Iterator[list[Member]]:
-    """Members that one statement can read, in order of arrival as far as they are alike."""
-    alike: dict[object, list[Member]] = {}
-    sizes: dict[object, int] = {}
+def _of_a_size(members: Sequence[_Member]) -> Iterator[list[_Member]]:
+    """Groups with no more files and bytes than one statement should read."""
+    group: list[_Member] = []
+    size = 0
     for member in members:
-        key, size = member.file.alike, member.file.raw.path.stat().st_size
-        if key in alike and (len(alike[key]) >= MOST_FILES or sizes[key] + size > MOST_BYTES):
-            yield alike.pop(key)
-        sizes[key] = sizes[key] + size if key in alike else size
-        alike.setdefault(key, []).append(member)
-    yield from alike.values()
+        size += member.versions[0].bytes
+        if len(group) == MOST_FILES or (group and size > MOST_BYTES):
+            yield group
+            group, size = [], member.versions[0].bytes
+        group.append(member)
+    yield group
 
 
-def read_group(engine: Engine, table: str, group: Sequence[Member], sql: ConformSql) -> list[Parsed]:
-    """Stage files as one table, which has a column `_batch`; of each, what was seen of it.
+def _stage(
+    source: FormattedSource, group: Sequence[_Member], engine: Engine, table: str
+) -> Mapping[str, Parsed]:
+    """Read a group.
 
     Raises
     ------
     MalformedFile
-        When the engine reads one of them otherwise than it was counted.
+        When the engine reads one of the files otherwise than it was counted.
     """
+    import pyarrow as pa
+
+    sql = group[0].file.conform_sql(source.columns, source.settings)
     rows = engine.load_files(table, [member.file.raw for member in group], sql.values, sql.select)
-    if rows != [member.survey.records for member in group]:
-        raise MalformedFile(f"expected {[m.survey.records for m in group]} records, found {rows}")
-    engine.number_lines(table, pa.RecordBatchReader.from_batches(NUMBERS, _numbers(group)))
-    return [
-        Parsed(
+    expected = [member.survey.records for member in group]
+    if rows != expected:
+        raise MalformedFile(f"expected {expected} records, found {rows}")
+    schema = pa.schema([("_row", pa.int64()), ("_line", pa.int64()), ("_batch", pa.string())])
+    numbers = pa.RecordBatchReader.from_batches(schema, _numbers(group, schema))
+    engine.number_lines(table, numbers)
+    return {
+        member.versions[0].batch: Parsed(
             table,
             member.survey.records,
             [],
@@ -78,13 +137,14 @@ def read_group(engine: Engine, table: str, group: Sequence[Member], sql: Conform
             member.file.binding.missing,
         )
         for member in group
-    ]
+    }
 
 
-def _numbers(group: Sequence[Member]) -> Iterator[pa.RecordBatch]:
+def _numbers(group: Sequence[_Member], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Position, line and batch of every row of a group."""
+    import pyarrow as pa
+
     for member in group:
-        records = member.survey.records
-        rows = np.arange(records, dtype=np.int64)
-        if records:
-            batch = pa.repeat(pa.scalar(member.batch, pa.string()), records)
-            yield pa.record_batch([rows, member.survey.lines.of(rows), batch], NUMBERS)
+        batch = pa.scalar(member.versions[0].batch, pa.string())
+        for rows, lines in member.survey.lines.batches(member.survey.records):
+            yield pa.record_batch([rows, lines, pa.repeat(batch, len(rows))], schema)

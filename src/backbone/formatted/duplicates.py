@@ -1,8 +1,12 @@
 """Of rows with equal keys one is formatted and the others are kept aside as duplicates.
 
-The latest event time wins, then the largest row hash, then the earliest arrival: the outcome does not
-depend on the order in which files land. The rows that lose stay in `duplicate.SOURCE`, so that one of them
-can come back when the batch of the winner is replaced.
+The latest event time wins, and between equal ones the later delivery: the file that arrived later, then the
+later record in it. A new version of a file has the place of the file's first version, so that a January file
+that is corrected in March does not win over February's. Under `latest = "hash"` the largest row hash comes
+before the arrival instead, and the outcome does not depend on the order in which files land.
+
+The rows that lose stay in `duplicate.SOURCE`, so that one of them can come back when the batch of the winner
+is replaced.
 """
 
 from __future__ import annotations
@@ -12,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backbone.contract import quote_identifier
-from backbone.dataset import Receipt
+from backbone.dataset import Batch, Receipt
 from backbone.engines.protocol import Engine
 from backbone.engines.replace import replace_rows
+from backbone.formatted.source import FormattedSource
 from backbone.lake.table import Lake
 
 REVIVED = "revived"  # the measure in a formatted table's receipt
@@ -35,13 +40,37 @@ class Settled:
     revived: str = "stage_revived"
 
 
+def places(files: Sequence[Sequence[Batch]], latest: str) -> dict[str, int]:
+    """Each batch's place in the order of deliveries, by which rows with equal keys are ranked.
+
+    Files stand in the order in which their first versions arrived, then by name, and all versions of a file
+    have its place. Where the row's hash decides first, each batch has its own.
+
+    Parameters
+    ----------
+    files : the versions of each file, newest first.
+    latest : `delivery` or `hash`, see `settle_duplicates`.
+    """
+    if latest == "hash":
+        batches = sorted((b for versions in files for b in versions), key=lambda b: (b.arrived_at, b.batch))
+        return {b.batch: place for place, b in enumerate(batches)}
+    ordered = sorted(files, key=lambda versions: (versions[-1].arrived_at, versions[-1].name))
+    return {b.batch: place for place, versions in enumerate(ordered) for b in versions}
+
+
+def _ranking(source: FormattedSource) -> str:
+    """SQL of the order in which rows with one key win, the best first."""
+    latest = f"{quote_identifier(source.event_time)} desc, " if source.event_time else ""
+    if source.settings.latest == "delivery":
+        return f"{latest}_place desc, _row desc"
+    text = ", ".join(f"coalesce(cast({quote_identifier(f)} as varchar), chr(30))" for f in source.fields)
+    return f"{latest}md5(concat_ws(chr(31), {text})) desc, _place, _row"
+
+
 def settle_duplicates(
     lake: Lake,
     engine: Engine,
-    source: str,
-    fields: Sequence[str],
-    keys: Sequence[str],
-    event_time: str | None,
+    source: FormattedSource,
     *,
     candidates: str,
     out: str,
@@ -53,20 +82,19 @@ def settle_duplicates(
 
     Parameters
     ----------
-    candidates : a staged table of the new rows: the fields, `_batch`, `_row`.
+    candidates : a staged table of the new rows: the fields and the columns of their place.
     out, redone : SQL conditions for the rows of batches that are taken out, and of those formatted now.
-    order : each batch's place in the order of arrival.
+    order : each batch's place in the order of deliveries.
     afresh : whether all that is there goes, so that only the candidates count.
     """
     import pyarrow as pa
 
-    listed = ", ".join(quote_identifier(f) for f in fields)
-    by = ", ".join(quote_identifier(k) for k in keys)
-    same_key = " and ".join(f"a.{quote_identifier(k)} = b.{quote_identifier(k)}" for k in keys)
-    formatted, duplicate = f"formatted.{source}", f"duplicate.{source}"
+    by = ", ".join(quote_identifier(k) for k in source.keys)
+    same_key = " and ".join(f"a.{quote_identifier(k)} = b.{quote_identifier(k)}" for k in source.keys)
+    formatted, duplicate = source.dataset, f"duplicate.{source.name}"
     have_formatted = lake.exists(formatted) and not afresh
     have_duplicates = lake.exists(duplicate) and not afresh
-    row = f"{listed}, _batch, _row"
+    row = source.row
     different = engine.create("stage_keys", f"select distinct {by} from {candidates}")
     alone = not have_formatted and not have_duplicates
     if alone and engine.fetch(f"select count(*) from {candidates}")[0][0] == different:
@@ -76,30 +104,27 @@ def settle_duplicates(
     engine.take(
         "stage_order",
         pa.table(
-            {"_batch": pa.array(order.keys(), pa.string()), "_arrival": pa.array(order.values(), pa.int64())}
+            {"_batch": pa.array(order.keys(), pa.string()), "_place": pa.array(order.values(), pa.int64())}
         ),
     )
-    parts = [f"select {listed}, _batch, _row, 'new' as _origin from {candidates}"]
+    parts = [f"select {row}, 'new' as _origin from {candidates}"]
     if have_formatted:
         parts.append(
-            f"select {listed}, _batch, _row, 'formatted' from {formatted} a "
+            f"select {row}, 'formatted' from {formatted} a "
             f"where not ({out}) and exists (select 1 from stage_keys b where {same_key})"
         )
     if have_duplicates:
         again = f"select 1 from {formatted} f where f._batch = a._batch and f._row = a._row and not ({out})"
         parts.append(
-            f"select {listed}, _batch, _row, 'duplicate' from {duplicate} a "
+            f"select {row}, 'duplicate' from {duplicate} a "
             f"where not ({out}) and not ({redone}) and not exists ({again}) "
             f"and exists (select 1 from stage_keys b where {same_key})"
         )
     engine.create("stage_all", " union all ".join(parts))
     engine.create("stage_repeated", f"select {by} from stage_all group by {by} having count(*) > 1")
-    text = ", ".join(f"coalesce(cast({quote_identifier(f)} as varchar), chr(30))" for f in fields)
-    latest = f"{quote_identifier(event_time)} desc, " if event_time else ""
     engine.create(
         "stage_ranked",
-        f"select a.*, row_number() over (partition by {by} order by {latest}"
-        f"md5(concat_ws(chr(31), {text})) desc, _arrival, _row) as _rank "
+        f"select a.*, row_number() over (partition by {by} order by {_ranking(source)}) as _rank "
         "from stage_all a join stage_order using (_batch) "
         f"where exists (select 1 from stage_repeated b where {same_key})",
     )

@@ -3,6 +3,11 @@
 A batch's quarantined, duplicate and formatted rows are replaced together, in this order. The commit of the
 formatted table comes last and carries the receipt that says the batch is done: a run that dies before it
 leaves the batch undone, and the next run replaces the same rows again.
+
+When the contract or a setting has changed, all batches are formatted again and replace the table in one
+commit. If one of those that are in it can't be, the table would lose its rows: nothing is published then,
+unless the run was asked to accept the loss. Files that a run goes on without are remembered in the receipt
+and passed over from then on, until the contract or a setting changes.
 """
 
 from __future__ import annotations
@@ -17,23 +22,30 @@ from pathlib import Path
 from backbone.dataset import BatchCount, HourRanges, Receipt, merge_hours
 from backbone.engines.protocol import Engine
 from backbone.engines.replace import replace_rows
-from backbone.errors import BatchRefused
-from backbone.formatted.duplicates import REVIVED, Settled, remove_revived, settle_duplicates
+from backbone.errors import BackboneError
+from backbone.formatted.duplicates import REVIVED, Settled, places, remove_revived, settle_duplicates
+from backbone.formatted.loss import Loss, accepted, not_republished
 from backbone.formatted.source import FormattedSource, Known, among
 from backbone.formatted.staging import GOOD, Staging
+from backbone.formatted.unread import Unread, drift
 from backbone.lake.publish import Staged
 from backbone.lake.table import Lake
 from backbone.landing.manifest import Manifest
 
 ZONES = ("quarantine", "duplicate", "formatted")
+PASSED_OVER, IGNORED, MISSING = "passed_over", "ignored_columns", "missing_columns"  # what receipts remember
 
 
 @dataclass
 class Formatted:
-    """What formatting did: the receipt, if anything was published, and the batches it refused."""
+    """What formatting did: the receipt, if anything was published, and the batches it refused.
+
+    `lost` says why nothing was published, when batches that are in the table can't be formatted any more.
+    """
 
     receipt: Receipt | None = None
-    refused: dict[str, BatchRefused] = field(default_factory=dict)
+    refused: dict[str, BackboneError] = field(default_factory=dict)
+    lost: BackboneError | None = None
 
 
 def format_source(
@@ -46,6 +58,7 @@ def format_source(
     changed_before: HourRanges,
     run_id: str,
     scratch: Path,
+    accept_loss: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Formatted:
     """Format the batches that are not formatted, and take out those that no longer count.
@@ -56,6 +69,7 @@ def format_source(
     ----------
     known : the batches formatted so far.
     changed_before : the hours in which the table has ever changed.
+    accept_loss : go on without the files of which no version can be formatted.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
     result = Formatted()
@@ -67,21 +81,39 @@ def format_source(
     if lake.exists(source.dataset) and not waiting and kept == set(known):
         return result
 
+    remembered = _remembered(lake, source)
+    passed = {b for b in remembered.get(PASSED_OVER, ()) if any(b == v.batch for f in waiting for v in f)}
+    waiting = [versions for versions in waiting if versions[0].batch not in passed]
     staging = Staging(lake, engine, source, scratch)
-    for versions in staging.add_together(waiting, progress):
+    losses: list[Loss] = []
+    for versions in staging.add_groups(waiting, progress):
+        failed: list[Loss] = []
         for batch in versions:
             if batch.batch in in_force:
                 kept.add(batch.batch)
                 break
             progress(f"format {source.name}: {batch.name}")
-            try:
-                staging.add(batch)
+            error = None if batch.batch in passed else staging.add(batch)
+            if error is None:
                 break
-            except BatchRefused as error:
-                result.refused[batch.batch] = error
+            failed.append(Loss(batch, error, known[batch.batch].count if batch.batch in known else None))
+            if batch.batch in known:  # those before it have been replaced
+                losses.append(failed.pop())
+                break
+        counts = any(v.batch in kept or v.batch in staging.done for v in versions)
+        if accept_loss and not counts and versions[0].batch not in passed:
+            passed.add(versions[0].batch)
+            losses += failed
+        else:
+            result.refused |= {loss.batch.batch: loss.error for loss in failed}
+    if losses and not accept_loss:
+        result.lost = not_republished(source.name, losses, len(known))
+        staging.close()
+        return result
     out = sorted(set(known) - kept)
-    if not lake.exists(source.dataset) or staging.done or out:
+    if not lake.exists(source.dataset) or staging.done or out or losses:
         progress(f"publish {source.dataset}")
+        warned, columns = _unread(source, staging, manifest, remembered)
         receipt = Receipt(
             run_id=run_id,
             stage="format",
@@ -92,13 +124,36 @@ def format_source(
             started_at=started_at.isoformat(),
             replaces_all=not kept,
             removed_batches=tuple(b for b in out if b not in staging.done),
-            notes=tuple(f"ignored column {name}" for name in sorted(staging.ignored)),
+            notes=tuple(sorted({note for unread in staging.unread.values() for note in unread.notes()})),
+            warnings=(*accepted(losses), *warned),
+            remembered={PASSED_OVER: tuple(sorted(passed))} | columns,
         )
-        order = {b.batch: i for i, b in enumerate(manifest.batches)}
+        order = places(files, source.settings.latest)
         work = _Publishing(lake, engine, source, staging, out, scratch, started)
         result.receipt = work.publish(receipt, known, order, changed_before)
     staging.close()
     return result
+
+
+def _remembered(lake: Lake, source: FormattedSource) -> Mapping[str, tuple[str, ...]]:
+    """What the last receipt remembers; nothing of another contract or other settings."""
+    receipt = lake.last_receipt(source.dataset)
+    return receipt.remembered if receipt is not None and receipt.fingerprint == source.fingerprint else {}
+
+
+def _unread(
+    source: FormattedSource,
+    staging: Staging,
+    manifest: Manifest,
+    remembered: Mapping[str, tuple[str, ...]],
+) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    """The warning of files that have other unread columns than those before, and what to remember."""
+    before = Unread(remembered[IGNORED], remembered[MISSING]) if IGNORED in remembered else None
+    found = [(b.name, staging.unread[b.batch]) for b in manifest.batches if b.batch in staging.unread]
+    warning = drift(found, before, source.settings.extra_columns == "ignore")
+    last = found[-1][1] if found else before
+    columns = {} if last is None else {IGNORED: last.ignored, MISSING: last.missing}
+    return [warning] if warning else [], columns
 
 
 @dataclass(frozen=True)
@@ -159,10 +214,7 @@ class _Publishing:
         return settle_duplicates(
             self.lake,
             self.engine,
-            self.source.name,
-            self.source.fields,
-            self.source.keys,
-            self.source.event_time,
+            self.source,
             candidates=GOOD,
             out=among(self.out),
             redone=among(self.staging.done),
@@ -196,6 +248,8 @@ class _Publishing:
     def _touched(self, settled: Settled | None, changed_before: HourRanges) -> HourRanges | None:
         """The hours in which the table changes: those of the rows that come and of the rows that go."""
         event_time = self.source.event_time
+        if not self.staging.done and not self.out and self.lake.exists(self.source.dataset):
+            return ()
         if event_time is None:
             return None
         hours = set(self.staging.hours)
@@ -225,6 +279,7 @@ class _Publishing:
             if not rows and not whole and not self.engine.files_holding(self.lake.read(dataset), where):
                 return receipt
             receipt = replace(receipt, rows_written=rows, batches={}, removed_batches=(), measures={})
+            receipt = replace(receipt, warnings=(), remembered={})
         receipt = replace(receipt, dataset=dataset, seconds=round(time.monotonic() - self.started, 3))
         replace_rows(
             self.lake,

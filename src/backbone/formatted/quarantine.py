@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from backbone.contract import quote_literal
 from backbone.engines.protocol import Engine
 from backbone.formatted.parsed import Parsed
@@ -40,12 +42,18 @@ def quarantine_rows(engine: Engine, parsed: Parsed, batch: str) -> int:
     return bad + len(parsed.broken)
 
 
-def quarantine_together(engine: Engine, parsed: Parsed) -> int:
-    """Append the bad records of files that were parsed together; returns how many."""
-    return _bad_records(engine, parsed, "_batch")
+def quarantine_group(engine: Engine, parsed: Mapping[str, Parsed]) -> None:
+    """Append the bad records of files that were staged as one table, with a column `_batch`."""
+    first = next(iter(parsed.values()))
+    if first.grammar is None:
+        _bad_records(engine, first, "_batch")
+        return
+    bad = engine.fetch(f"select distinct _batch from {first.table} where _reasons is not null order by 1")
+    for (batch,) in bad:
+        _bad_records(engine, parsed[batch], "_batch", f"_batch = {quote_literal(batch)}")
 
 
-def _bad_records(engine: Engine, parsed: Parsed, named: str) -> int:
+def _bad_records(engine: Engine, parsed: Parsed, named: str, those: str = "true") -> int:
     """Append the records with reasons, so many at a time that their texts fit into memory."""
     if parsed.grammar is None:
         return engine.insert(
@@ -55,7 +63,7 @@ def _bad_records(engine: Engine, parsed: Parsed, named: str) -> int:
         )
     found, last = 0, -1
     while rows := engine.fetch(
-        f"select _row from {parsed.table} where _reasons is not null and _row > $last "
+        f"select _row from {parsed.table} where _reasons is not null and _row > $last and {those} "
         f"order by _row limit {AT_A_TIME}",
         {"last": last},
     ):
@@ -63,7 +71,8 @@ def _bad_records(engine: Engine, parsed: Parsed, named: str) -> int:
         engine.insert(
             STAGED,
             f"select {named}, l.line, l.row, l.raw, p._reasons "
-            f"from {parsed.table} p join stage_located l on l.row = p._row order by l.row",
+            f"from {parsed.table} p join stage_located l on l.row = p._row "
+            f"where {those} order by l.row",
         )
         found, last = found + len(rows), rows[-1][0]
     engine.drop("stage_located")

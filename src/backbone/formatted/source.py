@@ -6,7 +6,16 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from backbone.contract import Column, Contract, Rule, columns, fingerprint, keys, quote_literal
+from backbone.contract import (
+    Column,
+    Contract,
+    Rule,
+    columns,
+    fingerprint,
+    keys,
+    quote_identifier,
+    quote_literal,
+)
 from backbone.dataset import BatchCount
 from backbone.formatted.conform import notation_of
 from backbone.settings import SourceSettings
@@ -16,6 +25,8 @@ IN_HISTORY = Rule(
     "an event time from the year 1000 to 8999",
     "{value} >= timestamptz '1000-01-01 00:00:00+00' and {value} < timestamptz '9000-01-01 00:00:00+00'",
 )
+# Where a row came from: columns of the formatted, duplicate and staged tables after the contract's own.
+PLACE = {"_batch": "varchar", "_row": "bigint", "_line": "bigint"}
 PARSING = ("columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "format")
 
 
@@ -49,10 +60,18 @@ class FormattedSource:
         return tuple(c.name for c in columns(self.contract))
 
     @property
+    def row(self) -> str:
+        """SQL of the columns of a formatted row, the contract's and those of its place."""
+        return ", ".join(map(quote_identifier, (*self.fields, *PLACE)))
+
+    @property
     def fingerprint(self) -> str:
         """Changes with everything that changes the rows a batch gives."""
         parts = [fingerprint(self.contract, notation_of(self.settings)), self.event_time]
         parts += [repr(getattr(self.settings, name)) for name in PARSING]
+        parts += [*PLACE, repr(self.settings.extra_columns == "refuse")]
+        if self.keys:  # both decide which of two rows with one key wins
+            parts += [self.settings.latest, self.settings.redelivery]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 

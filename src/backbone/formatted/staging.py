@@ -9,12 +9,16 @@ from pathlib import Path
 from backbone.contract import quote_identifier, quote_literal
 from backbone.dataset import Batch, BatchCount
 from backbone.engines.protocol import Engine
-from backbone.errors import BatchRefused
+from backbone.errors import BackboneError, BatchRefused
 from backbone.formatted import quarantine
-from backbone.formatted.fetched import together
-from backbone.formatted.parse import parse, parse_together
+from backbone.formatted.csv_group import csv_groups
+from backbone.formatted.file_group import FileGroup
+from backbone.formatted.parse import parse
 from backbone.formatted.parsed import Parsed
-from backbone.formatted.source import FormattedSource
+from backbone.formatted.refusal import as_refusal, ends_formatting
+from backbone.formatted.source import PLACE, FormattedSource, among
+from backbone.formatted.unread import Unread, refuse_extra_columns, unread_of
+from backbone.formatted.window_group import window_groups
 from backbone.lake.publish import Staged
 from backbone.lake.table import Lake
 
@@ -27,36 +31,47 @@ class Staging:
     """Collects good rows in the staged table `GOOD` and bad ones in the staged quarantine.
 
     Good rows of a source without keys are written to files as soon as they are many; those of one with
-    keys stay until it is known which of them win.
+    keys stay until it is known which of them win. Of a batch that fails midway nothing remains.
 
     Attributes
     ----------
     done : the batches added, and their rows; none of them counts as a duplicate yet.
     hours : the hours, since 1970, in which the good rows of a source without keys happened.
-    ignored : columns of the files that the contract does not read.
+    unread : by batch, the columns that were not read; without files that have no columns to compare.
     """
 
     def __init__(self, lake: Lake, engine: Engine, source: FormattedSource, scratch: Path) -> None:
         self.done: dict[str, BatchCount] = {}
         self.hours: set[int] = set()
-        self.ignored: set[str] = set()
+        self.unread: dict[str, Unread] = {}
         self._lake, self._engine, self._source, self._scratch = lake, engine, source, scratch
         self._written: list[Staged] = []
         self._collected = 0
+        self._begun: list[str] = []  # the staged tables that may hold rows of the batch in hand
         fields = (f"cast(null as {c.sql_type}) as {quote_identifier(c.name)}" for c in source.columns)
-        place = "cast(null as varchar) as _batch, cast(null as bigint) as _row"
-        engine.create(GOOD, f"select {', '.join(fields)}, {place} where false")
+        place = (f"cast(null as {kind}) as {name}" for name, kind in PLACE.items())
+        engine.create(GOOD, f"select {', '.join([*fields, *place])} where false")
         engine.create(quarantine.STAGED, quarantine.EMPTY)
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: Batch) -> BackboneError | None:
         """Parse one batch and stage its rows.
 
-        Raises
-        ------
-        BatchRefused
-            When it can't be read as a table; nothing of it is staged.
+        Returns
+        -------
+        Why it was refused, if it was: nothing of it is staged then. What is no fault of the file is raised.
         """
         where = f"{self._source.dataset}, batch {batch.batch} ({batch.name})"
+        self._make_room()
+        try:
+            self._add(batch, where)
+        except Exception as error:
+            if ends_formatting(error):
+                raise
+            self._undo([batch.batch])
+            return as_refusal(where, error, self._lake.project)
+        return None
+
+    def _add(self, batch: Batch, where: str) -> None:
         path = self._lake.project / batch.path
         if not path.is_file():
             raise BatchRefused(
@@ -77,15 +92,18 @@ class Staging:
                 plain,
                 where,
             )
+            if self._source.settings.extra_columns == "refuse":
+                refuse_extra_columns(parsed, where)
+            self._begun.append(quarantine.STAGED)
             quarantined = quarantine.quarantine_rows(self._engine, parsed, batch.batch)
         finally:
             shutil.rmtree(plain, ignore_errors=True)
         rows = parsed.records + len(parsed.broken)
-        self.done[batch.batch] = BatchCount(rows, rows - quarantined, quarantined, 0)
-        self._collect(parsed, quote_literal(batch.batch))
+        counts = {batch.batch: BatchCount(rows, rows - quarantined, quarantined, 0)}
+        self._collect(parsed, quote_literal(batch.batch), counts)
 
-    def add_together(self, waiting: list[list[Batch]], progress: Callable[[str], None]) -> list[list[Batch]]:
-        """Stage windows extracted by a query, many small files at a time.
+    def add_groups(self, waiting: list[list[Batch]], progress: Callable[[str], None]) -> list[list[Batch]]:
+        """Stage small files many at a time: windows extracted by a query, and CSV files laid out alike.
 
         Parameters
         ----------
@@ -95,33 +113,35 @@ class Staging:
         -------
         Those that are left to be added one by one.
         """
-        groups, left = together(self._lake.project, waiting)
-        for group in groups:
-            progress(f"format {self._source.name}: {len(group)} windows")
-            paths = [self._lake.project / versions[0].path for versions in group]
-            batches = [versions[0].batch for versions in group]
-            where = f"{self._source.dataset}, {len(group)} windows from {group[0][0].name}"
+        plain = self._scratch / "plain"
+        windows, left = window_groups(self._lake.project, waiting, self._source)
+        files, left = csv_groups(self._lake.project, left, self._source, plain)
+        for group in [*windows, *files]:
+            progress(f"format {self._source.name}: {len(group.versions)} files")
+            self._make_room()
             try:
-                parsed = parse_together(
-                    self._engine,
-                    PARSED,
-                    paths,
-                    batches,
-                    self._source.columns,
-                    self._source.settings,
-                    where,
-                )
-            except BatchRefused:
-                left.extend(group)  # each will say for itself what is wrong with it
-                continue
-            quarantine.quarantine_together(self._engine, parsed)
-            counted = self._engine.fetch(
-                f"select _batch, count(*), count(*) filter (where _reasons is null) from {PARSED} group by 1"
-            )
-            self.done |= {batch: BatchCount(0, 0, 0, 0) for batch in batches}
-            self.done |= {batch: BatchCount(rows, good, rows - good, 0) for batch, rows, good in counted}
-            self._collect(parsed, "_batch")
+                self._add_group(group)
+            except Exception as error:
+                if ends_formatting(error):
+                    raise
+                self._undo(list(group.batches))
+                left.extend(group.versions)  # each will say for itself what is wrong with it
+        shutil.rmtree(plain, ignore_errors=True)
         return left
+
+    def _add_group(self, group: FileGroup) -> None:
+        parsed = group.stage(self._engine, PARSED)
+        first = parsed[group.batches[0]]
+        if self._source.settings.extra_columns == "refuse":
+            refuse_extra_columns(first, self._source.dataset)
+        self._begun.append(quarantine.STAGED)
+        quarantine.quarantine_group(self._engine, parsed)
+        counted = self._engine.fetch(
+            f"select _batch, count(*), count(*) filter (where _reasons is null) from {PARSED} group by 1"
+        )
+        counts = {batch: BatchCount(0, 0, 0, 0) for batch in group.batches}
+        counts |= {batch: BatchCount(rows, good, rows - good, 0) for batch, rows, good in counted}
+        self._collect(first, "_batch", counts)
 
     def good(self) -> list[Staged]:
         """The good rows as files to publish; at least one, if only to tell the schema."""
@@ -146,21 +166,40 @@ class Staging:
         for table in (GOOD, quarantine.STAGED):
             self._engine.drop(table)
 
-    def _collect(self, parsed: Parsed, batch: str) -> None:
+    def _collect(self, parsed: Parsed, batch: str, counts: dict[str, BatchCount]) -> None:
+        """Stage the good rows; what is known of the batches follows when nothing can fail any more."""
         fields = ", ".join(map(quote_identifier, self._source.fields))
-        good = f"select {fields}, {batch} as _batch, _row from {parsed.table} where _reasons is null"
-        self.ignored.update(parsed.ignored_columns)
-        if self._source.keys:
-            self._engine.insert(GOOD, good)
+        good = f"select {fields}, {batch} as _batch, _row, _line from {parsed.table} where _reasons is null"
+        hours, added, written = set[int](), 0, []
+        if not self._source.keys:
+            hours = self.hours_of(f"({good})")
+        if not self._source.keys and parsed.records >= LARGE:
+            written.append(self._engine.write(good, self._scratch))
         else:
-            self.hours |= self.hours_of(f"({good})")
-            if parsed.records >= LARGE:
-                self._written.append(self._engine.write(good, self._scratch))
-            else:
-                self._collected += self._engine.insert(GOOD, good)
-            if self._collected >= 2 * LARGE:
-                self._write_collected()
+            self._begun.append(GOOD)
+            added = self._engine.insert(GOOD, good)
         self._engine.drop(parsed.table)
+        self._begun.clear()
+        self._written += written
+        self.hours |= hours
+        self._collected += added
+        self.done |= counts
+        unread = unread_of(parsed)
+        if unread is not None:
+            self.unread |= dict.fromkeys(counts, unread)
+
+    def _undo(self, batches: list[str]) -> None:
+        """Remove what was staged of batches that failed midway."""
+        for table in self._begun:
+            self._engine.create(table, f"select * from {table} where not {among(batches)}")
+        self._begun.clear()
+        for table in (PARSED, "stage_broken", "stage_located"):
+            self._engine.drop(table)
+
+    def _make_room(self) -> None:
+        """Write the rows of a source without keys to a file, when they are many."""
+        if self._collected >= 2 * LARGE and not self._source.keys:
+            self._write_collected()
 
     def _write_collected(self) -> None:
         self._written.append(self._engine.write(f"select * from {GOOD}", self._scratch))

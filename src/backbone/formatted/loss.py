@@ -1,0 +1,56 @@
+"""Files that can't be formatted, and what becomes of a source whose table would lose them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backbone.dataset import Batch, BatchCount
+from backbone.errors import BackboneError, NotRepublished
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A batch that can't be formatted; `count` are its rows in the tables, None where it has none there."""
+
+    batch: Batch
+    error: BackboneError
+    count: BatchCount | None
+
+    def __str__(self) -> str:
+        return f"{self.batch.name} (batch {self.batch.batch}{self._rows}): {self.error.problem}"
+
+    @property
+    def _rows(self) -> str:
+        if self.count is None:
+            return ", never formatted"
+        return f", {self.count.rows:,} row{'' if self.count.rows == 1 else 's'}"
+
+
+def not_republished(source: str, losses: Sequence[Loss], files: int) -> NotRepublished:
+    """The error of a source whose table stays as it is, as it would lose some of its `files` files."""
+    shown = "".join(f"\n  {loss}" for loss in losses[:SHOWN])
+    if len(losses) > SHOWN:
+        shown += f"\n  and {len(losses) - SHOWN:,} more"
+    some = "the only file" if files == 1 else f"{len(losses):,} of the {files:,} files"
+    these = "this file" if len(losses) == 1 else "these files"
+    mend = [*dict.fromkeys(loss.error.next_step for loss in losses if loss.error.next_step)][:3]
+    ways = [
+        *mend,
+        f"mend [sources.{source}] in backbone.toml, or the contract",
+        "make the field optional (`| None = None`)",
+        f"go on without {these}: backbone run --accept-loss {source}",
+    ]
+    return NotRepublished(
+        f"formatted.{source}",
+        f"{some} in the table can't be formatted under the contract and settings of now:{shown}",
+        "Nothing of the source is published: its tables stay as they were, and new files wait.",
+        "; or ".join(ways),
+    )
+
+
+def accepted(losses: Sequence[Loss]) -> tuple[str, ...]:
+    """A warning for each batch that a run goes on without, as it was asked to."""
+    return tuple(f"goes on without {loss}" for loss in losses)

@@ -1,0 +1,84 @@
+"""Columns that are not read: those that no field uses, and those of optional fields that a file lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backbone.errors import BatchRefused
+from backbone.formatted.parsed import Parsed
+
+FEW_FILES, FEW_COLUMNS = 3, 20
+
+
+@dataclass(frozen=True)
+class Unread:
+    """The columns of one file that no field uses, and the columns of optional fields that it lacks."""
+
+    ignored: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def notes(self) -> set[str]:
+        """A remark for each column."""
+        return {f"ignored column {name}" for name in self.ignored} | {
+            f"no column {name}, whose field is null" for name in self.missing
+        }
+
+
+def unread_of(parsed: Parsed) -> Unread | None:
+    """The unread columns of a file; None where a format has no columns to compare, as JSON lines."""
+    if parsed.file.format == "jsonl":
+        return None
+    return Unread(parsed.ignored_columns, parsed.missing_columns)
+
+
+def refuse_extra_columns(parsed: Parsed, where: str) -> None:
+    """Refuse a file with a column that no field uses, for sources whose settings ask for it."""
+    if parsed.ignored_columns:
+        raise BatchRefused(
+            where,
+            f"expected no column but those of the contract, found {_listed(parsed.ignored_columns)}",
+            "Nothing of it is formatted, and a version before it stays in force.",
+            'add a field for it to the contract, or set extra_columns = "warn" or "ignore" in backbone.toml',
+        )
+
+
+def drift(files: Sequence[tuple[str, Unread]], before: Unread | None, ignore_extra: bool) -> str | None:
+    """A warning where a file has unread columns that the file before it did not have; None without any.
+
+    Parameters
+    ----------
+    files : names and unread columns of the files formatted now, in the order of their arrival.
+    before : those of the last file before them; None where there was none, so that the first of `files` is
+        what others are compared with.
+    ignore_extra : leave out the columns that no field uses.
+
+    Examples
+    --------
+    >>> drift([("b.csv", Unread(("Name",), ("name",)))], Unread((), ()), False)
+    "unlike the file before it, b.csv has the column 'Name', which no field uses, and lacks the column \
+'name', whose field is null"
+    """
+    changes = []
+    for name, found in files:
+        if before is not None:
+            ignored = [] if ignore_extra else [n for n in found.ignored if n not in before.ignored]
+            missing = [n for n in found.missing if n not in before.missing]
+            parts = []
+            if ignored:
+                parts.append(f"has {_listed(ignored)}, which no field uses")
+            if missing:
+                parts.append(f"lacks {_listed(missing)}, whose field is null")
+            if parts:
+                changes.append(f"{name} {', and '.join(parts)}")
+        before = found
+    if not changes:
+        return None
+    more = f"; {len(changes) - FEW_FILES:,} more files differ too" if len(changes) > FEW_FILES else ""
+    return f"unlike the file before it, {'; '.join(changes[:FEW_FILES])}{more}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name[:60]) for name in names[:FEW_COLUMNS])
+    more = f" and {len(names) - FEW_COLUMNS:,} more" if len(names) > FEW_COLUMNS else ""
+    return f"the column{'s' if len(names) > 1 else ''} {shown}{more}"
