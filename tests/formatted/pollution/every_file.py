@@ -13,7 +13,7 @@ from pollution.tables import Table, tables
 LARGE = 20  # rows; of a table with more, the costly kinds are done to some rows only
 SOME_ROWS = (0, 3, 10, 17, 60, 79)
 CHEAP = ("delimiter added", "delimiter removed", "opening quote removed", "closing quote removed")
-SETTINGS_SAMPLED = ("quote = \"'\"", 'delimiter = ";"', "skip = 1")
+SETTINGS_SAMPLED = ('quote = "\'"', 'delimiter = ";"', "skip = 1")
 SAMPLED = ("three columns, last nullable", "ledger", "two columns, texts quoted", "all text")
 
 

@@ -115,7 +115,9 @@ def _header(file: Polluted) -> Line:
 
 
 def _records(line: Line) -> list[Record]:
-    return read_strictly(line.record, line.delimiters[0] if line.delimiters else ",", '"', "\n") or []
+    """The line by the delimiter that it has most often."""
+    delimiter = Counter(sign for sign in line.delimiters if sign).most_common(1)
+    return read_strictly(line.record, delimiter[0][0] if delimiter else ",", '"', "\n") or []
 
 
 def _read_otherwise(file: Polluted, line: Line, changed: Sequence[int]) -> bool:
@@ -206,9 +208,11 @@ def _parts(file: Polluted, line: Line) -> list[Line]:
 
     Of a text over several lines whose quotes are damaged, each line is a record if it has all its fields and
     nothing says otherwise. A quote says otherwise, in the line itself or, for the first one, in those after
-    it; in a table of one column it says nothing.
+    it; in a table of one column it says nothing. Where all quotes are in their places, the text is one.
     """
     quote = _declared(file)[1]
+    if quote and len(_records(line)) == 1:
+        return []
     first, *others = re.split(r"\r\n|\r|\n", line.record)
 
     def says_nothing(text: str) -> bool:
