@@ -37,7 +37,7 @@ class BackboneError(Exception):
             text += f"{chr(10) if several else ' '}{state}"
         if next_step:
             text += f"\nNext: {next_step}"
-        super().__init__(text)
+        super().__init__(text.encode("utf-8", "backslashreplace").decode("utf-8"))  # names may be no text
 
 
 class SettingsError(BackboneError):
@@ -58,6 +58,10 @@ class QueryRefused(BackboneError):
 
 class SourceUnavailable(BackboneError):
     """A source can't be reached: a database that is down, a folder that can't be read."""
+
+
+class FileNotTaken(BackboneError):
+    """A delivered file that can't be taken over; it stays where it is."""
 
 
 class BatchRefused(BackboneError):

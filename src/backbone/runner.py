@@ -96,13 +96,17 @@ class Project:
 
 @dataclass
 class RunResult:
-    """What a run did: its receipts, and what failed or was stopped by a failure."""
+    """What a run did: its receipts, and what failed or was stopped by a failure.
+
+    `warnings` are those that no receipt has.
+    """
 
     run_id: str
     receipts: list[Receipt] = field(default_factory=list)
     failures: dict[str, BackboneError] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
     waiting: list[Path] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -181,6 +185,7 @@ def run(
                 run_id=result.run_id,
                 scratch=scratch,
                 now=now,
+                sources={source.name for source, _ in project.sources},
                 extract_from=start,
                 extract_to=end,
                 force=force and land_only is None,
@@ -188,9 +193,10 @@ def run(
             )
             result.receipts += landed.receipts
             result.waiting += landed.waiting
-            result.failures |= {f"source {name}": error for name, error in landed.failures.items()}
+            result.warnings += landed.warnings
+            result.failures |= landed.failures
             if land_only is None:
-                blocked = {f"formatted.{name}" for name in landed.failures}
+                blocked = {f"formatted.{name}" for name in landed.failed}
                 for source, _ in sources:
                     accepts = source.name in accept_loss
                     _format(

@@ -44,6 +44,13 @@ def told() -> Iterator[None]:
     except OSError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise typer.Exit(FAILED) from None
+    except MemoryError:
+        typer.echo(
+            "MemoryError: the machine has too little memory left. Nothing of what was being done is "
+            "published; what was published before stays.\nNext: free some memory, and run again",
+            err=True,
+        )
+        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         typer.echo("Interrupted: what is half done is completed by the next run.", err=True)
         raise typer.Exit(130) from None
@@ -97,6 +104,8 @@ def show_run(result: RunResult) -> None:
     for r in result.receipts:
         for warning in r.warnings:
             typer.echo(f"Warning: {r.dataset}: {warning}", err=True)
+    for warning in result.warnings:
+        typer.echo(f"Warning: {warning}", err=True)
     for path in result.waiting:
         typer.echo(f"Left for the next run, as it is still being written: {path}", err=True)
     for error in result.failures.values():

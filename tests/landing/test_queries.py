@@ -131,6 +131,79 @@ def test_from_extends_what_is_extracted_backwards(trial: Trial, database: Path) 
     assert trial.accounted() == (5, 5, 0, 0)
 
 
+def earlier(result: RunResult) -> list[str]:
+    """What a run warns of: rows before the first window."""
+    return [w for w in (*result.warnings, *(w for r in result.receipts for w in r.warnings)) if "start" in w]
+
+
+def assert_rows_before_start_are_counted_once(trial: Trial, add: Callable[..., object]) -> None:
+    section = trial.section
+    add((-1, "old", "1.00", "2025-11-30 08:00:00"), (0, "old", "1.00", "2025-12-31 23:59:59"))
+    assert earlier(trial.run_well(now=NOW)) == [
+        "source sale: 2 rows of its query are earlier than its start, 2026-01-01 00:00 UTC, and not "
+        "extracted. To take them too, write an earlier start under [sources.sale]"
+    ]
+    assert trial.formatted() == [1, 2, 3, 4]
+    assert earlier(trial.run_well(now=utc("2026-01-06"))) == []
+    trial.settings(section.replace("2026-01-01", "2025-12-01"))
+    (text,) = earlier(trial.run_well(now=utc("2026-01-06")))
+    assert "1 row of its query is earlier than its start, 2025-12-01 00:00 UTC" in text
+    assert trial.formatted() == [0, 1, 2, 3, 4]
+    trial.settings(section.replace("2026-01-01", "2025-11-01"))
+    assert earlier(trial.run_well(now=utc("2026-01-06"))) == []
+    assert trial.formatted() == [-1, 0, 1, 2, 3, 4]
+
+
+def test_rows_before_the_start_are_counted_once(trial: Trial, database: Path) -> None:
+    assert_rows_before_start_are_counted_once(trial, lambda *rows: insert(database, *rows))
+
+
+def test_windows_that_are_extracted_later_are_not_before_the_start(trial: Trial, database: Path) -> None:
+    result = trial.run_well(now=NOW, start=utc("2026-01-03"))
+    assert earlier(result) == []
+    assert trial.formatted() == [4]
+    assert earlier(trial.run_well(now=NOW)) == []
+    assert trial.formatted() == [1, 2, 3, 4]
+
+
+def test_rows_before_the_first_window_where_no_start_is_set(trial: Trial, database: Path) -> None:
+    trial.settings(f'connection = "shop"\nquery = "{WINDOWED} -- all;"')
+    (text,) = earlier(trial.run_well(now=NOW, start=utc("2026-01-02")))
+    assert text.startswith("source sale: 2 rows of its query are earlier than the first window, 2026-01-02")
+
+
+@pytest.mark.parametrize(
+    "condition", ["sold_at >= $window_start", "sold_at < $window_end and sold_at >= '2026-01-02'"]
+)
+def test_a_query_that_is_open_at_one_end_is_not_counted(trial: Trial, database: Path, condition: str) -> None:
+    insert(database, (0, "old", "1.00", "2025-12-31 23:59:59"))
+    trial.settings(
+        f"""connection = "shop"\nquery = "select * from sale where {condition}"\nstart = 2026-01-01"""
+    )
+    assert earlier(trial.run_well(now=utc("2026-01-02"))) == []
+
+
+def test_a_count_that_fails_fails_nothing(
+    trial: Trial, server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The divisor is 0 where the window begins long ago."""
+    condition = "where 1 / (extract(year from $window_start) - 1000) > 0 and sold_at >="
+    trial.settings(trial.section.replace("where sold_at >=", condition))
+    (text,) = earlier(trial.run_well(now=NOW))
+    assert "source sale: the rows before its start, 2026-01-01 00:00 UTC, could not be counted: " in text
+    assert "division by zero" in text
+    assert trial.formatted() == [1, 2, 3, 4]
+
+
+def test_rows_before_the_start_in_a_server(trial: Trial, server: Postgres) -> None:
+    def add(*rows: tuple[object, ...]) -> None:
+        server.execute(
+            "trial", *(f"insert into sale values ({n}, '{i}', {p}, '{at}+00')" for n, i, p, at in rows)
+        )
+
+    assert_rows_before_start_are_counted_once(trial, add)
+
+
 def test_windows_are_cut_in_the_zone_that_the_source_writes_in(trial: Trial, database: Path) -> None:
     insert(database, (9, "early", "1.00", "2026-01-01 03:00:00"))
     trial.settings(f'{trial.section}\ntimezone = "Asia/Kolkata"').run_well(now=utc("2026-01-03"))

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from backbone.dataset import Batch
 from backbone.engines.protocol import Engine, MalformedFile
 from backbone.formatted.file_group import MOST_BYTES, MOST_FILES, FileGroup
-from backbone.formatted.parse import format_of
+from backbone.formatted.parse import format_of, open_plain
 from backbone.formatted.parsed import Parsed
-from backbone.formatted.plain import make_plain
 from backbone.formatted.refusal import ends_formatting
 from backbone.formatted.source import FormattedSource
 
@@ -80,7 +79,8 @@ def _member(project: Path, versions: list[Batch], source: FormattedSource, scrat
 
     settings, where = source.settings, f"{source.dataset}, batch {versions[0].batch}"
     try:
-        plain = make_plain(project / versions[0].path, "csv", settings.encoding, scratch, where)
+        path = project / versions[0].path
+        plain = open_plain(path, "csv", source.columns, settings, scratch, where)
         if plain.stat().st_size > LARGE:
             return None
         file = open_csv(plain, source.columns, settings, where)

@@ -17,6 +17,7 @@ from backbone.engines.protocol import DOCUMENT, Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import Binding, bind, wanted_names
 from backbone.formatted.conform import RawColumn, Refusal, conform_sql
+from backbone.formatted.kinds import refuse_other_text
 from backbone.formatted.parsed import Parsed, unaccountable
 from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
 from backbone.settings import SourceSettings
@@ -51,7 +52,7 @@ def parse(
         When it can't be read as a table at all: no header, a wrong one, another encoding, a damaged archive.
     """
     form = format_of(name, settings)
-    plain = make_plain(path, form, settings.encoding, scratch, where)
+    plain = open_plain(path, form, fields, settings, scratch, where)
     if form == "csv":
         from backbone.formatted.csv_file import open_csv, read_csv
 
@@ -85,6 +86,17 @@ def parse_together(
         sql = conform_sql(fields, raw_columns(binding, types), settings)
         records = engine.load_together(table, files, batches, sql.values, sql.select)
     return Parsed(table, records, [], files[0], None, None, binding.ignored, binding.missing)
+
+
+def open_plain(
+    path: Path, form: str, fields: Sequence[Column], settings: SourceSettings, scratch: Path, where: str
+) -> Path:
+    """The file, or a plain copy of it below `scratch`; what is no table of its format is refused."""
+    plain = make_plain(path, form, settings.encoding, scratch, where)
+    required = {settings.columns.get(c.name, c.name) for c in fields if not c.optional}
+    has_header = settings.header and not settings.skip
+    refuse_other_text(plain, form, where, wanted=required, has_header=has_header)
+    return plain
 
 
 def format_of(name: str, settings: SourceSettings) -> str:

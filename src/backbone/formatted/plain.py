@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from backbone.errors import BatchRefused
+from backbone.formatted.kinds import HEAD, last_bytes, refuse_packed
 
 CHUNK = 4 * 1024 * 1024
 PACKED = (".gz", ".zst")
@@ -28,13 +29,16 @@ def make_plain(path: Path, form: str, encoding: str, scratch: Path, where: str) 
     Raises
     ------
     BatchRefused
-        When the file is a damaged archive, or its bytes are not in the declared encoding.
+        When the file is an archive, a document or of another format, a damaged compressed file, or its
+        bytes are not in the declared encoding.
     """
     with path.open("rb") as file:
-        head = file.read(4)
+        head = file.read(HEAD)
     packed = head.startswith((GZIP, ZSTD))
     utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
     misnamed = not packed and path.suffix.lower() in PACKED  # which the engine would unpack all the same
+    if not packed:
+        refuse_packed(head, last_bytes(path), form, where, unpacked=False, path=path)
     if not packed and not misnamed and (form == "parquet" or utf8):
         if form != "parquet":
             _refuse_mark(head, where)
@@ -43,15 +47,17 @@ def make_plain(path: Path, form: str, encoding: str, scratch: Path, where: str) 
     target = scratch / "plain"
     try:
         with _opened(path, head) as source, target.open("wb") as out:
+            chunk = source.read(CHUNK)
+            if packed:
+                refuse_packed(chunk[:HEAD], b"", form, where, unpacked=True, path=path)
             if form == "parquet" or utf8:
-                first = source.read(CHUNK)
                 if form != "parquet":
-                    _refuse_mark(first[:4], where)
-                while first:
-                    out.write(first)
-                    first = source.read(CHUNK)
+                    _refuse_mark(chunk[:4], where)
+                while chunk:
+                    out.write(chunk)
+                    chunk = source.read(CHUNK)
             else:
-                _transcode(source, out, encoding)
+                _transcode(chunk, source, out, encoding)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _damaged(where, error) from error
     except UnicodeError as error:
@@ -101,10 +107,11 @@ def _opened(path: Path, head: bytes) -> io.BufferedIOBase:
     return path.open("rb")
 
 
-def _transcode(source: io.BufferedIOBase, out: IO[bytes], encoding: str) -> None:
+def _transcode(chunk: bytes, source: io.BufferedIOBase, out: IO[bytes], encoding: str) -> None:
     decoder = codecs.getincrementaldecoder(encoding)()
-    while chunk := source.read(CHUNK):
+    while chunk:
         out.write(decoder.decode(chunk).encode("utf-8"))
+        chunk = source.read(CHUNK)
     out.write(decoder.decode(b"", final=True).encode("utf-8"))
 
 

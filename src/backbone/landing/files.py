@@ -5,48 +5,109 @@ from __future__ import annotations
 import errno
 import glob
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backbone.errors import SourceUnavailable
+from backbone.error_log import ends_run
+from backbone.errors import BackboneError, FileNotTaken, SourceUnavailable
+from backbone.landing.failures import file_failure, misnamed
+from backbone.landing.listing import (
+    Listing,
+    fixed_prefix,
+    is_folder,
+    is_magic,
+    list_dropped,
+    list_matching,
+    unescaped,
+)
 from backbone.landing.manifest import Manifest
+from backbone.landing.names import is_text, is_unfinished, shown
 from backbone.landing.persistent import Arrival, Feed, PersistentLanding, origin_of
 
-UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart")
-NO_DATA = (".DS_Store", ".gitignore", ".gitkeep", ".keep")
 SETTLE_S = 0.5
 TEMPORAL = Path("landing") / "temporal"
+LONGEST_NAME = 255  # bytes, on all usual file systems
 
 
 @dataclass
 class Sighting:
-    """Files seen in this run and left alone: still being written, or with a name that is not UTF-8."""
+    """What was seen of one source and not taken.
 
+    Attributes
+    ----------
+    waiting : files that are still being written.
+    failures : files and folders with a fault, by name.
+    no_files : links, pipes and other things that are no files.
+    """
+
+    source: str
+    project: Path
     waiting: list[Path] = field(default_factory=list)
-    misnamed: list[Path] = field(default_factory=list)
+    failures: dict[str, BackboneError] = field(default_factory=dict)
+    no_files: list[Path] = field(default_factory=list)
 
-    def settled(self, paths: list[Path]) -> list[Path]:
+    def fail(self, name: str, error: Exception) -> None:
+        """Note the failure of one file; raise what is no fault of it."""
+        if ends_run(error):
+            raise error
+        self.failures[shown(name)] = file_failure(self.source, name, error, self.project)
+
+    def files(self, listing: Listing, root: Path) -> dict[Path, str]:
+        """The files of a listing with their names below `root`; what could not be listed is a failure."""
+        for path, error in listing.failed.items():
+            self._fail_listing(path, _name(path, root) if path != root else shown(path), error)
+        self.no_files += listing.no_files
+        named = {path: _name(path, root) for path in listing.files}
+        for name in named.values():
+            if not is_text(name):
+                self.failures[shown(name)] = misnamed(self.source, name)
+        return {path: name for path, name in named.items() if is_text(name)}
+
+    def settled(self, found: dict[Path, str]) -> list[Path]:
         """The files that nobody is writing: no unfinished name, not open, neither size nor time changing.
 
-        A name that begins with a dot is unfinished: so rsync and others call what they are writing.
         A file untouched for longer than `SETTLE_S` seconds is taken at once; younger ones are watched
         together for that long.
         """
-        self.misnamed.extend(p for p in paths if not _is_text(p.name))
-        paths = [p for p in paths if p not in set(self.misnamed)]
-        finished = [p for p in paths if not p.name.lower().endswith(UNFINISHED) and p.name[0] != "."]
-        self.waiting.extend(p for p in paths if p not in set(finished))
-        before = {p: _mark(p) for p in finished}
+        before: dict[Path, tuple[int, int]] = {}
+        for path, name in found.items():
+            if is_unfinished(path.name):
+                self.waiting.append(path)
+                continue
+            try:
+                before[path] = _mark(path)
+            except OSError as error:
+                self.fail(name, error)
         if any(time.time() - mark[1] / 1e9 < SETTLE_S for mark in before.values()):
             time.sleep(SETTLE_S)
-        open_still = _written_now(finished)
-        settled = [p for p in finished if p not in open_still and p.exists() and _mark(p) == before[p]]
-        self.waiting.extend(p for p in finished if p not in set(settled))
+        open_still = _written_now(list(before))
+        settled = [p for p in before if p not in open_still and _mark_or_none(p) == before[p]]
+        self.waiting.extend(p for p in before if p not in set(settled))
         return settled
+
+    def _fail_listing(self, path: Path, name: str, error: OSError) -> None:
+        if ends_run(error):
+            raise error
+        where = f"source {self.source}, {shown(name)}"
+        if path.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP):
+            self.failures[shown(name)] = FileNotTaken(
+                where,
+                f"expected a file, found a link to {shown(os.readlink(path))}, where there is none",  # noqa: PTH115
+                "It stays where it is; every other file is processed.",
+                "mend the link, or remove it",
+            )
+        elif path.is_dir():
+            self.failures[shown(name)] = SourceUnavailable(
+                where,
+                f"expected a folder that can be listed, found: {error.strerror or error}",
+                "What is in it stays there; every other file is processed.",
+                "give the user of the run the right to list it and to look into it",
+            )
+        else:
+            self.failures[shown(name)] = file_failure(self.source, name, error, self.project)
 
 
 def take_dropped(landing: PersistentLanding, feed: Feed, sighting: Sighting) -> Iterator[Arrival]:
@@ -54,20 +115,22 @@ def take_dropped(landing: PersistentLanding, feed: Feed, sighting: Sighting) -> 
     root = landing.project / TEMPORAL / feed.source
     if not root.is_dir():
         return
-    dropped = sorted(
-        p
-        for p in root.rglob("*")
-        if p.is_file()
-        and not p.is_symlink()
-        and p.name not in NO_DATA
-        and not any(x.startswith(".") for x in p.relative_to(root).parts[:-1])
-    )
-    for path in sighting.settled(dropped):
-        name = path.relative_to(root).as_posix()
-        origin = origin_of(path)
-        arrived_at, target = landing.place(feed.source, name)
-        _move(path, target)
-        yield Arrival(feed.source, name, arrived_at, target, origin)
+    found = sighting.files(list_dropped(root), root)
+    for path in sighting.settled(found):
+        name = found[path]
+        try:
+            _refuse_unreadable(path)  # before it is moved: later nobody would look for it
+            origin = origin_of(path)
+            arrived_at, target = landing.place(feed.source, name)
+            try:
+                _move(path, target)
+            except OSError:
+                landing.clear(feed.source, target)
+                raise
+        except Exception as error:
+            sighting.fail(name, error)
+            continue
+        yield Arrival(feed.source, name, arrived_at, target, origin, moved_from=path)
 
 
 def copy_in_place(
@@ -77,10 +140,10 @@ def copy_in_place(
     pattern = os.path.expanduser(feed.settings.path or "")  # noqa: PTH111 - a pattern is no path
     if not os.path.isabs(pattern):  # noqa: PTH117
         pattern = os.path.normpath(os.path.join(glob.escape(str(landing.project)), pattern))  # noqa: PTH118
-    if Path(pattern).is_dir():
+    if is_folder(Path(pattern)):
         pattern = os.path.join(glob.escape(pattern), "*")  # noqa: PTH118
     prefix = fixed_prefix(pattern)
-    if not prefix.is_dir():
+    if not is_folder(prefix):
         raise SourceUnavailable(
             f"source {feed.source}",
             f"expected files at {feed.settings.path}, found no folder {prefix}",
@@ -88,27 +151,43 @@ def copy_in_place(
             f"mend [sources.{feed.source}] path in backbone.toml, or make the folder",
         )
     latest = known.latest_delivery()
-    exact = not glob.has_magic(_unescaped(pattern, "x"))
     arrived = any(source == feed.source for source, _ in latest)
-    if exact and not arrived and not Path(_unescaped(pattern)).exists():
+    if not is_magic(pattern) and not arrived and not os.path.lexists(unescaped(pattern)):
         raise SourceUnavailable(
             f"source {feed.source}",
             f"expected the file {feed.settings.path}, found none",
             "Nothing was taken over from it.",
             "have it delivered, mend the path, or write a pattern such as name*.csv for files to come",
         )
-    found = sorted(Path(p) for p in glob.glob(pattern, recursive=True) if Path(p).is_file())  # noqa: PTH207
-    changed = [
-        p
-        for p in found
-        if (last := latest.get((feed.source, _name(p, prefix)))) is None or last.origin != origin_of(p)
-    ]
+    found = sighting.files(list_matching(pattern), prefix)
+    changed: dict[Path, str] = {}
+    for path, name in found.items():
+        try:
+            last = latest.get((feed.source, name))
+            if last is None or last.origin != origin_of(path):
+                changed[path] = name
+        except OSError as error:
+            sighting.fail(name, error)
     for path in sighting.settled(changed):
-        name = _name(path, prefix)
-        origin = origin_of(path)
-        arrived_at, target = landing.place(feed.source, name)
-        _copy(path, target)
+        name = changed[path]
+        try:
+            _refuse_unreadable(path)
+            origin = origin_of(path)
+            arrived_at, target = landing.place(feed.source, name)
+            try:
+                _copy(path, target)
+            except OSError:
+                landing.clear(feed.source, target)
+                raise
+        except Exception as error:
+            sighting.fail(name, error)
+            continue
         yield Arrival(feed.source, name, arrived_at, target, origin)
+
+
+def _refuse_unreadable(path: Path) -> None:
+    with path.open("rb") as file:
+        file.read(1)
 
 
 def _move(path: Path, target: Path) -> None:
@@ -123,7 +202,8 @@ def _move(path: Path, target: Path) -> None:
 
 def _copy(path: Path, target: Path) -> None:
     """Copy a file so that what has its final name is whole."""
-    part = target.with_name(target.name + ".part")
+    fits = len(os.fsencode(target.name)) + len(".part") <= LONGEST_NAME
+    part = target.with_name(f"{target.name if fits else 'copying'}.part")
     try:
         shutil.copy2(path, part)
     except OSError:
@@ -151,36 +231,17 @@ def _written_now(paths: list[Path]) -> set[Path]:
     return found
 
 
-def fixed_prefix(pattern: str) -> Path:
-    """The folder above the first part of a glob that has a wildcard.
-
-    Examples
-    --------
-    >>> str(fixed_prefix("/data/vendor/reviews-*.csv")), str(fixed_prefix("/data/*/2026/x.csv"))
-    ('/data/vendor', '/data')
-    """
-    parts = Path(pattern).parts
-    fixed = next((i for i, part in enumerate(parts) if glob.has_magic(_unescaped(part, "x"))), len(parts) - 1)
-    return Path(*(_unescaped(part) for part in parts[:fixed]))
-
-
-def _unescaped(part: str, put: str = r"\1") -> str:
-    """A part of a pattern with each sign that `glob.escape` put in brackets as itself, or as `put`."""
-    return re.sub(r"\[([*?[])\]", put, part)
-
-
 def _name(path: Path, prefix: Path) -> str:
     return path.relative_to(prefix).as_posix()
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _mark(path: Path) -> tuple[int, int]:
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns
+
+
+def _mark_or_none(path: Path) -> tuple[int, int] | None:
+    try:
+        return _mark(path)
+    except OSError:
+        return None

@@ -8,40 +8,61 @@ next run adopts it. A second copy of a duplicate is removed last, once the manif
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.dataset import Batch, Receipt
-from backbone.errors import BackboneError
+from backbone.error_log import as_failure, ends_run
+from backbone.errors import BackboneError, EngineFailed, SourceUnavailable
 from backbone.landing import manifest as manifests
-from backbone.landing.files import Sighting, copy_in_place, take_dropped
+from backbone.landing.failures import STATE, file_failure
+from backbone.landing.files import TEMPORAL, Sighting, copy_in_place, take_dropped
 from backbone.landing.manifest import Manifest, batch_id
+from backbone.landing.names import shown
 from backbone.landing.persistent import PERSISTENT, Arrival, Feed, PersistentLanding
 from backbone.landing.queries import extract
+from backbone.landing.same_bytes import same_bytes_warnings
+from backbone.landing.strays import no_file_warnings, stray_warnings, unknown_source_warnings
+from backbone.settings import SourceSettings
 
 if TYPE_CHECKING:
     from backbone.engines.protocol import Engine
     from backbone.lake.table import Lake
 
 Progress = Callable[[str], None]
+Digest = tuple[str, int] | Exception
 
 
 @dataclass
 class Landed:
-    """What landing did: the batches recorded, the manifest with them, and the sources that failed."""
+    """What landing did: the batches recorded, the manifest with them, and what failed.
+
+    `failures` has those of sources and of single files, by where they happened; `failed` names the sources
+    they belong to. `warnings` are those that no receipt has, as nothing was recorded.
+    """
 
     manifest: Manifest
     batches: list[Batch] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     failures: dict[str, BackboneError] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
     waiting: list[Path] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def fail(self, source: str, name: str, error: BackboneError) -> None:
+        """Note a failure of one of a source's files, or of the source when `name` is empty."""
+        self.failures[f"source {source}" + (f", {shown(name)}" if name else "")] = error
+        self.failed.add(source)
 
 
 def land(
@@ -52,79 +73,150 @@ def land(
     run_id: str,
     scratch: Path,
     now: datetime,
+    sources: Collection[str] | None = None,
     extract_from: datetime | None = None,
     extract_to: datetime | None = None,
     force: bool = False,
     progress: Progress = lambda text: None,
 ) -> Landed:
-    """Take over all that lies ready in the sources, and record it.
+    """Take over all that is ready in the sources, and record it.
 
     Parameters
     ----------
     feeds : the sources to look at.
     now : until when windows of query sources count as closed.
+    sources : all sources of the project: folders of others are named in a warning. Every folder is taken
+        for a source's when None.
     extract_from, extract_to : widen the range that query sources extract.
     force : extract windows again that have been extracted.
 
     Returns
     -------
-    What was recorded. A source that fails is told in `failures`; the others are landed.
+    What was recorded. A file or source that fails is in `failures`; all others are landed.
+
+    Raises
+    ------
+    EngineFailed
+        When the project's own storage gives up. What was taken over before is recorded, by this run if it
+        still can, else by the next.
     """
     started = time.monotonic()
     manifests.create(lake, engine, scratch)
     manifest = manifests.read_manifest(lake, engine)
     landing = PersistentLanding(lake.project, manifest)
     result = Landed(manifest)
-    adopted = _batches(list(landing.unrecorded()), lake.project, manifest)
+    unreadable: list[tuple[Arrival, Exception]] = []
+    adopted = _batches(list(landing.unrecorded(sources)), landing, manifest, unreadable)
     known = Manifest((*manifest.batches, *adopted))
+    warnings = _stray_warnings(landing, result, sources)
     arrivals: list[Arrival] = []
-    for feed in feeds:
-        sighting = Sighting()
-        progress(f"land {feed.source}")
-        found: list[Arrival] = []
-        try:
-            for arrival in take_dropped(landing, feed, sighting):
-                found.append(arrival)
-            if feed.settings.path is not None:
-                for arrival in copy_in_place(landing, feed, known, sighting):
-                    found.append(arrival)
-            if feed.settings.query is not None:
-                for arrival in extract(
-                    landing,
-                    feed,
-                    known,
-                    now=now,
-                    start=extract_from,
-                    end=extract_to,
-                    force=force,
-                    progress=progress,
-                ):
-                    found.append(arrival)
-        except BackboneError as error:
-            result.failures[feed.source] = error
-        except OSError as error:
-            result.failures[feed.source] = _io_error(feed.source, error)
-        if sighting.misnamed:
-            result.failures[feed.source] = _misnamed(feed.source, sighting.misnamed)
-        result.waiting.extend(sighting.waiting)
-        arrivals.extend(found)
+    ended: EngineFailed | None = None
 
-    result.batches = [*adopted, *_batches(arrivals, lake.project, known)]
-    if result.batches:
-        result.receipts.append(
-            manifests.record(lake, engine, result.batches, run_id, scratch, time.monotonic() - started)
+    def extracted(feed: Feed) -> Iterator[Arrival]:
+        return extract(
+            landing,
+            feed,
+            known,
+            now=now,
+            start=extract_from,
+            end=extract_to,
+            force=force,
+            progress=progress,
+            warn=warnings.append,
         )
-        result.manifest = Manifest((*manifest.batches, *result.batches))
-    _remove_duplicates(lake.project, [*manifest.batches, *result.batches], result.batches)
+
+    for feed in feeds:
+        progress(f"land {feed.source}")
+        sighting = Sighting(feed.source, lake.project)
+        ways = [take_dropped(landing, feed, sighting)]
+        if feed.settings.path is not None:
+            ways.append(copy_in_place(landing, feed, known, sighting))
+        if feed.settings.query is not None:
+            ways.append(extracted(feed))
+        for way in ways:
+            try:
+                for arrival in way:
+                    arrivals.append(arrival)  # one by one: those before a failure are recorded
+            except Exception as error:
+                if not ends_run(error):
+                    result.fail(feed.source, "", _source_failure(feed.source, error, lake.project))
+                elif isinstance(error, OSError):
+                    ended = _storage_failed(feed.source, error)
+                    break
+                else:
+                    raise
+        for name, failure in sighting.failures.items():
+            result.fail(feed.source, name, failure)
+        warnings += no_file_warnings(lake.project, feed.source, sighting.no_files)
+        result.waiting.extend(sighting.waiting)
+        if ended is not None:
+            break
+
+    settings = {feed.source: feed.settings for feed in feeds}
+    try:
+        result.batches = [*adopted, *_batches(arrivals, landing, known, unreadable)]
+        for arrival, fault in unreadable:
+            state = _give_back(arrival, landing)
+            failure = file_failure(arrival.source, arrival.name, fault, lake.project, state)
+            result.fail(arrival.source, arrival.name, failure)
+        _record(lake, engine, result, warnings, settings, (run_id, scratch, started))
+    except (OSError, BackboneError):
+        if ended is None:
+            raise
+    if ended is not None:
+        raise ended
     return result
 
 
-def _digests(paths: Sequence[Path]) -> list[str]:
-    """The SHA-256 of each file, in hexadecimal, a file per core."""
+def _record(
+    lake: Lake,
+    engine: Engine,
+    result: Landed,
+    warnings: list[str],
+    settings: Mapping[str, SourceSettings],
+    run: tuple[str, Path, float],
+) -> None:
+    """Record the batches of a result, which gets the receipt, and remove the copies of duplicates."""
+    run_id, scratch, started = run
+    before = result.manifest.batches
+    if not result.batches:
+        result.warnings += warnings
+        return
+    manifest = Manifest((*before, *result.batches))
+    warnings += same_bytes_warnings(lake.project, manifest, result.batches, settings)
+    seconds = time.monotonic() - started
+    result.receipts.append(manifests.record(lake, engine, result.batches, run_id, scratch, seconds, warnings))
+    result.manifest = manifest
+    _remove_duplicates(lake.project, manifest.batches, result.batches)
 
-    def digest(path: Path) -> str:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+
+def _stray_warnings(landing: PersistentLanding, result: Landed, sources: Collection[str] | None) -> list[str]:
+    """Warnings of what belongs to no source; folders that can't be listed are failures of theirs."""
+    for folder, error in landing.failed.items():
+        parts = folder.relative_to(landing.root).parts
+        source = parts[0] if parts else ""
+        failure = SourceUnavailable(
+            f"source {source}" if source else "landing",
+            f"expected a folder that can be listed, found: {error.strerror or error} ({shown(folder)})",
+            "What a run that died may have left there is not recorded; every other source is processed.",
+            "give the user of the run the right to list it, and run again",
+        )
+        result.fail(source, "" if len(parts) < 2 else parts[1], failure)
+    warnings = stray_warnings(landing.project, landing.strays)
+    if sources is not None:
+        warnings += unknown_source_warnings(landing.project, TEMPORAL, sources)
+    return warnings
+
+
+def _digests(paths: Sequence[Path]) -> list[Digest]:
+    """The SHA-256 of each file, in hexadecimal, with its bytes; a file per core. Or what went wrong."""
+
+    def digest(path: Path) -> Digest:
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
+        except Exception as error:
+            return error
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         digests = pool.map(digest, paths)
@@ -133,17 +225,30 @@ def _digests(paths: Sequence[Path]) -> list[str]:
         return list(digests)
 
 
-def _batches(arrivals: Sequence[Arrival], project: Path, manifest: Manifest) -> list[Batch]:
-    """Batches for files in persistent landing: new versions, or duplicates of the current one."""
+def _batches(
+    arrivals: Sequence[Arrival],
+    landing: PersistentLanding,
+    manifest: Manifest,
+    unreadable: list[tuple[Arrival, Exception]],
+) -> list[Batch]:
+    """Batches for files in persistent landing: new versions, or duplicates of the current one.
+
+    Files that can't be read are added to `unreadable`, with the error.
+    """
     current = {key: b.sha256 for key, b in manifest.current().items()}
     batches = []
     arrivals = sorted(arrivals, key=lambda a: a.arrived_at)
-    for arrival, sha256 in zip(arrivals, _digests([a.path for a in arrivals]), strict=True):
+    for arrival, digest in zip(arrivals, _digests([a.path for a in arrivals]), strict=True):
+        if isinstance(digest, Exception):
+            if ends_run(digest):
+                raise digest
+            unreadable.append((arrival, digest))
+            continue
+        sha256, size = digest
         key = arrival.source, arrival.name
         status = "duplicate" if current.get(key) == sha256 else "landed"
         if status == "duplicate" and arrival.fetched:  # asked for again, and nothing has changed
-            arrival.path.unlink()
-            _remove_empty(arrival.path.parent, project / PERSISTENT / arrival.source)
+            landing.clear(arrival.source, arrival.path)
             continue
         current[key] = sha256
         batches.append(
@@ -152,9 +257,9 @@ def _batches(arrivals: Sequence[Arrival], project: Path, manifest: Manifest) -> 
                 arrival.source,
                 arrival.name,
                 sha256,
-                arrival.path.stat().st_size,
+                size,
                 arrival.arrived_at,
-                arrival.path.relative_to(project).as_posix(),
+                arrival.path.relative_to(landing.project).as_posix(),
                 status,
                 arrival.origin,
                 arrival.window_start,
@@ -164,38 +269,55 @@ def _batches(arrivals: Sequence[Arrival], project: Path, manifest: Manifest) -> 
     return batches
 
 
+def _give_back(arrival: Arrival, landing: PersistentLanding) -> str:
+    """Put a file that can't be read to where the next run looks for it; in which state it is then.
+
+    Left in its place it would be forgotten as soon as a later arrival is recorded, so this comes after all
+    arrivals of a run have their places.
+    """
+    project, path = landing.project, arrival.path
+    try:
+        if arrival.moved_from is not None and not arrival.moved_from.exists():
+            shutil.move(path, arrival.moved_from)
+            landing.clear(arrival.source, path)
+            return STATE
+        if arrival.moved_from is None and not arrival.adopted:
+            landing.clear(arrival.source, path)
+            return "Its copy is removed, and each run tries it again; every other file is processed."
+        _, place = landing.place(arrival.source, arrival.name)
+        path.rename(place)
+        landing.clear(arrival.source, path)
+    except OSError as error:
+        if ends_run(error):
+            raise
+        place = path
+    return (
+        f"It is in {shown(place.relative_to(project))} and not recorded, and each run tries it again; "
+        "every other file is processed."
+    )
+
+
 def _remove_duplicates(project: Path, recorded: Sequence[Batch], new: Sequence[Batch]) -> None:
     """Remove the copies that the manifest calls duplicates; those of a dead run among them."""
     for batch in recorded if new else ():
         if batch.status == "duplicate":
             path = project / batch.path
-            path.unlink(missing_ok=True)
-            _remove_empty(path.parent, project / PERSISTENT / batch.source)
+            with suppress(OSError):  # what can't be removed is not read either
+                path.unlink(missing_ok=True)
+                for folder in path.relative_to(project / PERSISTENT / batch.source).parents[:-1]:
+                    (project / PERSISTENT / batch.source / folder).rmdir()
 
 
-def _remove_empty(folder: Path, top: Path) -> None:
-    while folder != top and folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
+def _source_failure(source: str, error: Exception, project: Path) -> BackboneError:
+    return as_failure(f"source {source}", error, project, "What was taken over before stays.")
 
 
-def _misnamed(source: str, paths: Sequence[Path]) -> BackboneError:
-    names = ", ".join(repr(os.fsencode(path.name))[1:] for path in paths[:3])
-    return BackboneError(
+def _storage_failed(source: str, error: OSError) -> EngineFailed:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    place = f" ({shown(error.filename)})" if isinstance(error.filename, str) else ""
+    return EngineFailed(
         f"source {source}",
-        f"expected file names in UTF-8, found {names}",
-        "They are left where they are; the source's other files are landed.",
-        "rename them",
-    )
-
-
-def _io_error(source: str, error: OSError) -> BackboneError:
-    import errno
-
-    full = error.errno == errno.ENOSPC
-    return BackboneError(
-        f"source {source}",
-        f"{error.strerror or error} ({error.filename})" if error.filename else str(error),
-        "What was taken over before stays; nothing of this file is recorded.",
-        "free some space and run again" if full else "mend the access to it and run again",
+        f"{error.strerror or error}{place}",
+        "The run ends here. What was taken over before stays; nothing of this file is recorded.",
+        "free some space and run again" if full else "mend the storage and run again",
     )

@@ -71,9 +71,15 @@ def read_manifest(lake: Lake, engine: Engine) -> Manifest:
 
 
 def record(
-    lake: Lake, engine: Engine, batches: Sequence[Batch], run_id: str, scratch: Path, seconds: float
+    lake: Lake,
+    engine: Engine,
+    batches: Sequence[Batch],
+    run_id: str,
+    scratch: Path,
+    seconds: float,
+    warnings: Sequence[str] = (),
 ) -> Receipt:
-    """Append batches to the manifest in one commit."""
+    """Append batches to the manifest in one commit, whose receipt has the warnings."""
     staged = _stage(engine, batches, scratch)
     receipt = Receipt(
         run_id=run_id,
@@ -86,6 +92,7 @@ def record(
         started_at=datetime.now(UTC).isoformat(),
         seconds=round(seconds, 3),
         measures={"bytes": str(sum(b.bytes for b in batches))},
+        warnings=tuple(warnings),
     )
     key = hashlib.sha256("".join(b.batch for b in batches).encode()).hexdigest()[:32]
     replace_rows(

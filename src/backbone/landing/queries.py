@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from backbone.dataset import Window, windows_between
+from backbone.dataset import Window, floor, windows_between
 from backbone.errors import SettingsError, SourceUnavailable
 from backbone.landing.manifest import Manifest
 from backbone.landing.persistent import STAMP, WHOLE, Arrival, Feed, PersistentLanding
 
 SQLITE_BATCH = 250_000
+EARLIEST = datetime(1000, 1, 1, tzinfo=UTC)  # the first instant that an event time may have
 PARAMETER = re.compile(r"\$(window_start|window_end)\b")
 
 
@@ -34,8 +35,11 @@ def extract(
     end: datetime | None,
     force: bool,
     progress: Callable[[str], None],
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Arrival]:
     """Run a source's query for every closed window that has not been extracted.
+
+    When the first windows are extracted, `warn` gets the number of rows that are earlier than all of them.
 
     Raises
     ------
@@ -54,6 +58,10 @@ def extract(
     assert feed.connection is not None
     where = f"source {feed.source}, connection {feed.settings.connection}"
     with _told(where), closing(connect(feed, landing.project)) as connection:
+        first = _first_extracted(feed, known, windows)
+        if first is not None:
+            progress(f"count the rows of {feed.source} before {first:%Y-%m-%d %H:%M}")
+            _warn_of_earlier(connection, feed, query, first, warn)
         for window in windows:
             name = WHOLE if window is None else f"{window.start:{STAMP}}--{window.end:{STAMP}}.parquet"
             if window is not None:
@@ -99,6 +107,54 @@ def _due(
     extracted = set(done)
     fresh = (w for w in windows_between(begin, until, every) if w.end <= until and w not in extracted)
     yield from sorted({*again, *(part for w in fresh for part in _uncovered(w, done))})
+
+
+def _first_extracted(feed: Feed, known: Manifest, windows: list[Window | None]) -> datetime | None:
+    """The instant before which nothing is extracted, if these windows are the first or reach further back.
+
+    A window that lies before it and after the source's `start` is only not extracted yet.
+    """
+    names = {match.group(1) for match in PARAMETER.finditer(feed.settings.query or "")}
+    if len(names) < 2 or windows[0] is None:  # open at one end, the query can't be cut there
+        return None
+    done = [
+        b.window_start
+        for b in known.current().values()
+        if b.source == feed.source and b.window_start is not None
+    ]
+    first = windows[0].start
+    if done and min(done) <= first:
+        return None
+    start = _instant(feed.settings.start)
+    return first if start is None else min(first, floor(start, feed.every or "day"))
+
+
+def _warn_of_earlier(
+    connection: Any, feed: Feed, query: str, first: datetime, warn: Callable[[str], None]
+) -> None:
+    """Count the rows of a query before an instant, which are never extracted; an error is only a warning."""
+    import adbc_driver_manager
+
+    rows = f"select count(*) from ({query.strip().rstrip(';')}\n) as earlier"
+    text, values = _bound(feed, rows, Window(EARLIEST, first))
+    name = "its start" if _instant(feed.settings.start) is not None else "the first window"
+    try:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(text, values)
+            count = cursor.fetchone()[0]
+    except adbc_driver_manager.Error as error:
+        connection.rollback()
+        warn(
+            f"source {feed.source}: the rows before {name}, {first:%Y-%m-%d %H:%M} UTC, could not be "
+            f"counted: {' '.join(str(error).split())[:300]}"
+        )
+        return
+    if count:
+        rows_are = "1 row of its query is" if count == 1 else f"{count:,} rows of its query are"
+        warn(
+            f"source {feed.source}: {rows_are} earlier than {name}, {first:%Y-%m-%d %H:%M} UTC, and not "
+            f"extracted. To take them too, write an earlier start under [sources.{feed.source}]"
+        )
 
 
 def _uncovered(window: Window, done: list[Window]) -> Iterator[Window]:
@@ -178,17 +234,7 @@ def _fetch(connection: Any, feed: Feed, query: str, window: Window | None, targe
     import pyarrow.parquet as pq
 
     assert feed.connection is not None
-    values: list[Any] = []
-    if window is not None:
-        bounds = {"window_start": window.start, "window_end": window.end}
-        order = sorted({m.group(1) for m in PARAMETER.finditer(query)})
-        values = [bounds[name] for name in order]
-        mark = "$"
-        if feed.connection.url.startswith("sqlite:"):  # which has no type for instants: they are text there
-            zone = ZoneInfo(feed.settings.timezone)
-            values = [v.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") for v in values]
-            mark = "?"
-        query = PARAMETER.sub(lambda m: f"{mark}{order.index(m.group(1)) + 1}", query)
+    query, values = _bound(feed, query, window)
     with closing(connection.cursor()) as cursor:
         if feed.connection.url.startswith("sqlite:"):
             reader = _sqlite_reader(cursor, query, values)
@@ -203,6 +249,22 @@ def _fetch(connection: Any, feed: Feed, query: str, window: Window | None, targe
                     for column in batch.columns
                 ]
                 writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _bound(feed: Feed, query: str, window: Window | None) -> tuple[str, list[Any]]:
+    """A query with the marks of its database for a window's bounds, and their values."""
+    assert feed.connection is not None
+    if window is None:
+        return query, []
+    bounds = {"window_start": window.start, "window_end": window.end}
+    order = sorted({m.group(1) for m in PARAMETER.finditer(query)})
+    values: list[Any] = [bounds[name] for name in order]
+    mark = "$"
+    if feed.connection.url.startswith("sqlite:"):  # which has no type for instants: they are text there
+        zone = ZoneInfo(feed.settings.timezone)
+        values = [v.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") for v in values]
+        mark = "?"
+    return PARAMETER.sub(lambda m: f"{mark}{order.index(m.group(1)) + 1}", query), values
 
 
 def _sqlite_reader(cursor: Any, query: str, values: list[Any]) -> Any:
