@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from backbone.engines.protocol import Engine, Parameters
 from backbone.errors import BackboneError, QueryRefused
 from backbone.lake.table import Lake
+from backbone.operations.infinite import instants_as_text, is_instant, with_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,7 +94,11 @@ def _write(engine: Engine, sql: str, form: str, parameters: Parameters | None) -
         reader = engine.stream(f"select * replace ({listed}) from ({sql}) as flat", parameters)
     with csv.CSVWriter(out, reader.schema, write_options=csv.WriteOptions(quoting_style="needed")) as writer:
         for batch in reader:
-            writer.write_batch(batch)
+            shown = with_words(batch)
+            if shown.schema.equals(batch.schema):
+                writer.write_batch(batch)
+            else:
+                csv.write_csv(shown, out, csv.WriteOptions(include_header=False, quoting_style="needed"))
 
 
 def _quoted(name: str) -> str:
@@ -107,7 +113,8 @@ def _print_table(
     from rich.table import Table
 
     columns = engine.columns(sql, parameters)
-    rows = engine.fetch(f"select * from ({sql}) as shown limit {int(limit) + 1}", parameters)
+    text = instants_as_text(sql, columns)
+    rows = engine.fetch(f"select * from ({text}) as shown limit {int(limit) + 1}", parameters)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, kind in columns:
         number = kind.startswith(
@@ -115,18 +122,26 @@ def _print_table(
         )
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows[:limit]:
-        table.add_row(*(_shown(value) for value in row))
+        table.add_row(
+            *(
+                _shown_instant(value) if is_instant(kind) else _shown(value)
+                for value, (_, kind) in zip(row, columns, strict=True)
+            )
+        )
     console.print(table, markup=False)
     if len(rows) > limit:
         console.print("… and more; --limit or --format csv shows them")
 
 
+def _shown_instant(value: str | None) -> str:
+    """An instant with all digits of its microseconds, or none."""
+    text = value or ""
+    return re.sub(r"\.(\d{1,5})$", lambda fraction: f".{fraction[1]:<06}", text)
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, datetime):
-        at = value.astimezone(UTC) if value.tzinfo else value
-        return f"{at:%Y-%m-%d %H:%M:%S}" if not at.microsecond else f"{at:%Y-%m-%d %H:%M:%S.%f}"
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     if isinstance(value, float):
