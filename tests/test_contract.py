@@ -540,6 +540,12 @@ class Lowered(Contract):
         (contract_of(a=(int | None, Field(default_factory=lambda: None))), "default_factory"),
         (contract_of(window_start=(datetime, ...)), "reserved"),
         (contract_of(Window_Date=(date, ...)), "reserved"),
+        (contract_of(a=(Annotated[str, Field(pattern="(")], ...)), "missing )"),
+        (contract_of(a=(Annotated[str, Field(pattern="[a")], ...)), "missing ]"),
+        (contract_of(a=(Annotated[str, Field(pattern=r"\p{Foo}")], ...)), r"\p{Foo}"),
+        (contract_of(a=(Annotated[str, Field(pattern=r"(a)\1")], ...)), "invalid escape"),
+        (contract_of(a=(Annotated[str, Field(pattern="a**")], ...)), "bad repetition"),
+        (contract_of(a=(Annotated[str, Field(pattern="(a{100}){100}")], ...)), "invalid repetition"),
         (contract_of(total=(int, ...), Total=(int, ...)), "same column"),
         (contract_of(a=(Annotated[str, Field(pattern=re.compile("(?=a)"))], ...)), "RE2"),
         (contract_of(a=(Annotated[str, Field(pattern=re.compile("a", re.X))], ...)), "flag"),
@@ -552,6 +558,54 @@ def test_what_sql_cannot_check_is_an_error_that_names_it(contract: type[Contract
         columns(contract)
     assert caught.value.where.startswith(contract.__name__)
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_sentinels_are_values_when_their_instant_is_in_the_years_1_to_9999(zone: str) -> None:
+    notation = Notation(zone)
+    found = judged(INSTANT, ["0001-01-01", "9999-12-31 23:59:59", "9999-12-31T23:59:59.999999Z"], notation)
+    outside = f"in the years 1 to 9999 in UTC (the source's time zone: {zone})"
+    first = "" if zone != "Asia/Tokyo" else f"x: '0001-01-01' is not {outside}"
+    last = "" if zone != "America/New_York" else f"x: '9999-12-31 23:59:59' is not {outside}"
+    assert [reason for _, reason in found] == [first, last, ""]
+    assert found[2][0] == micros(datetime.max.replace(tzinfo=UTC))
+    if zone == "UTC":
+        assert found[0][0] == micros(datetime(1, 1, 1, tzinfo=UTC))
+
+
+def test_an_offset_decides_whether_a_sentinel_is_in_the_years_1_to_9999() -> None:
+    raws = ["0001-01-01T00:00:00+01:00", "0001-01-01T00:00:00-01:00",
+            "9999-12-31T23:00:00-01:00", "9999-12-31T23:00:00+01:00"]  # fmt: skip
+    found = judged(INSTANT, raws, Notation("Europe/Lisbon"))
+    assert ["Europe/Lisbon" in reason for _, reason in found] == [True, False, True, False]
+    form = Notation(datetime_format="%Y-%m-%dT%H:%M:%S%z")
+    assert [reason != "" for _, reason in judged(INSTANT, raws, form)] == [True, False, True, False]
+    assert [reason for _, reason in judged(DATE, ["01.01.0000"], Notation(date_format="%d.%m.%Y"))] == [
+        "x: '01.01.0000' is not in the years 1 to 9999"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "values"),
+    [
+        (INSTANT, "timestamptz", {"infinity": False, "-infinity": False, "10000-01-01 00:00:00+00": False,
+                                  "9999-12-31 23:59:59.999999+00": True, "0001-01-01 00:00:00+00": True,
+                                  "0001-12-31 (BC) 23:59:59+00": False}),
+        (DATE, "date", {"infinity": False, "-infinity": False, "10000-01-01": False, "9999-12-31": True,
+                        "0001-01-01": True, "0001-12-31 (BC)": False}),
+    ],
+)  # fmt: skip
+def test_typed_dates_and_instants_are_in_the_years_1_to_9999(
+    column: Column, kind: str, values: dict[str, bool]
+) -> None:
+    (reason,) = failures_sql(column, "r", "r", ISO)[-1:]
+    for value, fine in values.items():
+        sql = f"select {ok_sql(column, 'r', 'r', ISO)}, {reason} from (select cast('{value}' as {kind}) as r)"
+        found = "instants" if column is INSTANT else "dates"
+        ok, text = DATABASE.execute(sql).fetchall()[0]
+        assert ok is fine, (found, value)
+        assert (text is None) is fine
+        assert fine or f"'{value}' is not in the years 1 to 9999" in text
 
 
 def test_a_type_that_is_not_known_is_an_error() -> None:
@@ -598,7 +652,7 @@ def test_the_fingerprint_changes_with_what_changes_the_result() -> None:
     ]
     assert len(set(prints)) == len(prints)
     assert fingerprint(Described) == prints[0] == fingerprint(Described, ISO)
-    assert prints[0] == "b5c18be2ea9b64ae6ac003604913c6983c0660d68a5f130012b7cd61f724bfc6"
+    assert prints[0] == "70f266eb96036fa7613f141e4cb3552e2bca6cc0f7945901a27037e318bb1c9a"
 
 
 @pytest.mark.parametrize(

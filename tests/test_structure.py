@@ -14,10 +14,11 @@ import backbone
 
 PACKAGE = Path(backbone.__file__).parent
 ORDER = (
-    "errors", "error_log", "dataset", "timezones", "resources", "quoting", "notation", "column", "conversion",
-    "contract", "settings", "lake", "engines", "landing", "formatted", "exploitation", "analysis",
-    "testing", "governance", "operations", "pipeline", "declared", "loading", "runner", "overview",
-    "pipelines", "orchestration", "reports", "scaffold", "demo", "terminal", "arguments", "cli",
+    "errors", "error_log", "dataset", "timezones", "resources", "quoting", "time_format", "notation",
+    "column", "conversion", "field_names", "regular_expression", "contract", "settings", "lake", "engines",
+    "landing", "formatted", "exploitation", "analysis", "testing", "governance", "operations", "pipeline",
+    "declared", "loading", "runner", "overview", "pipelines", "orchestration", "reports", "scaffold", "demo",
+    "terminal", "arguments", "cli",
 )  # fmt: skip
 HEAVY = (
     "duckdb", "deltalake", "pandas", "pyarrow", "sqlglot", "sklearn", "skops", "numba", "numpy", "scipy",

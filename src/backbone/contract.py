@@ -15,6 +15,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -23,14 +24,17 @@ from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, SchemaError
 
 from backbone.column import Column, Rule
 from backbone.conversion import accepts, failures_sql, ok_sql, value_sql
 from backbone.errors import ContractError
+from backbone.field_names import refuse_unusable_names
 from backbone.notation import Notation
 from backbone.quoting import quote_identifier, quote_literal
+from backbone.regular_expression import UnreadablePattern, as_re2
 
 __all__ = [
     "Column",
@@ -52,7 +56,6 @@ __all__ = [
 FORMAT_VERSION = 2
 """Part of every fingerprint; raised when the same contract begins to give other rows."""
 
-RESERVED_NAMES = frozenset({"window_start", "window_date"})
 _TYPES = {
     str: "VARCHAR",
     int: "BIGINT",
@@ -89,7 +92,8 @@ class Contract(BaseModel):
     rating BIGINT ['rating in (1, 2, 3)']
     """
 
-    model_config = ConfigDict(protected_namespaces=())
+    # Pydantic's own validators are built where they are used; SQL checks the rows.
+    model_config = ConfigDict(protected_namespaces=(), defer_build=True)
 
 
 class Key:
@@ -115,14 +119,16 @@ def columns(contract: type[Contract]) -> tuple[Column, ...]:
     >>> [(column.name, column.nullable, column.optional) for column in columns(Purchase)]
     [('quantity', False, False), ('note', True, True)]
     """
-    if not contract.__pydantic_complete__:
-        contract.model_rebuild(raise_errors=False)
-    if not contract.__pydantic_complete__:
+    if not contract.__pydantic_fields_complete__:
+        with suppress(SchemaError, PydanticUserError):
+            contract.model_rebuild(raise_errors=False)
+    if not contract.__pydantic_fields_complete__:
         raise ContractError(
             contract.__name__,
             "a type that it names is not known where the contract stands",
             next_step="define the contract, and what its annotations name, at the top of a module",
         )
+    refuse_unusable_names(contract, Contract)
     _refuse_python_checks(contract)
     if not contract.model_fields:
         raise ContractError(contract.__name__, "a contract without fields", next_step="give it a field")
@@ -199,8 +205,6 @@ def _refuse_python_checks(contract: type[Contract]) -> None:
 
 def _column(contract: type[Contract], name: str, field: FieldInfo) -> Column:
     place = _Place(contract.__name__, name)
-    if name.lower() in RESERVED_NAMES:
-        raise place.error("this name is reserved for windowed tables", "rename the field")
     if not name:
         raise place.error("a column without a name", "name the field")
     annotation, nullable, inner = _unwrapped(place, field.annotation)
@@ -322,7 +326,13 @@ def _rule(place: _Place, sql_type: str, limit: str, bound: Any) -> Rule:
     if limit == "max_length" and sql_type == "VARCHAR":
         return Rule(f"length({name}) <= {int(bound)}", f"length({{value}}) <= {int(bound)}")
     if limit == "pattern" and sql_type == "VARCHAR":
-        pattern = _re2(place, bound)
+        try:
+            pattern = as_re2(bound)
+        except UnreadablePattern as error:
+            raise place.error(
+                f"RE2, which checks a pattern, can't read {bound!r}: {error}",
+                "write it without (no look-around, no back-references), or check it in a step",
+            ) from None
         return Rule(
             f"{name} matches {pattern}", "regexp_matches({value}, " + _braced(quote_literal(pattern)) + ")"
         )
@@ -366,22 +376,3 @@ def _grid_bound(sql_type: str, limit: str, bound: Decimal) -> Decimal | bool:
         return limit in {"ge", "gt"}
     rounding = decimal.ROUND_CEILING if limit in {"ge", "lt"} else decimal.ROUND_FLOOR
     return bound.quantize(Decimal(1).scaleb(-scale), rounding, exact)
-
-
-def _re2(place: _Place, pattern: str | re.Pattern[str]) -> str:
-    """The pattern as RE2, DuckDB's engine, reads it."""
-    flags = ""
-    if isinstance(pattern, re.Pattern):
-        if pattern.flags & ~(re.UNICODE | re.IGNORECASE | re.MULTILINE | re.DOTALL):
-            raise place.error(f"{pattern!r} has a flag that RE2 has not", "use re.I, re.M and re.S only")
-        inline = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
-        flags, pattern = "".join(inline[flag] for flag in inline if pattern.flags & flag), pattern.pattern
-    bare = pattern.replace("\\\\", "")
-    lacking = re.search(r"\(\?(?:[=!>#(]|<|P=)|\\[1-9Z]|\\[kK]", bare)
-    repeated = [int(count) for count in re.findall(r"\{(?:\d*,)?(\d{4,})", bare)]
-    if lacking or any(count > 1000 for count in repeated):
-        found = lacking.group() if lacking else "a repetition above 1000"
-        raise place.error(
-            f"pattern {pattern!r} has {found}, which RE2 can't do", "write it without, or check it in a step"
-        )
-    return f"(?{flags}){pattern}" if flags else pattern

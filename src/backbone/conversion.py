@@ -12,14 +12,22 @@ import re
 from backbone.column import Column
 from backbone.notation import Notation
 from backbone.quoting import quote_literal
+from backbone.time_format import OFFSET, TimeFormat, read_format
 from backbone.timezones import is_utc
 
 _BLANKS = r"[\s\v]*"
 _DAY = r"(?:000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d\d-\d\d"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6}0*)?)?"
 _MIDNIGHT = _DAY + r"[ T]00:00(?::00(?:\.0+)?)?"
-_OFFSET = r"[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?"
 _SHOWN_CHARACTERS = 60
+_YEAR_1000 = "timestamp '1000-01-01'"
+_YEAR_9999 = "timestamp '9999-12-31 23:59:59.999999'"
+_WORDS = "timestamp '1900-01-01', timestamp '1970-01-01'"
+_IN_RANGE = {
+    "TIMESTAMPTZ": "{value} between timestamptz '0001-01-01 00:00:00+00'"
+    " and timestamptz '9999-12-31 23:59:59.999999+00'",
+    "DATE": "{value} between date '0001-01-01' and date '9999-12-31'",
+}
 
 
 def value_sql(column: Column, raw: str, notation: Notation) -> str:
@@ -99,6 +107,8 @@ def accepts(column: Column, sql_type: str) -> bool:
 def ok_sql(column: Column, raw: str, value: str, notation: Notation) -> str:
     """SQL that is true for a value without a failure, else false; never null.
 
+    Dates and instants lie in the years 1 to 9999, instants in UTC: no reader of the table can take others.
+
     Parameters
     ----------
     raw, value : SQL expressions of the raw value and of the typed one; best columns of a subquery.
@@ -111,6 +121,8 @@ def ok_sql(column: Column, raw: str, value: str, notation: Notation) -> str:
     '(r is null or (v is not null and (v >= 0)))'
     """
     conditions = [f"({rule.sql(value)})" for rule in column.rules]
+    if column.sql_type in _IN_RANGE:
+        conditions.append(f"({_IN_RANGE[column.sql_type].format(value=value)})")
     if column.nullable:
         if column.sql_type == "VARCHAR" and not conditions:
             return "true"
@@ -157,6 +169,12 @@ def failures_sql(column: Column, raw: str, value: str, notation: Notation) -> li
             f"case when {raw} is not null and {value} is null"
             f" then {name} || '''' || ({shown}) || ''' ' || ({problem}) end"
         )
+    if column.sql_type in _IN_RANGE:
+        outside = quote_literal(f"' {_outside(column, notation)}")
+        failures.append(
+            f"case when {value} is not null and not ({_IN_RANGE[column.sql_type].format(value=value)})"
+            f" then {name} || '''' || ({shown}) || {outside} end"
+        )
     quote = "''''" if column.sql_type == "VARCHAR" else "''"
     failures += [
         f"case when {value} is not null and not ({rule.sql(value)})"
@@ -190,6 +208,12 @@ def _problem_sql(column: Column, text: str, notation: Notation) -> str:
                 f" 'does not fit {digits - scale} digits before and {scale} after the decimal point'"
                 " else 'is not a number' end"
             )
+
+
+def _outside(column: Column, notation: Notation) -> str:
+    if column.sql_type == "DATE":
+        return "is not in the years 1 to 9999"
+    return f"is not in the years 1 to 9999 in UTC (the source's time zone: {notation.timezone})"
 
 
 def _written(form: str | None) -> str:
@@ -279,8 +303,9 @@ def _float(x: str, notation: Notation) -> str:
 
 def _date(x: str, notation: Notation) -> str:
     if notation.date_format is not None:
-        day = f"try_strptime({x}, {quote_literal(notation.date_format)})"
-        return f"case when {_has_digit(x)} and cast({day} as date) = {day} then cast({day} as date) end"
+        form = read_format(notation.date_format)
+        at = _strptime(x, form)
+        return _in_grammar(x, form, f"cast({at} as date) = {at}", f"cast({at} as date)")
     # The length keeps out `infinity`, years before 1 and years after 9999.
     day = f"try_cast({x} as date)"
     return (
@@ -291,10 +316,9 @@ def _date(x: str, notation: Notation) -> str:
 
 def _instant(x: str, notation: Notation) -> str:
     if notation.datetime_format is not None:
-        read = f"try_strptime({x}, {quote_literal(notation.datetime_format)})"
-        if not re.search("%[zZ]", notation.datetime_format.replace("%%", "")):
-            read = _in_zone(read, notation.timezone)
-        return f"case when {_has_digit(x)} then {read} end"
+        form = read_format(notation.datetime_format)
+        at = _strptime(x, form)
+        return _in_grammar(x, form, "", at if form.zone else _in_zone(at, notation.timezone))
     local = f"try_cast({x} as timestamp)"
     moment = rf"{_DAY}[ T]{_CLOCK}"
     without_offset = f"{_DAY}(?:[ T]{_CLOCK})?"
@@ -303,7 +327,7 @@ def _instant(x: str, notation: Notation) -> str:
         f"case when cast({local} as varchar) = {x} and strlen({x}) = 19 then {here}"
         f" when {_matches(x, without_offset)} then {here}"
         f" when {_matches(x, moment + 'Z')} then {_in_zone(local, 'UTC')}"
-        f" when {_matches(x, moment + _OFFSET)} then try_cast({x} as timestamptz) end"
+        f" when {_matches(x, moment + OFFSET)} then try_cast({x} as timestamptz) end"
     )
 
 
@@ -313,6 +337,42 @@ def _in_zone(local: str, timezone: str) -> str:
     return f"timezone({quote_literal(timezone)}, {local})"
 
 
-def _has_digit(x: str) -> str:
-    """`strptime` takes the words epoch and infinity for times, whatever the format."""
-    return f"regexp_matches({x}, '[0-9]')"
+def _strptime(x: str, form: TimeFormat) -> str:
+    """The date and time of a text in the grammar of a format: a TIMESTAMPTZ where it has a zone."""
+    if form.zone == "z":
+        # `strptime` reads no Z; a Z of the format itself is replaced like that of the text.
+        return f"try_strptime(replace({x}, 'Z', '+00'), {quote_literal(form.spelt(z_as='+00'))})"
+    return f"try_strptime({x}, {quote_literal(form.spelt())})"
+
+
+def _in_grammar(x: str, form: TimeFormat, condition: str, value: str) -> str:
+    """The value of a text that is in the grammar of the format and meets the condition."""
+    conditions = [condition] if condition else []
+    if form.is_plain:
+        at = _strptime(x, form)
+        # The words epoch and infinity are times for `strptime`, whatever the format: these two, or none.
+        usual = f"{at} between {_YEAR_1000} and {_YEAR_9999} and {at} not in ({_WORDS})"
+        fast = f"when {' and '.join([usual, *conditions])} then {value} "
+    else:
+        fast = ""
+    strict = [_matches(x, form.pattern()), *_agreements(x, form), *conditions]
+    return f"case {fast}when {' and '.join(strict)} then {value} end"
+
+
+def _agreements(x: str, form: TimeFormat) -> list[str]:
+    """Conditions that each part of the text is true of the date read, where `strptime` does not look."""
+    if not form.checked_letters:
+        return []
+    clock = x
+    if form.zone:
+        clock = f"regexp_replace({x}, {quote_literal(form.around(form.zone))}, '\\1\\2')"
+    read = f"try_strptime({clock}, {quote_literal(form.spelt(without='zZ'))})"
+    found = []
+    for letter in form.checked_letters:
+        text = f"regexp_extract({x}, {quote_literal(f'^{form.pattern(letter)}$')}, 1)"
+        shown = f"strftime({read}, '%{letter}')"
+        if letter in "aAbBh":
+            found.append(f"lower({text}) = lower({shown})")
+        else:
+            found.append(f"try_cast({text} as integer) = try_cast({shown} as integer)")
+    return found

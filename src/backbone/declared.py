@@ -40,6 +40,7 @@ def check_names(settings: Settings, pipelines: Sequence[Pipeline]) -> None:
                     "Nothing was run.",
                     "let both import one",
                 )
+            columns(source.contract)  # a contract that can't be kept is found here, before anything runs
             _check_event_time(source)
         for model in pipeline.steps:
             if model.dataset in tables:
@@ -50,6 +51,8 @@ def check_names(settings: Settings, pipelines: Sequence[Pipeline]) -> None:
                     "rename one",
                 )
             tables[model.dataset] = pipeline.name
+            if isinstance(model, Step) and model.schema is not None:
+                columns(model.schema)
     known = {p.name for p in pipelines}
     for name in settings.pipelines:
         if name not in known:

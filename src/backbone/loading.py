@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic.errors import PydanticUserError
+
 from backbone.declared import check_cadences, check_lists, check_names, check_shared, look_back, settings_of
 from backbone.engines import dialect_of
 from backbone.engines.parsed import ParsedSql
-from backbone.errors import PipelineError
+from backbone.errors import ContractError, PipelineError
 from backbone.exploitation.model import Aggregate, LoadedModel, Model, SqlModel, Step
 from backbone.pipeline import Pipeline, Source
 from backbone.settings import Settings, SourceSettings
@@ -133,6 +135,8 @@ def import_pipeline(name: str, places: Sequence[Path]) -> tuple[Pipeline, Path]:
     ------
     PipelineError
         When there is no such module, or no `Pipeline` called `pipeline` in it.
+    ContractError
+        When a contract in it has a name or a default that Pydantic refuses.
     """
     before = list(sys.path)
     sys.path[:0] = [str(place.resolve()) for place in places]
@@ -147,6 +151,14 @@ def import_pipeline(name: str, places: Sequence[Path]) -> tuple[Pipeline, Path]:
             f"there is no module {error.name}",
             "Nothing was changed.",
             f"mend the name; modules are looked for in {looked} first, then where Python finds them",
+        ) from error
+    except PydanticUserError as error:
+        raise ContractError(
+            f"pipeline {name}",
+            f"Pydantic refuses one of its contracts: {error.message}",
+            "Nothing was changed.",
+            "call the field otherwise, and map it in backbone.toml: "
+            '[sources.NAME] columns = { field = "name in the file" }',
         ) from error
     finally:
         sys.path[:] = before

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backbone.errors import SettingsError
+from backbone.time_format import UnusableFormat, read_format
 
 
 @dataclass(frozen=True)
@@ -15,14 +16,14 @@ class Notation:
     ----------
     timezone : the zone of times written without an offset, by its IANA name. An hour that a change to summer
         time skips is read as one hour later, an hour that is repeated as its second passing.
-    date_format, datetime_format : the `strptime` format of all dates, of all times; ISO 8601 unless said.
+    date_format, datetime_format : the `strptime` format of all dates, of all times; ISO 8601 by default.
     decimal_separator, thousands_separator : one character each.
 
     Raises
     ------
     SettingsError
-        When a separator can't be told from a digit, a sign or the other separator, or a format has
-        nanoseconds (`%n`), which no column can hold.
+        When a separator can't be told from a digit, a sign or the other separator, or a format has an
+        unknown directive or gives no full date.
 
     Examples
     --------
@@ -48,7 +49,11 @@ class Notation:
                 "thousands_separator", f"{self.decimal_separator!r} is the decimal_separator too"
             )
         for name in ("date_format", "datetime_format"):
-            if "%n" in (getattr(self, name) or "").replace("%%", ""):
+            form = getattr(self, name)
+            try:
+                if form is not None:
+                    read_format(form)
+            except UnusableFormat as error:
                 raise SettingsError(
-                    name, "`%n` reads nanoseconds, columns hold microseconds", next_step="use %f"
-                )
+                    name, f"{form!r} can't be read: {error.problem}", "", error.next_step
+                ) from None

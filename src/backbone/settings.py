@@ -17,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from backbone.dataset import DATASET_NAME, Every
 from backbone.errors import SettingsError
+from backbone.notation import Notation
 from backbone.resources import refuse_unusable
+from backbone.time_format import read_format
 from backbone.timezones import is_timezone
 
 FILE_NAME = "backbone.toml"
@@ -98,6 +100,21 @@ class SourceSettings(_Section):
         if not is_timezone(value):
             raise ValueError(f"no time zone is called {value!r}")
         return value
+
+    @field_validator("date_format", "datetime_format")
+    @classmethod
+    def _known_format(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_format(value)
+        return value
+
+    @model_validator(mode="after")
+    def _separate_signs(self) -> SourceSettings:
+        try:
+            Notation(decimal_separator=self.decimal_separator, thousands_separator=self.thousands_separator)
+        except SettingsError as error:
+            raise ValueError(f"{error.where}: {error.problem}") from None
+        return self
 
     @model_validator(mode="after")
     def _one_origin(self) -> SourceSettings:

@@ -17,7 +17,7 @@ import pytest
 from backbone.dataset import Batch
 from backbone.error_log import LOG
 from backbone.errors import EngineFailed
-from backbone.formatted import parse, staging
+from backbone.formatted import csv_group, parse, staging
 from backbone.formatted.staging import Staging
 from conftest import HEADER, KEYED_SALE, ONE, SALE, THREE, TWO, Trial
 from projects import TinyProject
@@ -35,7 +35,14 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException, name: str = "
             raise error
         return parse.parse(engine, table, path, found, *rest)
 
+    def of_group(project: Path, versions: list[Batch], *rest: Any) -> Any:
+        if versions[0].name == name:
+            raise error
+        return member(project, versions, *rest)
+
+    member = csv_group._opened
     monkeypatch.setattr("backbone.formatted.staging.parse", raises)
+    monkeypatch.setattr("backbone.formatted.csv_group._opened", of_group)
 
 
 class Fault:
@@ -220,7 +227,7 @@ def test_a_fault_in_one_of_many_windows_is_that_windows(
     def raises(*arguments: Any, **options: Any) -> Any:
         raise ValueError("in a group")
 
-    monkeypatch.setattr("backbone.formatted.quarantine.quarantine_together", raises)
+    monkeypatch.setattr("backbone.formatted.quarantine.quarantine_group", raises)
     trial.command("land")
     second = sorted(b.name for b in trial.batches())[1]
     failing(monkeypatch, ValueError("of its own"), second)

@@ -160,6 +160,34 @@ def test_statistics_never_hide_a_row(desk: Desk, kind: pa.DataType, low: object,
     assert table.to_pyarrow_table(filters=[("n", ">", 4)]).num_rows == 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "ends"),
+    [
+        (pa.timestamp("us", "UTC"), (2**63 - 1, 1 - 2**63)),
+        (pa.timestamp("us", "UTC"), (253402300800000000, -62135596800000001)),
+        (pa.date32(), (2**31 - 1, 1 - 2**31)),
+    ],
+    ids=["infinite instants", "instants of the years 10000 and 0", "infinite dates"],
+)
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_values_that_python_cannot_count_to_are_published(
+    desk: Desk, kind: pa.DataType, ends: tuple[int, int], partitioned: bool
+) -> None:
+    whole = pa.int32() if pa.types.is_date32(kind) else pa.int64()
+    rows = pa.table({"n": [1, 2, 3], "value": pa.array([*ends, None], whole).cast(kind)})
+    desk.publish(numbers(0))
+    if partitioned:
+        rows = rows.append_column("window_date", pa.array([date(2026, 1, 1)] * 3))
+    desk.publish(rows)
+    found = desk.lake.open(NAME)
+    assert desk.lake.read(NAME).partitioned is partitioned
+    assert sorted(found.to_pyarrow_table()["n"].to_pylist()) == [1, 2, 3]
+    for n in (1, 2, 3):
+        assert found.to_pyarrow_dataset().to_table(filter=pa.compute.field("n") == n).num_rows == 1
+    table = found.to_pyarrow_table().sort_by("n")
+    assert table["value"].cast(whole).to_pylist() == [*ends, None]
+
+
 def test_statistics_let_readers_skip_files(desk: Desk) -> None:
     at = pa.array([AT, AT], pa.timestamp("us", "UTC"))
     desk.publish(pa.table({"n": [1, 2], "at": at, "text": ["a", None], "d": [1.5, 2.5]}))

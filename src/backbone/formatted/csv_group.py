@@ -73,22 +73,26 @@ def csv_groups(
 
 def _member(project: Path, versions: list[Batch], source: FormattedSource, scratch: Path) -> _Member | None:
     """A file opened and counted; None where it has to be read by itself, which says what is wrong with it."""
+    try:
+        return _opened(project, versions, source, scratch)
+    except Exception as error:
+        if ends_formatting(error):
+            raise
+        return None
+
+
+def _opened(project: Path, versions: list[Batch], source: FormattedSource, scratch: Path) -> _Member | None:
     from backbone.formatted.csv_file import open_csv
     from backbone.formatted.grammar import LF
     from backbone.formatted.records import survey
 
     settings, where = source.settings, f"{source.dataset}, batch {versions[0].batch}"
-    try:
-        path = project / versions[0].path
-        plain = open_plain(path, "csv", source.columns, settings, scratch, where)
-        if plain.stat().st_size > LARGE:
-            return None
-        file = open_csv(plain, source.columns, settings, where)
-        found = survey(plain, file.grammar) if file.grammar.line_end == LF else None
-    except Exception as error:
-        if ends_formatting(error):
-            raise
+    path = project / versions[0].path
+    plain = open_plain(path, "csv", source.columns, settings, scratch, where)
+    if plain.stat().st_size > LARGE:
         return None
+    file = open_csv(plain, source.columns, settings, where)
+    found = survey(plain, file.grammar) if file.grammar.line_end == LF else None
     return None if found is None else _Member(versions, file, found)
 
 

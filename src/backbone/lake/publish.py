@@ -25,7 +25,6 @@ from backbone.lake.table import PARTITION, RECEIPT_KEY, Lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import CommitProperties, DeltaTable
     from deltalake.transaction import AddAction, RemoveAction
 
 # A receipt must outlive the log's usual clean-up: it is the history of the table. To open a table takes a
@@ -115,24 +114,23 @@ def _commit(
     )
     schema = Schema.from_arrow(staged.schema)
     partition_by = [PARTITION] if staged.partitioned else []
-    if table is not None and table.metadata().partition_columns != partition_by:
-        if remove is not None:
-            raise ValueError(f"{dataset}: a table whose partitioning changes is replaced as a whole")
-        _rewrite(table, staged, partition_by, properties)
-        return lake.version(dataset)
+    repartitioned = table is not None and table.metadata().partition_columns != partition_by
+    if repartitioned and remove is not None:
+        raise ValueError(f"{dataset}: a table whose partitioning changes is replaced as a whole")
 
     place.mkdir(parents=True, exist_ok=True)
     adds = [_add(place, path, staged.schema) for path in staged.files]
-    if table is None:
+    if table is None or repartitioned:
         create_table_with_add_actions(
             str(place),
             schema,
             adds,
+            mode="overwrite" if repartitioned else "error",
             partition_by=partition_by,
             configuration=OF_AN_INDEX if dataset.startswith("operations.") else CONFIGURATION,
             commit_properties=properties,
         )
-        return 0
+        return lake.version(dataset)
     if remove is not None:
         removes = [_remove(place, uri) for uri in remove]
         actions: list[AddAction | RemoveAction] = [*adds, *removes]
@@ -198,7 +196,11 @@ def _statistics(file: Path, schema: pa.Schema) -> dict[str, object]:
         found = [metadata.row_group(g).column(index).statistics for g in range(metadata.num_row_groups)]
         if not found or not all(s is not None and s.has_min_max and s.has_null_count for s in found):
             return rows
-        low, high = _bound(min(s.min for s in found)), _bound(max(s.max for s in found), upper=True)
+        try:
+            least, greatest = min(s.min for s in found), max(s.max for s in found)
+        except (OverflowError, ValueError):  # an infinite date or instant, or one that Python can't count to
+            return rows
+        low, high = _bound(least), _bound(greatest, upper=True)
         if low is None or high is None:
             return rows
         lows[name], highs[name], nulls[name] = low, high, sum(s.null_count for s in found)
@@ -224,28 +226,3 @@ def _bound(value: object, upper: bool = False) -> object:
             bound = cut if cut == value or not upper else f"{cut}{LAST_CHARACTER}"
             return bound if not upper or bound >= value else None
     return None
-
-
-def _rewrite(
-    table: DeltaTable, staged: Staged, partition_by: list[str], properties: CommitProperties
-) -> None:
-    """Replace a table whose partitioning changes, which only a full write of delta-rs can do."""
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-    from deltalake import write_deltalake
-
-    hive = ds.partitioning(pa.schema([(PARTITION, pa.date32())]), flavor="hive")
-    names = [str(path) for path in staged.files]
-    if names:
-        rows = ds.dataset(names, schema=staged.schema, format="parquet", partitioning=hive).scanner()
-        reader = rows.to_reader()
-    else:
-        reader = pa.RecordBatchReader.from_batches(staged.schema, [])
-    write_deltalake(
-        table,
-        reader,
-        mode="overwrite",
-        schema_mode="overwrite",
-        partition_by=partition_by,
-        commit_properties=properties,
-    )
