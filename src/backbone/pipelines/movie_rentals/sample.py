@@ -53,7 +53,7 @@ BROKEN_PURCHASES = (
     (2, "three"),
     (3, "12,50"),
     (4, "{:.4}-13-01 10:00:00"),
-    (3, "{}0000000001"),
+    (3, "{} GBP"),
 )
 
 
@@ -79,7 +79,7 @@ class Sample:
         later reviewed_at, in the file of the later day; 6 × scale, none is corrected twice. The rows of
         `reviews` files that are good are `reviews + corrected_reviews + repeated_reviews`.
     broken_purchase_lines : lines with a column too many, a word as quantity, a price with a comma (and
-        so a column too many), a thirteenth month or a price with twelve decimals; 5 + 3 × scale. Each is
+        so a column too many), a thirteenth month or a price with its currency; 5 + 3 × scale. Each is
         one more line of a good invoice, right after one of its good lines.
     broken_review_lines : 3: a rating of 99, a missing review_id, and a line with a quote that does not
         end. The last is the end of its file, as after a cut connection, and takes no good row with it.
