@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
-
 from backbone.contract import quote_identifier, quote_literal
-from backbone.engines.protocol import DOCUMENT, TEXT, RawFile
+from backbone.engines.protocol import TEXT, RawFile
 
 MAX_RECORD_BYTES = 2_000_000  # of CSV, as in formatted/grammar.py
-MAX_LINE_BYTES = 16_000_000  # of JSON lines
 
 
 def raw_rows(file: RawFile) -> str:
@@ -17,24 +13,6 @@ def raw_rows(file: RawFile) -> str:
     path = quote_literal(str(file.path))
     if file.format == "parquet":
         return f"(select *, to_json(p) as {TEXT} from read_parquet({path}, hive_partitioning = false) as p)"
-    if file.format == "jsonl":
-        # One column and no quoting: each line is a record; a document is parsed once for all fields.
-        lines = (
-            f"read_csv({path}, columns = {{'l': 'VARCHAR'}}, auto_detect = false, header = false, "
-            f"delim = '\x1f', quote = '', escape = '', max_line_size = {MAX_LINE_BYTES}, nullstr = '\x1e')"
-        )
-        read = "".join(
-            f", json_extract_string({DOCUMENT}, {quote_literal(_pointer(name))}) as s{i}"
-            for i, name in enumerate(file.columns)
-        )
-        fields = "".join(
-            f", {_exact_number(name, f's{i}')} as {quote_identifier(name)}"
-            for i, name in enumerate(file.columns)
-        )
-        document = f"case when json_valid(l) and json_type(l) = 'OBJECT' then l end as {DOCUMENT}"
-        records = f"(select {document} from {lines} where l <> '')"
-        values = f"(select {DOCUMENT}{read} from {records})"
-        return f"(select cast(null as varchar) as {TEXT}, {DOCUMENT}{fields} from {values})"
     names = [f"c{index}" for index in range(len(file.columns))]
     types = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
     options = [
@@ -55,23 +33,3 @@ def raw_rows(file: RawFile) -> str:
         f"{name} as {quote_identifier(column)}" for name, column in zip(names, file.columns, strict=True)
     )
     return f"(select {renamed}, cast(null as varchar) as {TEXT} from read_csv({path}, {', '.join(options)}))"
-
-
-def _exact_number(name: str, value: str) -> str:
-    """A field as it is written, where the JSON reader has rounded it to a double.
-
-    Its text is looked for behind the field's name, and taken if it is the same number to that precision.
-    """
-    key = re.sub(r"([\\.^$*+?()\[\]{}|])", r"\\\1", json.dumps(name, ensure_ascii=False))
-    number = r"(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
-    behind = quote_literal(key + r"\s*:\s*" + number)
-    written = f"regexp_extract({DOCUMENT}, {behind}, 1)"
-    return (
-        f"case when strlen({value}) >= 16 and regexp_full_match({value}, '-?[0-9.]+([eE][+-]?[0-9]+)?') "
-        f"and try_cast({written} as double) = try_cast({value} as double) then {written} else {value} end"
-    )
-
-
-def _pointer(name: str) -> str:
-    """A JSON pointer to a field of the top object."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")

@@ -23,7 +23,7 @@ from backbone.contract import (
     quote_literal,
     value_sql,
 )
-from backbone.engines.protocol import DOCUMENT, TEXT, Engine, MalformedFile, RawFile
+from backbone.engines.protocol import TEXT, Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
 from backbone.settings import SourceSettings
@@ -94,7 +94,7 @@ def parse(
     if form == "csv":
         return _parse_csv(engine, table, plain, fields, settings, scratch, where)
     if form == "jsonl":
-        return _parse_jsonl(engine, table, plain, fields, settings, scratch, where)
+        return _parse_jsonl(engine, table, plain, fields, settings, where)
     return _parse_parquet(engine, table, plain, fields, settings, where)
 
 
@@ -200,33 +200,24 @@ def _parse_csv(
 
 
 def _parse_jsonl(
-    engine: Engine,
-    table: str,
-    plain: Path,
-    fields: Sequence[Column],
-    settings: SourceSettings,
-    scratch: Path,
-    where: str,
+    engine: Engine, table: str, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
 ) -> Parsed:
-    from backbone.formatted.grammar import Grammar
-    from backbone.formatted.records import count_records
+    from backbone.engines.streamed import streamed
+    from backbone.formatted.json_blocks import NotUtf8
+    from backbone.formatted.json_reader import JsonRecords
+    from backbone.formatted.json_sql import json_select
 
-    grammar = Grammar("\x1f", None, None, columns=2)  # of one column, blank lines would be records
     wanted = tuple(settings.columns.get(c.name, c.name) for c in fields)
-    file = RawFile(plain, "jsonl", wanted)
-    values, select = _select(fields, settings, dict.fromkeys(wanted, "VARCHAR"))
-    values += f", raw.{DOCUMENT} is null as no_object"
-    broken = "['the line is not a JSON object']"
-    select = select.replace("case when", f"case when v.no_object then {broken} when", 1) if select else select
+    reader = JsonRecords(plain, wanted)
     try:
-        records = engine.load(table, file, values, select)
-    except MalformedFile as error:
+        with streamed(reader.batches()) as rows:
+            records = engine.load(table, rows, *json_select(fields, notation_of(settings)))
+    except NotUtf8:
         refuse_if_not_utf8(plain, where)
-        raise _unaccountable(where, str(error).splitlines()[0]) from error
-    expected = count_records(plain, grammar)
-    if expected != records:
-        raise _unaccountable(where, f"{expected:,} lines counted, {records:,} read")
-    return Parsed(table, records, [], file, grammar, None, ())
+        raise
+    if reader.records != records:
+        raise _unaccountable(where, f"{reader.records:,} records counted, {records:,} read")
+    return Parsed(table, records, [], RawFile(plain, "jsonl", wanted), None, None, tuple(reader.others))
 
 
 def _parse_parquet(
