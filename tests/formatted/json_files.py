@@ -27,7 +27,7 @@ def read(
     batches = list(reader.batches())
     for batch in batches:
         batch.validate(full=True)
-    rows = pa.Table.from_batches(batches).to_pylist()
+    rows: list[dict[str, Any]] = pa.Table.from_batches(batches).to_pylist()
     assert reader.records == len(rows)
     for row in rows:
         row["values"] = [row.pop(f"c{field}") for field in range(len(wanted))]
@@ -45,7 +45,8 @@ def slow_values(text: str, wanted: tuple[str, ...] = WANTED) -> list[str | None]
         if len(dict(found)) < len(found):
             raise ValueError("a key comes twice")
         for key, value in found:
-            refuse_surrogates(key), refuse_surrogates(value)
+            refuse_surrogates(key)
+            refuse_surrogates(value)
         return dict(found)
 
     def refuse_surrogates(value: Any) -> None:
@@ -84,7 +85,7 @@ def slow_values(text: str, wanted: tuple[str, ...] = WANTED) -> list[str | None]
     def value(token: str | None) -> str | None:
         if token is None or token == "null":
             return None
-        return json.loads(token) if token.startswith('"') else token  # type: ignore[no-any-return]
+        return json.loads(token) if token.startswith('"') else token
 
     return [value(tokens.get(name)) for name in wanted]
 

@@ -87,6 +87,7 @@ def test_each_element_of_an_array_is_read(
     ),
     st.booleans(),
 )
+@example([], ",", [(0, '"')], False)
 def test_nothing_of_a_damaged_array_is_lost_or_made_up(
     tmp_path: Path, elements: list[str], comma: str, damages: list[tuple[int, str]], cut: bool
 ) -> None:

@@ -112,22 +112,24 @@ class DuckdbEngine:
         return {row[0]: row[1] for row in found}
 
     def load(self, name: str, file: RawFile | pa.RecordBatchReader, values: str, select: str) -> int:
+        self.drop(name)
         if not isinstance(file, RawFile):
             incoming = f"_incoming_{next(self._names)}"
             self._connection.register(incoming, file)
             try:
-                return self._load(name, incoming, values, select)
+                loaded = self._run(
+                    f"create or replace table {quote_identifier(name)} as select v._row, {select} "
+                    f"from (select raw._row, {values} from {incoming} as raw) as v"
+                )
+                return int(loaded.fetchall()[0][0])
             finally:
                 self._connection.unregister(incoming)
-        with _malformed():
-            return self._load(name, raw_rows(file), values, select)
-
-    def _load(self, name: str, source: str, values: str, select: str) -> int:
         rows = f"{name}_rows"
-        loaded = self._run(
-            f"create or replace table {quote_identifier(rows)} as "
-            f"select {select} from (select {values} from {source} as raw) as v"
-        ).fetchall()[0][0]
+        with _malformed():
+            loaded = self._run(
+                f"create or replace table {quote_identifier(rows)} as "
+                f"select {select} from (select {values} from {raw_rows(file)} as raw) as v"
+            ).fetchall()[0][0]
         self._run(
             f"create or replace view {quote_identifier(name)} as "
             f"select rowid as _row, * from {quote_identifier(rows)}"

@@ -72,7 +72,8 @@ class Engine(Protocol):
     def load(self, name: str, file: RawFile | pa.RecordBatchReader, values: str, select: str) -> int:
         """Stage a raw file as table `name`, one row per record, and return the number of records.
 
-        `file` may be a stream of the records of a file that was read elsewhere. `values` is a list of
+        `file` may be a stream of the records of a file that was read elsewhere, which has a column `_row`:
+        their positions, as below. `values` is a list of
         expressions over its columns, written `raw."column"`, and, of a file, over `raw.{TEXT}`, which is
         the whole record as JSON for a file of typed columns and null for text.
         `select` is a list over those, written `v.name`. The staged table has a column `_row` before them:

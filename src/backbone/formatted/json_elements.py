@@ -130,8 +130,7 @@ def _cut(text: Bytes, tokens: Tokens, size: int, extent: Extent, in_array: bool,
         if fault is not None:
             unfinished = lone and kind[fault] in (TEXT, WORD)
         else:
-            cut_off = more and kind[last] == WORD and int(tokens.end[last]) >= size
-            unfinished = lone and stop == kind.size and (cut_off or not tokens.closed)
+            unfinished = lone and stop == kind.size and (more or not tokens.closed)
         if unfinished or depth[stop - 1] > 0:
             rest = last
             outer = outer[outer < rest]

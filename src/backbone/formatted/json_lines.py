@@ -68,9 +68,11 @@ class _LongLine:
     stop: int
     beginning: bytes
     blank: bool = True
+    returns: bool = False  # whether it ends in a carriage return
 
     def add(self, data: bytes) -> None:
         self.stop += len(data)
+        self.returns = data.endswith(b"\r") if data else self.returns
         self.blank = self.blank and not data.strip(BLANKS)
 
     def block(self, unreadable: Unreadable | None) -> Iterator[Callable[[], Block]]:
@@ -79,7 +81,7 @@ class _LongLine:
         problem = TOO_LONG
         if unreadable is not None:
             problem, unreadable.first = unreadable.first, unreadable.others
-        yield partial(one_unread, self.beginning, self.place, self.stop, problem)
+        yield partial(one_unread, self.beginning, self.place, self.stop - self.returns, problem)
 
 
 def _whole_lines(

@@ -41,7 +41,7 @@ def reasons(noun: str, longest: int) -> list[str | None]:
         NO_COMMA: f"a comma is missing before the {noun}",
         STRAY_COMMA: "a comma has no element beside it",
         BROKEN: f"the {noun} is not closed, or its quotes or brackets do not match",
-        AFTER_BROKEN: f"the line follows a {noun} that is not closed, so where it belongs is unknown",
+        AFTER_BROKEN: f"the line follows an unclosed {noun}, so what it belongs to is unknown",
         AFTER_ARRAY: "the line follows the end of the array",
         NOT_CLOSED: f"the {noun} is not closed: the file ends in it",
         ARRAY_NOT_CLOSED: "the array is not closed: the file may be cut off here",

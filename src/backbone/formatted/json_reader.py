@@ -83,6 +83,7 @@ class JsonRecords:
     def schema(self) -> pa.Schema:
         """The columns of the batches.
 
+        _row : int64, the position of the record, from 0.
         line : int64, the physical line on which the record begins, from 1.
         start, stop : int64, where its text is in the file, in bytes.
         problem : string, null or why it is quarantined.
@@ -91,7 +92,7 @@ class JsonRecords:
         as it is written; null where it is absent or JSON's null.
         n0, n1, … : bool, whether that value is a number.
         """
-        fields = [("line", pa.int64()), ("start", pa.int64()), ("stop", pa.int64())]
+        fields = [(name, pa.int64()) for name in ("_row", "line", "start", "stop")]
         fields += [("problem", pa.string()), ("text", pa.string_view())]
         fields += [(f"c{field}", pa.string_view()) for field in range(len(self._wanted))]
         fields += [(f"n{field}", pa.bool_()) for field in range(len(self._wanted))]
@@ -127,6 +128,8 @@ class JsonRecords:
 
     def _counted(self, found: tuple[pa.RecordBatch, set[str]]) -> pa.RecordBatch:
         batch, others = found
+        rows = np.arange(self.records, self.records + batch.num_rows)
+        batch = batch.set_column(0, "_row", pa.array(rows))
         self.records += batch.num_rows
         for name in sorted(others.difference(self.others)):
             if len(self.others) < MOST_NAMES:
@@ -150,7 +153,7 @@ class JsonRecords:
             first[:, rows], last[:, rows] = values.first[:, good], values.last[:, good]
             tokens, others = objects.tokens, values.others
             twice = {int(read[number]): name for number, name in values.twice.items()}
-        columns = [block.line, block.start + block.offset, block.stop + block.offset]
+        columns = [block.line, block.line, block.start + block.offset, block.stop + block.offset]
         arrays = [pa.array(column, pa.int64()) for column in columns]
         arrays += [self._problems(problem, twice), self._text(block)]
         if tokens is None:
