@@ -41,23 +41,22 @@ def value_columns(
     ----------
     first, last : the tokens with which each value begins and ends; negative where there is none.
     """
-    present = np.flatnonzero(first >= 0)
-    begin, until = first[present], last[present]
+    absent = first < 0
+    begin, until = first, last
+    if absent.any():  # whatever token the others are given, they are null
+        begin, until = np.maximum(first, 0), np.maximum(last, 0)
     kind = tokens.kind[begin]
-    quoted = kind == TEXT
-    at, size = np.zeros(first.size, dtype=np.int64), np.zeros(first.size, dtype=np.int64)
-    at[present] = tokens.at[begin] + quoted
-    size[present] = tokens.end[until] - quoted - at[present]
-    sign = view[at[present]]
-    null = (kind == WORD) & (sign == ord("n"))
-    valid = np.zeros(first.size, dtype=np.bool_)
-    valid[present] = ~null
-    size[~valid] = 0
-    number = np.zeros(first.size, dtype=np.bool_)
-    number[present] = (kind == WORD) & ~null & (sign != ord("t")) & (sign != ord("f"))
+    quoted = (kind == TEXT) & ~absent
+    at = tokens.at[begin] + quoted
+    size = tokens.end[until] - at - quoted
+    sign, word = view[at], (kind == WORD) & ~absent
+    null = absent | (word & (sign == ord("n")))
+    size[null] = 0
+    number = word & ~null & (sign != ord("t")) & (sign != ord("f"))
+    valid = ~null
     views = text_views(view, at, size, 0)
     buffers = [pa.py_buffer(view)]
-    escaped = present[_with_escapes(tokens, begin, quoted)]
+    escaped = np.flatnonzero(_with_escapes(tokens, begin, quoted))
     if escaped.size:
         texts = without_escapes(view, at[escaped] - 1, at[escaped] + size[escaped] + 1)
         offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32, count=escaped.size + 1).astype(np.int64)

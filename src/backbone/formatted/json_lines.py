@@ -99,19 +99,22 @@ def _lines(data: bytes, place: Place, extent: Extent) -> Block:
     state = tokens.inside[ends]
     if not state.any():
         odd = state
-        record = np.flatnonzero(np.diff(np.searchsorted(tokens.at, np.append(starts, len(data)))))
+        record = None
     else:  # an odd number of quotes must not change what is read behind the line
         odd = state != np.append(False, state[:-1])
         record = _not_blank(text, starts, ends)
         view = text.copy()
         view[: len(data)][np.repeat(odd, np.diff(starts, append=len(data)))] = SPACE
         tokens = split_tokens(view)
+    edges = np.searchsorted(tokens.at, np.append(starts, len(data)))
+    if record is None:
+        record = np.flatnonzero(np.diff(edges))
     start, stop = starts[record], _without_return(text, starts, ends)[record]
     problem = np.full(record.size, GOOD, dtype=np.uint8)
     problem[odd[record]] = NO_OBJECT
     problem[stop - start > extent.longest] = TOO_LONG
-    read = problem == GOOD
-    lo, hi = np.searchsorted(tokens.at, start[read]), np.searchsorted(tokens.at, stop[read])
+    read = record[problem == GOOD]
+    lo, hi = edges[read], edges[read + 1]
     return Block(view, text, place.at, start, stop, place.line + record, problem, tokens, lo, hi)
 
 

@@ -25,7 +25,7 @@ from backbone.formatted.json_lines import line_blocks
 from backbone.formatted.json_problems import GOOD, KEY_TWICE, LONGEST_RECORD, SHOWN, key_twice, reasons
 from backbone.formatted.json_tokens import Bytes
 
-CHUNK = 1 << 20
+CHUNK = 1 << 21
 """Bytes read in one go."""
 
 MOST_NAMES = 1_000
@@ -156,7 +156,7 @@ class JsonRecords:
         columns = [block.line, block.line, block.start + block.offset, block.stop + block.offset]
         arrays = [pa.array(column, pa.int64()) for column in columns]
         arrays += [self._problems(problem, twice), self._text(block)]
-        if tokens is None:
+        if tokens is None or not tokens.at.size:
             arrays += [pa.nulls(count, pa.string_view()) for _ in range(fields)]
             arrays += [pa.array(np.zeros(count, dtype=np.bool_)) for _ in range(fields)]
         else:

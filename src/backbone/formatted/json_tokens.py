@@ -84,7 +84,7 @@ def split_tokens(view: Bytes) -> Tokens:
     begins = word.copy()
     begins[1:] &= ~word[:-1]
     at = np.flatnonzero((mark & outside) | begins | (quote & inside))
-    kind = _KINDS[view[at]]
+    kind = np.take(_KINDS, view[at])
     end = at + 1
     texts = np.flatnonzero(kind == TEXT)
     closing = np.flatnonzero(quote & ~inside) + 1
@@ -101,7 +101,7 @@ def eight_bytes(view: Bytes) -> Words:
 
 def low_bytes(count: Positions) -> Words:
     """A mask of the first so many bytes of eight; of all where it is 8 or more, none where 0 or less."""
-    return _MASKS[np.clip(count, 0, 8)]
+    return np.take(_MASKS, count, mode="clip")
 
 
 _MASKS = np.array([(1 << (8 * count)) - 1 for count in range(9)], dtype=np.uint64)
