@@ -664,3 +664,19 @@ def test_a_file_may_lack_an_optional_column(trial: Trial) -> None:
     trial.drop("sale_id,sold_at,note\n4,2026-01-01,hello\n", "b.csv")
     trial.run_well()
     assert trial.formatted("sale_id, note") == [(1, None), (2, None), (3, None), (4, "hello")]
+
+
+def test_rows_have_their_place_in_the_file_whatever_the_contract_checks(trial: Trial) -> None:
+    """A list of choices is no join, which would give the rows in another order."""
+    trial.event_time = None
+    trial.contract(
+        "from typing import Literal\n\n\n"
+        "class Choice(Contract):\n    'Choices.'\n    number: int\n    flag: bool\n"
+        "    kind: Literal['a', 'b', 'c', 'd', 'e', 'f', 'g']\n"
+    )
+    lines = "".join(f"{n},{'yes' if n % 3 else 'no'},{'abcdefg'[n % 7]}\n" for n in range(400_000))
+    trial.drop("number,flag,kind\n" + lines)
+    trial.run_well()
+    wrong = "select count(*) from formatted.sale where _row <> number or _line <> number + 2"
+    assert trial.value(wrong) == 0
+    assert trial.value("select count(*) from formatted.sale") == 400_000

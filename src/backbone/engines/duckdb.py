@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,13 @@ import duckdb
 from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.duckdb_files import StagedFiles
 from backbone.engines.duckdb_groups import GroupedRows
+from backbone.engines.duckdb_load import RawTables
 from backbone.engines.duckdb_packed import PackedRows, used_of
-from backbone.engines.duckdb_raw import places, raw_rows, rows_of_files, text_of
 from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
 from backbone.engines.duckdb_write import Writing
 from backbone.engines.gathered import gathered
 from backbone.engines.order import OutOfOrder, is_ascending
-from backbone.engines.protocol import TEXT, MalformedFile, Parameters, RawFile
+from backbone.engines.protocol import Parameters, RawFile
 from backbone.errors import EngineFailed
 from backbone.lake.publish import Staged
 from backbone.lake.table import PARTITION, TableVersion
@@ -56,9 +56,9 @@ class DuckdbEngine:
         self._tables: dict[str, TableVersion] = {}
         self._sources: dict[str, str] = {}
         self._arranged: dict[str, str] = {}
-        self._loaded: set[str] = set()
         self._shown: set[str] = set()
         self._files = StagedFiles(self._connection, self._run, scratch)
+        self._raw = RawTables(self._connection, self._run)
         self._names = itertools.count()
 
     def read(self, table: TableVersion) -> None:
@@ -102,79 +102,26 @@ class DuckdbEngine:
             self._connection.execute(f"drop table {arranged}")
 
     def raw_types(self, file: RawFile) -> list[str]:
-        if file.format != "parquet":
-            return ["VARCHAR"] * len(file.columns)
-        with _malformed():
-            found = self._connection.execute(
-                "describe select * from read_parquet($path, hive_partitioning = false)",
-                {"path": str(file.path)},
-            ).fetchall()
-        return [row[1] for row in found]
+        return self._raw.types(file)
 
-    def load(self, name: str, file: RawFile, values: str, select: str) -> int:
-        rows = f"{name}_rows"
-        with _malformed():
-            loaded = self._run(
-                f"create or replace table {quote_identifier(rows)} as "
-                f"select {select} from (select {values} from {raw_rows(file)} as raw) as v"
-            ).fetchall()[0][0]
-        self._loaded.add(name)
-        self.number_lines(name, None)
-        return int(loaded)
+    def load(self, name: str, file: RawFile | pa.RecordBatchReader, values: str, select: str) -> int:
+        self.drop(name)
+        if isinstance(file, RawFile):
+            return self._raw.load(name, file, values, select)
+        return self._raw.load_stream(name, file, values, select)
 
     def load_files(self, name: str, files: Sequence[RawFile], values: str, select: str) -> list[int]:
-        rows = quote_identifier(f"{name}_rows")
-        with _malformed():
-            self._run(
-                f"create or replace table {rows} as select {select}, v._file from "
-                f"(select {values}, raw._file from {rows_of_files(files, '_file')} as raw) as v"
-            )
-        found = self.fetch(f"select _file, min(rowid), max(rowid), count(*) from {rows} group by _file")
-        self._run(f"alter table {rows} drop column _file")
-        self._loaded.add(name)
-        self.number_lines(name, None)
-        places = {file: (first, last, count) for file, first, last, count in found}
-        counts, begin = [], 0
-        for file in files:
-            first, last, count = places.get(str(file.path), (begin, begin - 1, 0))
-            if (first, last) != (begin, begin + count - 1):
-                raise MalformedFile(f"rows of several files are mixed: {file.path}")
-            counts.append(count)
-            begin += count
-        return counts
+        self.drop(name)
+        return self._raw.load_files(name, files, values, select)
 
     def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
-        rows, numbers = quote_identifier(f"{name}_rows"), f"{name}_lines"
-        line = "cast(null as bigint)" if lines is None else f"rowid + {lines}"
-        numbered = f"select rowid as _row, {line} as _line, * from {rows}"
-        if not isinstance(lines, int | None):
-            self.take(numbers, lines)
-            numbered = f"select n.*, r.* from {rows} as r positional join {quote_identifier(numbers)} as n"
-        self._run(f"create or replace view {quote_identifier(name)} as {numbered}")
+        self._raw.number_lines(name, lines)
 
     def load_together(
         self, name: str, files: Sequence[RawFile], labels: Sequence[str], values: str, select: str
     ) -> int:
-        paths = [str(file.path) for file in files]
-        listed = ", ".join(map(quote_literal, paths))
-        named = ", ".join(
-            f"({quote_literal(path)}, {quote_literal(label)})"
-            for path, label in zip(paths, labels, strict=True)
-        )
-        columns = ", ".join(places(files[0]))
-        raw = (
-            f"(select {columns}, {text_of(files[0])} as {TEXT}, f.batch as _batch, p.row_number as _row "
-            f"from read_parquet([{listed}], hive_partitioning = false, filename = true, "
-            f"file_row_number = true) as p({columns}, file_name, row_number) "
-            f"join (values {named}) as f(path, batch) on f.path = p.file_name)"
-        )
-        with _malformed():
-            loaded = self._run(
-                f"create or replace table {quote_identifier(name)} as "
-                f"select v._row, cast(null as bigint) as _line, v._batch, {select} "
-                f"from (select raw._row, raw._batch, {values} from {raw} as raw) as v"
-            )
-        return int(loaded.fetchall()[0][0])
+        self.drop(name)
+        return self._raw.load_together(name, files, labels, values, select)
 
     def create(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
         made = self._run(f"create or replace table {quote_identifier(name)} as {sql}", parameters)
@@ -295,11 +242,8 @@ class DuckdbEngine:
             self._shown.remove(name)
             self._run(f"drop view if exists {quote_identifier(name)}")
             return
-        if name in self._loaded:
-            self._loaded.remove(name)
-            self._run(f"drop view if exists {quote_identifier(name)}")
-            self._run(f"drop table if exists {quote_identifier(f'{name}_lines')}")
-            name = f"{name}_rows"
+        if self._raw.drop(name):
+            return
         self._run(f"drop table if exists {quote_identifier(name)}")
 
     def columns(self, sql: str, parameters: Parameters | None = None) -> list[tuple[str, str]]:
@@ -418,12 +362,3 @@ def _scan(table: TableVersion, option: str = "") -> str:
     files = ", ".join(quote_literal(f.removeprefix("file://")) for f in table.files)
     hive = f"true, hive_types = {{'{PARTITION}': DATE}}" if table.partitioned else "false"
     return f"read_parquet([{files}], hive_partitioning = {hive}{', ' if option else ''}{option})"
-
-
-@contextmanager
-def _malformed() -> Iterator[None]:
-    """Tell a file that can't be parsed from an engine that fails."""
-    try:
-        yield
-    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-        raise MalformedFile(str(error)) from error

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 
 from backbone.contract import quote_literal
-from backbone.engines.protocol import DOCUMENT, TEXT, RawFile
+from backbone.engines.protocol import TEXT, RawFile
 
 MAX_RECORD_BYTES = 2_000_000  # of CSV, as in formatted/grammar.py
-MAX_LINE_BYTES = 16_000_000  # of JSON lines
 
 
 def raw_rows(file: RawFile) -> str:
@@ -25,21 +22,6 @@ def raw_rows(file: RawFile) -> str:
             f"(select *, {text_of(file)} as {TEXT} "
             f"from read_parquet({path}, hive_partitioning = false) as p({', '.join(places(file))}))"
         )
-    if file.format == "jsonl":
-        # One column and no quoting: each line is a record; a document is parsed once for all fields.
-        lines = (
-            f"read_csv({path}, columns = {{'l': 'VARCHAR'}}, auto_detect = false, header = false, "
-            f"delim = '\x1f', quote = '', escape = '', max_line_size = {MAX_LINE_BYTES}, nullstr = '\x1e')"
-        )
-        read = "".join(
-            f", json_extract_string({DOCUMENT}, {quote_literal(_pointer(name))}) as s{i}"
-            for i, name in enumerate(file.columns)
-        )
-        fields = "".join(f", {_exact_number(name, f's{i}')} as c{i}" for i, name in enumerate(file.columns))
-        document = f"case when json_valid(l) and json_type(l) = 'OBJECT' then l end as {DOCUMENT}"
-        records = f"(select {document} from {lines} where l <> '')"
-        values = f"(select {DOCUMENT}{read} from {records})"
-        return f"(select cast(null as varchar) as {TEXT}, {DOCUMENT}{fields} from {values})"
     return f"(select *, cast(null as varchar) as {TEXT} from read_csv({path}, {_csv_options(file)}))"
 
 
@@ -79,23 +61,3 @@ def text_of(file: RawFile) -> str:
     """SQL of a whole record of a Parquet file as JSON, under the names that its columns have there."""
     pairs = (f"{quote_literal(name)}, c{i}" for i, name in enumerate(file.columns))
     return f"cast(json_object({', '.join(pairs)}) as varchar)"
-
-
-def _exact_number(name: str, value: str) -> str:
-    """A field as it is written, where the JSON reader has rounded it to a double.
-
-    Its text is looked for behind the field's name, and taken if it is the same number to that precision.
-    """
-    key = re.sub(r"([\\.^$*+?()\[\]{}|])", r"\\\1", json.dumps(name, ensure_ascii=False))
-    number = r"(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
-    behind = quote_literal(key + r"\s*:\s*" + number)
-    written = f"regexp_extract({DOCUMENT}, {behind}, 1)"
-    return (
-        f"case when strlen({value}) >= 16 and regexp_full_match({value}, '-?[0-9.]+([eE][+-]?[0-9]+)?') "
-        f"and try_cast({written} as double) = try_cast({value} as double) then {written} else {value} end"
-    )
-
-
-def _pointer(name: str) -> str:
-    """A JSON pointer to a field of the top object."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")

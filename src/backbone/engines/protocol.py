@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Parameters = Mapping[str, Any]
 
-# Columns that a reader adds to a file's own; names that no file has.
-TEXT, DOCUMENT = "_backbone_text", "_backbone_document"
+TEXT = "_backbone_text"
+"""A column that a reader adds to a file's own; a name that no file has."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,13 @@ class Engine(Protocol):
     def raw_types(self, file: RawFile) -> list[str]:
         """The SQL type of each column of a raw file; VARCHAR throughout for text formats."""
 
-    def load(self, name: str, file: RawFile, values: str, select: str) -> int:
+    def load(self, name: str, file: RawFile | pa.RecordBatchReader, values: str, select: str) -> int:
         """Stage a raw file as table `name`, one row per record, and return the number of records.
 
-        `values` is a list of expressions over the file's columns, by position written `raw.c0`, and over
-        `raw.{TEXT}`, which is the whole record as JSON for a file of typed columns and null for text. Of
-        JSON lines, `raw.{DOCUMENT}` is null where a line holds no object.
+        `file` may be a stream of the records of a file that was read elsewhere, which has a column `_row`:
+        their positions, as below. `values` is a list of expressions over the file's columns, by position
+        written `raw.c0`, or over those of the stream, and, of a file, over `raw.{TEXT}`, which is the whole
+        record as JSON for a file of typed columns and null for text.
         `select` is a list over those, written `v.name`. The staged table has a column `_row` before them:
         the record's position in the file, from 0; and a column `_line`, null until `number_lines`.
 

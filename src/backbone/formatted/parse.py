@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from backbone.contract import Column, quote_literal
-from backbone.engines.protocol import DOCUMENT, Engine, MalformedFile, RawFile
+from backbone.contract import Column
+from backbone.engines.protocol import Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import Binding, bind, wanted_names
-from backbone.formatted.conform import RawColumn, Refusal, conform_sql
+from backbone.formatted.conform import RawColumn, conform_sql, notation_of
 from backbone.formatted.kinds import refuse_other_text
 from backbone.formatted.parsed import Parsed, unaccountable
 from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
@@ -59,7 +59,7 @@ def parse(
         file = open_csv(plain, fields, settings, where)
         return read_csv(engine, table, file, file.conform_sql(fields, settings), scratch, where)
     if form == "jsonl":
-        return _parse_jsonl(engine, table, plain, fields, settings, scratch, where)
+        return _parse_jsonl(engine, table, plain, fields, settings, where)
     return _parse_parquet(engine, table, plain, fields, settings, where)
 
 
@@ -116,36 +116,24 @@ def format_of(name: str, settings: SourceSettings) -> str:
 
 
 def _parse_jsonl(
-    engine: Engine,
-    table: str,
-    plain: Path,
-    fields: Sequence[Column],
-    settings: SourceSettings,
-    scratch: Path,
-    where: str,
+    engine: Engine, table: str, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
 ) -> Parsed:
-    import numpy as np
+    from backbone.engines.streamed import streamed
+    from backbone.formatted.json_blocks import NotUtf8
+    from backbone.formatted.json_reader import JsonRecords
+    from backbone.formatted.json_sql import json_select
 
-    from backbone.formatted.grammar import Grammar
-    from backbone.formatted.lines import Lines
-
-    grammar = Grammar("\x1f", None, None, columns=2)  # of one column, blank lines would be records
     wanted = tuple(wanted_names(fields, settings))
-    file = RawFile(plain, "jsonl", wanted)
-    raw = [RawColumn(f"raw.c{i}") for i in range(len(wanted))]
-    broken = Refusal(f"raw.{DOCUMENT} is null", quote_literal("the line is not a JSON object"))
-    sql = conform_sql(fields, raw, settings, [broken])
+    reader = JsonRecords(plain, wanted)
     try:
-        records = engine.load(table, file, sql.values, sql.select)
-    except MalformedFile as error:
+        with streamed(reader.batches()) as rows:
+            records = engine.load(table, rows, *json_select(fields, notation_of(settings)))
+    except NotUtf8:
         refuse_if_not_utf8(plain, where)
-        raise unaccountable(where, str(error).splitlines()[0]) from error
-    with plain.open("rb") as lines:
-        expected = sum(1 for line in lines if line.strip(b"\r\n"))
-    if expected != records:
-        raise unaccountable(where, f"{expected:,} lines counted, {records:,} read")
-    engine.number_lines(table, 1)
-    return Parsed(table, records, [], file, grammar, Lines(np.array([0]), np.array([1])))
+        raise
+    if reader.records != records:
+        raise unaccountable(where, f"{reader.records:,} records counted, {records:,} read")
+    return Parsed(table, records, [], RawFile(plain, "jsonl", wanted), None, None, tuple(reader.others))
 
 
 def _parse_parquet(

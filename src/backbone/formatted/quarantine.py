@@ -56,9 +56,10 @@ def quarantine_group(engine: Engine, parsed: Mapping[str, Parsed]) -> None:
 def _bad_records(engine: Engine, parsed: Parsed, named: str, those: str = "true") -> int:
     """Append the records with reasons, so many at a time that their texts fit into memory."""
     if parsed.grammar is None:
+        line = "_line" if parsed.file.format == "jsonl" else "null"
         return engine.insert(
             STAGED,
-            f"select {named}, null, _row, _raw, _reasons from {parsed.table} "
+            f"select {named}, {line}, _row, _raw, _reasons from {parsed.table} "
             "where _reasons is not null order by _row",
         )
     found, last = 0, -1

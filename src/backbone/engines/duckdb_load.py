@@ -1,0 +1,164 @@
+"""Raw files as staged tables of one connection: each record with its position and line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from backbone.contract import quote_identifier, quote_literal
+from backbone.engines.duckdb_raw import places, raw_rows, rows_of_files, text_of
+from backbone.engines.protocol import TEXT, MalformedFile, RawFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+INCOMING = "incoming records"
+
+
+class RawTables:
+    """The tables that raw files were loaded into, by the names that they have in SQL.
+
+    A table is a view that adds `_row` and `_line` to the rows as they were read: their place in the table is
+    their place in the file.
+
+    Parameters
+    ----------
+    run : runs a statement.
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, run: Callable[[str], duckdb.DuckDBPyConnection]
+    ) -> None:
+        self._connection, self._run = connection, run
+        self._names: set[str] = set()
+
+    def types(self, file: RawFile) -> list[str]:
+        """The SQL type of each column of a file."""
+        if file.format != "parquet":
+            return ["VARCHAR"] * len(file.columns)
+        with _malformed():
+            found = self._connection.execute(
+                "describe select * from read_parquet($path, hive_partitioning = false)",
+                {"path": str(file.path)},
+            ).fetchall()
+        return [row[1] for row in found]
+
+    def load(self, name: str, file: RawFile, values: str, select: str) -> int:
+        """Read one file; returns its records."""
+        rows = quote_identifier(f"{name}_rows")
+        with self._in_order(), _malformed():
+            loaded = self._run(
+                f"create or replace table {rows} as "
+                f"select {select} from (select {values} from {raw_rows(file)} as raw) as v"
+            ).fetchall()
+        self.number_lines(name, None)
+        return int(loaded[0][0])
+
+    def load_files(self, name: str, files: Sequence[RawFile], values: str, select: str) -> list[int]:
+        """Read CSV files that are laid out alike, one after the other; returns the records of each."""
+        rows = quote_identifier(f"{name}_rows")
+        with self._in_order(), _malformed():
+            self._run(
+                f"create or replace table {rows} as select {select}, v._file from "
+                f"(select {values}, raw._file from {rows_of_files(files, '_file')} as raw) as v"
+            )
+        sql = f"select _file, min(rowid), max(rowid), count(*) from {rows} group by _file"
+        found = {file: (first, last, count) for file, first, last, count in self._run(sql).fetchall()}
+        self._run(f"alter table {rows} drop column _file")
+        self.number_lines(name, None)
+        counts, begin = [], 0
+        for file in files:
+            first, last, count = found.get(str(file.path), (begin, begin - 1, 0))
+            if (first, last) != (begin, begin + count - 1):
+                raise MalformedFile(f"rows of several files are mixed: {file.path}")
+            counts.append(count)
+            begin += count
+        return counts
+
+    def load_stream(self, name: str, rows: pa.RecordBatchReader, values: str, select: str) -> int:
+        """Take records that were read elsewhere, with their positions; returns how many."""
+        self._connection.register(INCOMING, rows)
+        try:
+            with self._in_order():
+                loaded = self._run(
+                    f"create or replace table {quote_identifier(name)} as select v._row, {select} "
+                    f"from (select raw._row, {values} from {quote_identifier(INCOMING)} as raw) as v"
+                )
+                return int(loaded.fetchall()[0][0])
+        finally:
+            self._connection.unregister(INCOMING)
+
+    def load_together(
+        self, name: str, files: Sequence[RawFile], labels: Sequence[str], values: str, select: str
+    ) -> int:
+        """Read Parquet files with equal columns; returns their records."""
+        paths = [str(file.path) for file in files]
+        listed = ", ".join(map(quote_literal, paths))
+        named = ", ".join(
+            f"({quote_literal(path)}, {quote_literal(label)})"
+            for path, label in zip(paths, labels, strict=True)
+        )
+        columns = ", ".join(places(files[0]))
+        raw = (
+            f"(select {columns}, {text_of(files[0])} as {TEXT}, f.batch as _batch, p.row_number as _row "
+            f"from read_parquet([{listed}], hive_partitioning = false, filename = true, "
+            f"file_row_number = true) as p({columns}, file_name, row_number) "
+            f"join (values {named}) as f(path, batch) on f.path = p.file_name)"
+        )
+        with _malformed():
+            loaded = self._run(
+                f"create or replace table {quote_identifier(name)} as "
+                f"select v._row, cast(null as bigint) as _line, v._batch, {select} "
+                f"from (select raw._row, raw._batch, {values} from {raw} as raw) as v"
+            )
+        return int(loaded.fetchall()[0][0])
+
+    def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
+        """Say on which lines the records of a loaded table begin."""
+        self._names.add(name)
+        rows, numbers = quote_identifier(f"{name}_rows"), quote_identifier(f"{name}_lines")
+        line = "cast(null as bigint)" if lines is None else f"rowid + {lines}"
+        numbered = f"select rowid as _row, {line} as _line, * from {rows}"
+        if not isinstance(lines, int | None):
+            self._connection.register(INCOMING, lines)
+            try:
+                self._run(f"create or replace table {numbers} as select * from {quote_identifier(INCOMING)}")
+            finally:
+                self._connection.unregister(INCOMING)
+            numbered = f"select n.*, r.* from {rows} as r positional join {numbers} as n"
+        self._run(f"create or replace view {quote_identifier(name)} as {numbered}")
+
+    def drop(self, name: str) -> bool:
+        """Forget a loaded table; whether there was one of this name."""
+        if name not in self._names:
+            return False
+        self._names.remove(name)
+        self._run(f"drop view if exists {quote_identifier(name)}")
+        for table in (f"{name}_rows", f"{name}_lines"):
+            self._run(f"drop table if exists {quote_identifier(table)}")
+        return True
+
+    @contextmanager
+    def _in_order(self) -> Iterator[None]:
+        """Keep the optimizer from reading `x in (...)` as a join.
+
+        A join gives the rows in another order than the file's. And it takes a time to plan that grows with
+        the square of the number of columns.
+        """
+        self._connection.execute("set disabled_optimizers = 'in_clause'")
+        try:
+            yield
+        finally:
+            self._connection.execute("reset disabled_optimizers")
+
+
+@contextmanager
+def _malformed() -> Iterator[None]:
+    """Tell a file that can't be parsed from an engine that fails."""
+    try:
+        yield
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        raise MalformedFile(str(error)) from error
