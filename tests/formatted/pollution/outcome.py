@@ -212,7 +212,7 @@ def _parts(file: Polluted, line: Line) -> list[Line]:
     it; in a table of one column it says nothing. Where all quotes are in their places, the text is one.
     """
     quote = _declared(file)[1]
-    if quote and len(_records(line)) == 1:
+    if quote and len(read_strictly(line.record, file.table.delimiter, quote, "\n") or []) == 1:
         return []
     first, *others = re.split(r"\r\n|\r|\n", line.record)
 
