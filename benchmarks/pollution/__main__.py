@@ -56,9 +56,10 @@ def main() -> None:
                 for peer in PEERS:
                     count(peer, one, _judged(one, read(peer, path, table)).kind)
             print(f"{table.name}: {len(files):,} files", file=sys.stderr)
+    part = f" One file in {given.one_in} was read." if given.one_in > 1 else ""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     parts = {
-        "totals": f"{page.totals(outcomes)}\n\nWith {versions}.",
+        "totals": f"{page.totals(outcomes)}\n\nWith {versions}.{part}",
         "families": page.families(outcomes),
         "exempt": page.exempt(judged),
     }

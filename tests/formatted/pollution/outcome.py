@@ -66,30 +66,31 @@ def is_another_table(file: Polluted, reading: Reading) -> bool:
     return is_clean_file(text, file.table.fields, reading.rows, *_declared(file), bad=bad)
 
 
-def stands_alone(file: Polluted, line: Line, row: Row) -> bool:
+def stands_alone(file: Polluted, line: Line, row: Row, rows: Sequence[Row]) -> bool:
     """Whether one line, put among the clean ones, makes the clean file of a table that has this row.
 
-    A line that stood for a clean row differs from it in one text at most, so that no field is in the place of
-    another. And no other usual way of writing CSV reads the whole file without a fault, and this line as
-    another row: a file in single quotes is not a file of texts with apostrophes.
+    `rows` are the clean rows (`expected`). A line that stood for one of them differs from it in one text at
+    most, so that no field is in the place of another. And no other usual way of writing CSV reads the whole
+    file without a fault, and this line as another row: a file in single quotes is not a file of texts with
+    apostrophes.
     """
     changed = list(range(len(row)))
     if line.row is not None:
-        before = expected(file)[line.row]
+        before = rows[line.row]
         changed = [place for place in changed if before[place] != row[place]]
         if [file.table.fields[place].kind for place in changed] != ["str"]:
             return False
     plain = replace(file.table, header_cells=0, row_cells=0)
-    if not any(_is_clean_among(file, table, line, row) for table in dict.fromkeys([file.table, plain])):
+    if not any(_is_clean_among(file, table, line, row, rows) for table in dict.fromkeys([file.table, plain])):
         return False
     return not _read_otherwise(file, line, changed)
 
 
-def _is_clean_among(file: Polluted, table: Table, line: Line, row: Row) -> bool:
+def _is_clean_among(file: Polluted, table: Table, line: Line, row: Row, clean: Sequence[Row]) -> bool:
     delimiter, quote = _declared(file)
     others = [
         (other, values)
-        for other, values in zip(table.lines()[1:], expected(file), strict=True)
+        for other, values in zip(table.lines()[1:], clean, strict=True)
         if other.row != line.row and (quote or '"' not in other.record)
     ]
     header = _header(file) if table is file.table else table.lines()[0]
@@ -176,13 +177,13 @@ def _unaccounted(file: Polluted, reading: Reading, alone: bool = False) -> str:
             lines = Counter(_physical(line.text))
             if lines - left:
                 continue
-            row = _other_row(file, line, wanted) if other else _clean_row(rows, line, wanted)
+            row = _other_row(file, line, wanted, rows) if other else _clean_row(rows, line, wanted)
             if row is not None:
                 wanted[row] -= 1
                 left -= lines
     for part in (part for line in body if alone for part in _parts(file, line)):
         lines = Counter([part.record])
-        row = None if lines - left else _other_row(file, part, wanted)
+        row = None if lines - left else _other_row(file, part, wanted, rows)
         if row is not None:
             wanted[row] -= 1
             left -= lines
@@ -199,8 +200,8 @@ def _clean_row(rows: Sequence[Row], line: Line, wanted: Counter[Row]) -> Row | N
     return row if row is not None and wanted[row] > 0 else None
 
 
-def _other_row(file: Polluted, line: Line, wanted: Counter[Row]) -> Row | None:
-    return next((row for row in +wanted if stands_alone(file, line, row)), None)
+def _other_row(file: Polluted, line: Line, wanted: Counter[Row], rows: Sequence[Row]) -> Row | None:
+    return next((row for row in +wanted if stands_alone(file, line, row, rows)), None)
 
 
 def _parts(file: Polluted, line: Line) -> list[Line]:
@@ -211,7 +212,7 @@ def _parts(file: Polluted, line: Line) -> list[Line]:
     it; in a table of one column it says nothing. Where all quotes are in their places, the text is one.
     """
     quote = _declared(file)[1]
-    if quote and len(_records(line)) == 1:
+    if quote and len(read_strictly(line.record, file.table.delimiter, quote, "\n") or []) == 1:
         return []
     first, *others = re.split(r"\r\n|\r|\n", line.record)
 
