@@ -15,14 +15,12 @@ from backbone.quoting import quote_literal
 from backbone.time_format import OFFSET, TimeFormat, read_format
 from backbone.timezones import is_utc
 
-_BLANKS = r"[\s\v]*"
+_BLANKS = r"[ \t\v\f]*"  # a line break is none: it belongs to no number
 _DAY = r"(?:000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d\d-\d\d"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6}0*)?)?"
 _MIDNIGHT = _DAY + r"[ T]00:00(?::00(?:\.0+)?)?"
 _SHOWN_CHARACTERS = 60
-_YEAR_1000 = "timestamp '1000-01-01'"
-_YEAR_9999 = "timestamp '9999-12-31 23:59:59.999999'"
-_WORDS = "timestamp '1900-01-01', timestamp '1970-01-01'"
+_OF_WORDS = "timestamp '1900-01-01'"  # what `strptime` takes epoch and infinity for, whatever the format
 _IN_RANGE = {
     "TIMESTAMPTZ": "{value} between timestamptz '0001-01-01 00:00:00+00'"
     " and timestamptz '9999-12-31 23:59:59.999999+00'",
@@ -164,16 +162,14 @@ def failures_sql(column: Column, raw: str, value: str, notation: Notation) -> li
             f"case when {raw} is null then {quote_literal(f'{column.name}: null is not allowed')} end"
         )
     if column.sql_type != "VARCHAR":
-        problem = _problem_sql(column, text, notation)
+        problem, wrong = _problem_sql(column, text, notation), f"{value} is null"
+        if column.sql_type in _IN_RANGE:
+            wrong = f"({_IN_RANGE[column.sql_type].format(value=value)}) is not true"
+            outside = quote_literal(_outside(column, notation))
+            problem = f"case when {value} is null then {problem} else {outside} end"
         failures.append(
-            f"case when {raw} is not null and {value} is null"
+            f"case when {raw} is not null and {wrong}"
             f" then {name} || '''' || ({shown}) || ''' ' || ({problem}) end"
-        )
-    if column.sql_type in _IN_RANGE:
-        outside = quote_literal(f"' {_outside(column, notation)}")
-        failures.append(
-            f"case when {value} is not null and not ({_IN_RANGE[column.sql_type].format(value=value)})"
-            f" then {name} || '''' || ({shown}) || {outside} end"
         )
     quote = "''''" if column.sql_type == "VARCHAR" else "''"
     failures += [
@@ -293,7 +289,7 @@ def _float(x: str, notation: Notation) -> str:
     grammar = _matches(x, _decimal_pattern(notation, exponent=r"(?:[eE][+-]?\d+)?"))
     # DuckDB reads `1_0` and `+-5` too; apart from infinities and NaN, nothing else is beyond the grammar.
     return _usual_first(
-        f"isfinite({number}) and not contains({x}, '_') and not contains({x}, '+-')",
+        f"isfinite({number}) and not regexp_matches({x}, '[_\r\n]|[+]-')",
         number,
         f"{grammar} and isfinite({plain})",
         plain,
@@ -326,8 +322,7 @@ def _instant(x: str, notation: Notation) -> str:
     return (
         f"case when cast({local} as varchar) = {x} and strlen({x}) = 19 then {here}"
         f" when {_matches(x, without_offset)} then {here}"
-        f" when {_matches(x, moment + 'Z')} then {_in_zone(local, 'UTC')}"
-        f" when {_matches(x, moment + OFFSET)} then try_cast({x} as timestamptz) end"
+        f" when {_matches(x, f'{moment}(?:Z|{OFFSET})')} then try_cast({x} as timestamptz) end"
     )
 
 
@@ -347,16 +342,10 @@ def _strptime(x: str, form: TimeFormat) -> str:
 
 def _in_grammar(x: str, form: TimeFormat, condition: str, value: str) -> str:
     """The value of a text that is in the grammar of the format and meets the condition."""
-    conditions = [condition] if condition else []
-    if form.is_plain:
-        at = _strptime(x, form)
-        # The words epoch and infinity are times for `strptime`, whatever the format: these two, or none.
-        usual = f"{at} between {_YEAR_1000} and {_YEAR_9999} and {at} not in ({_WORDS})"
-        fast = f"when {' and '.join([usual, *conditions])} then {value} "
-    else:
-        fast = ""
-    strict = [_matches(x, form.pattern()), *_agreements(x, form), *conditions]
-    return f"case {fast}when {' and '.join(strict)} then {value} end"
+    strict = " and ".join([_matches(x, form.pattern()), *_agreements(x, form)])
+    if form.is_plain:  # a later year has four digits, so the text is in the grammar
+        strict = f"({_strptime(x, form)} > {_OF_WORDS} or {strict})"
+    return f"case when {strict}{f' and {condition}' if condition else ''} then {value} end"
 
 
 def _agreements(x: str, form: TimeFormat) -> list[str]:

@@ -74,7 +74,8 @@ def test_line_ends_of_a_carriage_return_alone(
     ("data", "expected"),
     [
         (b"1,2,\n3,4,\n", True),
-        (b'1,2,""\n3,"x,y",\n\n5,6', True),
+        (b'1,2,\n3,"x,y",\n\n5,6', True),
+        (b'1,2,""\n3,4,""\n5,6', False),
         (b"1,2,\n3,4\n", False),
         (b"1,2,x\n3,4,y\n", False),
         (b"1,2,,\n3,4,,\n", False),

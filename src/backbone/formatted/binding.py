@@ -78,6 +78,8 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
         )
     elif required:
         problem = f"expected the column{'s' if len(required) > 1 else ''} {', '.join(map(repr, required))}"
+    elif absent and any("\n" in name or "\r" in name for name in names if name not in wanted):
+        problem = f"expected the column {absent[0]!r}, found a name that goes over several lines"
     elif len(absent) == len(wanted):
         problem = f"expected at least one of the columns {', '.join(map(repr, wanted))}"
     else:

@@ -56,7 +56,7 @@ class CsvFile:
         raw = [None if place is None else RawColumn(f"raw.c{place}") for place in self.binding.places]
         refusals, width = [], len(self.layout.names)
         if self.grammar.columns > width:
-            beyond = f"raw.c{width} is not null and raw.c{width} <> ''"
+            beyond = f"raw.c{width} is not null"
             reason = f"the line has {width + 1} fields, expected {width} and an empty one"
             refusals.append(Refusal(beyond, quote_literal(reason)))
         wanted = wanted_names(fields, settings)
@@ -131,6 +131,7 @@ def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch
     scratch.mkdir(parents=True, exist_ok=True)
     cleaned = scratch / "cleaned"
     parts = split(raw.path, grammar, cleaned)
+    _refuse_other_quote(raw.path, grammar, parts.broken, where)
     grammar = replace(grammar, body=0, body_line=1, line_end=LF)
     raw = replace(raw, path=cleaned, skip=0, newline=r"\n")
     try:
@@ -140,3 +141,19 @@ def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch
     if records != parts.records:
         raise unaccountable(where, f"{parts.records:,} records counted, {records:,} read")
     return parsed(records, parts.broken, parts.lines)
+
+
+def _refuse_other_quote(path: Path, grammar: Grammar, broken: list[Broken], where: str) -> None:
+    """Refuse a file with broken lines in which every record is right when another sign quotes."""
+    for sign, name in (("'", '"\'"'), ("\0", '"\\u0000"')):
+        if grammar.line_end != LF or not any(sign.encode() in line.raw for line in broken):
+            continue
+        if survey(path, replace(grammar, quote=sign, escape=sign)) is not None:
+            found = f"{len(broken):,} line{'s' if len(broken) > 1 else ''}"
+            raise BatchRefused(
+                where,
+                f"expected records of {grammar.columns} fields, found {found} that can't be read so; every line "
+                f"has them when {name} quotes its fields",
+                UNTOUCHED,
+                f"set quote = {name} under its section in backbone.toml",
+            )

@@ -121,7 +121,6 @@ def ends_in_delimiter(path: Path, grammar: Grammar) -> bool:
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             comma, records, ending = grammar.delimiter.encode(), 0, 0
-            empty = (comma, comma + 2 * (grammar.quote or "").encode())
             wider = replace(grammar, columns=grammar.columns + 1).pattern
             position = grammar.body
             while position < len(data) and records < RECORDS_SEEN:
@@ -132,7 +131,7 @@ def ends_in_delimiter(path: Path, grammar: Grammar) -> bool:
                 if text or grammar.columns == 1:
                     records += 1
                     exact = wider.one.match(data, position, end)
-                    ending += bool(exact and exact.end() == end and text.endswith(empty))
+                    ending += bool(exact and exact.end() == end and text.endswith(comma))
                 position = end
     return 2 * ending > records
 

@@ -14,6 +14,10 @@ from backbone.formatted.lines import LineCounter, Lines, Positions
 from backbone.formatted.records import Chunk, Ends, Mask, record_ends
 
 NOT_CLOSED = "a quoted field is not closed"
+AFTER_QUOTE = "text after a closing quote"
+PAIRED = "has a quote that may close one of a broken line before it"
+BESIDE = "goes over several lines beside one whose quotes are broken"
+RECORDS_BACK = 10
 QUOTE_INSIDE = (
     'has a quote inside an unquoted field, so that its fields can be read in two ways (quote = "" reads '
     "quotes as ordinary characters)"
@@ -59,8 +63,8 @@ def split(path: Path, grammar: Grammar, cleaned: Path) -> Split:
 
     Where no record begins, one physical line is broken and the next one is tried: a quote that is never
     closed costs one line. A record over several lines that only has the wrong number of fields is broken as
-    a whole, unless one of its lines is a good record without any quote. A record whose last field may go on
-    in a broken line, because that ends in a quote that nothing opens, is broken too.
+    a whole. A record that a line with broken quotes casts doubt on is broken too: one of several lines beside
+    it, one that may go on in it, and the next one with an odd number of quotes.
 
     Parameters
     ----------
@@ -118,32 +122,63 @@ class _Splitting:
         self._waiting: _Stretch | None = None
         self._passed = 0  # lines since then
         self._since = 0  # how many were broken before it
-        self._open = False  # whether its last record may still go on
+        self._open = False  # whether its last records may still go on
+        self._beside = False  # whether the line before had its quotes broken
+        self._odd = False  # whether an odd number of quotes stand in the lines broken so far
         self._good_bytes = 0
 
     def split(self) -> Split:
-        position, line = self._grammar.body, self._grammar.body_line
+        position, line, eol = self._grammar.body, self._grammar.body_line, self._grammar.eol
         while position < self._size:
             stop, kind = self._good_until(position)
-            if stop > position:
+            reason = self._doubtful(position, stop) if stop > position else ""
+            if stop > position and not reason:
+                stop = self._before_odd_quote(position, stop, kind)
                 self._write_waiting()
                 self._waiting = _Stretch(position, stop, line, kind)
-                self._since, self._open = len(self._broken), True
-                line += self._data[position:stop].count(self._grammar.eol)
+                self._since, self._open, self._beside = len(self._broken), True, False
+                line += self._data[position:stop].count(eol)
                 position = stop
                 continue
-            stop = self._broken_until(position)
+            stop = self._one_until(position) if reason else self._broken_until(position)
             raw = self._data[position:stop]
             record = self._without_end(raw)
-            reason = _reason(record, self._grammar)
-            if self._open and _closes(record, reason, self._grammar):
-                self._break_last(line)
+            reason = reason or _reason(record, self._grammar)
+            self._break_before(record, reason, line)
             self._broken.append(Broken(line, record, reason))
-            lines = raw.count(self._grammar.eol)
+            lines = raw.count(eol)
             line, self._passed = line + lines, self._passed + lines
             position = stop
         self._write_waiting()
         return Split(self._broken, self._lines.records, self._lines.found(), self._good_bytes)
+
+    def _doubtful(self, position: int, stop: int) -> str:
+        """Why a record that could be accepted is not, beside what was broken before it; empty for none."""
+        if self._grammar.quote is None or not (self._beside or self._odd):
+            return ""
+        first = self._data[position : self._one_until(position)]
+        if self._beside and self._grammar.eol in first[:-1]:
+            return BESIDE
+        if self._odd and first.count(self._grammar.quote.encode()) % 2:
+            return PAIRED
+        return ""
+
+    def _before_odd_quote(self, position: int, stop: int, kind: str) -> int:
+        """Where a stretch is cut, so that a line with an odd number of quotes comes first in the next one."""
+        if not self._odd or kind != "lines" or self._grammar.quote is None:
+            return stop
+        data = np.frombuffer(self._data[position:stop], dtype=np.uint8)
+        ends = np.flatnonzero(data == self._grammar.line_end)
+        quotes = np.searchsorted(np.flatnonzero(data == self._grammar.quote_byte), ends)
+        odd = np.flatnonzero(np.diff(quotes, prepend=0) % 2)
+        return position + int(ends[odd[0] - 1]) + 1 if odd.size and odd[0] else stop
+
+    def _one_until(self, position: int) -> int:
+        """Where the one record from `position` on ends."""
+        found = self._grammar.pattern.one.match(
+            self._data, position, min(position + self._grammar.max_record, self._size)
+        )
+        return found.end() if found else position + 1
 
     def _good_until(self, position: int) -> tuple[int, str]:
         """Where the good records from `position` on end, at most `max_record` bytes further."""
@@ -172,34 +207,56 @@ class _Splitting:
         found = grammar.pattern.lexical.match(data, position, limit)
         if not found or found.end() <= stop or (limit < size and data[found.end() - 1] != grammar.line_end):
             return stop
-        inner, quote = stop, grammar.quote.encode()
-        while inner < found.end():
-            following = data.find(grammar.eol, inner) + 1 or size
-            alone = grammar.pattern.one.match(data, inner, following)
-            if alone and alone.end() == following and data.find(quote, inner, following) < 0:
-                return stop
-            inner = following
         return found.end()
 
-    def _break_last(self, line: int) -> None:
-        """Move the last record of the waiting stretch to the broken ones, if its last field is unquoted."""
-        assert self._waiting is not None and self._grammar.quote is not None
-        waiting, self._open = self._waiting, False
-        _, found, blank = self._taken_apart(waiting)
-        records = np.flatnonzero(~blank) if blank is not None else np.arange(found.ends.size)
-        if not records.size:
+    def _break_before(self, record: bytes, reason: str, line: int) -> None:
+        """Move the last records of the waiting stretch to the broken ones where a broken line casts doubt.
+
+        Those are records of several lines right before one whose quotes are broken, which may have taken in
+        lines that are records. And where a broken line ends in a quote that nothing opens, the record that
+        may go on until there: the last one or, if that has no quote, the nearest before it that has one.
+        """
+        if self._grammar.quote is None:
             return
-        last = int(records[-1])
-        start = waiting.start + (int(found.ends[last - 1]) - 1 if last else 0)
-        stop = waiting.start + int(found.ends[last]) - 1
-        record = self._without_end(self._data[start:stop])
-        if record.rstrip(b" ").endswith(self._grammar.quote.encode()):
+        quote = self._grammar.quote.encode()
+        odd = record.count(quote) % 2 == 1
+        self._odd = self._odd != odd
+        self._beside = odd or reason in (BESIDE, NOT_CLOSED, QUOTE_INSIDE, AFTER_QUOTE)
+        closes = odd and reason != PAIRED and record.rstrip(b" ").endswith(quote)
+        closes = closes and (reason != NOT_CLOSED or record.strip() == quote)
+        if self._waiting is None or not self._open or not self._beside:
             return
-        before = waiting.line + self._data[waiting.start : start].count(self._grammar.eol)
-        reason = f"may go on in line {line:,}, which ends in a quote that nothing opens"
-        self._broken.insert(self._since, Broken(before, record, reason))
-        self._passed += self._data[start : waiting.stop].count(self._grammar.eol)
-        self._waiting = replace(waiting, stop=start)
+        first_after = self._since == len(self._broken)
+        records = self._last_records(self._waiting)
+        count = 0
+        while first_after and count < len(records) and self._grammar.eol in records[count][1][:-1]:
+            count += 1
+        if closes:
+            quoted = (i for i, (_, text) in enumerate(records) if quote in text)
+            count = max(count, next(quoted, 0) + 1)
+        moved = []
+        for start, text in records[:count]:
+            begun = self._waiting.line + self._data[self._waiting.start : start].count(self._grammar.eol)
+            why = (
+                f"may go on in line {line:,}, which ends in a quote that nothing opens" if closes else BESIDE
+            )
+            moved.append(Broken(begun, self._without_end(text), why))
+        if moved:
+            self._open = False
+            start = records[len(moved) - 1][0]
+            self._broken[self._since : self._since] = reversed(moved)
+            self._passed += self._data[start : self._waiting.stop].count(self._grammar.eol)
+            self._waiting = replace(self._waiting, stop=start)
+
+    def _last_records(self, stretch: _Stretch) -> list[tuple[int, bytes]]:
+        """Where the last records of a stretch begin, and their bytes, the last one first."""
+        _, found, blank = self._taken_apart(stretch)
+        starts = stretch.start + np.concatenate(([0], found.ends - 1))
+        if stretch.kind == "one" and not found.ends.size:
+            return [(stretch.start, self._data[stretch.start : stretch.stop])]
+        records = np.arange(found.ends.size) if blank is None else np.flatnonzero(~blank)
+        last = [(int(starts[i]), int(starts[i + 1])) for i in records[: -RECORDS_BACK - 1 : -1]]
+        return [(start, self._data[start:stop]) for start, stop in last]
 
     def _write_waiting(self) -> None:
         """Copy the good records that wait, and note on which lines they begin."""
@@ -248,14 +305,6 @@ def _with_newlines(chunk: Chunk, ends: Positions, ended: bool, grammar: Grammar)
     return good if ended else good.removesuffix(b"\r") + b"\n"
 
 
-def _closes(record: bytes, reason: str, grammar: Grammar) -> bool:
-    """Whether a broken line may be the end of a quoted field that lacks its first quote."""
-    if grammar.quote is None or reason == NOT_CLOSED:
-        return False
-    quote = grammar.quote.encode()
-    return record.rstrip(b" ").endswith(quote) and record.count(quote) % 2 == 1
-
-
 def _reason(raw: bytes, grammar: Grammar) -> str:
     """What is wrong with a broken line."""
     pattern, fields, position = grammar.pattern, 1, 0
@@ -278,7 +327,7 @@ def _reason(raw: bytes, grammar: Grammar) -> str:
             )
         if raw[position] != ord(grammar.delimiter):
             if quoted:
-                return "text after a closing quote"
+                return AFTER_QUOTE
             return f"a {'carriage return' if grammar.line_end == LF else 'line feed'} outside quotes"
         position += 1
         fields += 1

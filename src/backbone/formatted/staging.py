@@ -37,7 +37,7 @@ class Staging:
     ----------
     done : the batches added, and their rows; none of them counts as a duplicate yet.
     hours : the hours, since 1970, in which the good rows of a source without keys happened.
-    unread : by batch, the columns that were not read; without files that have no columns to compare.
+    unread : by batch, the columns that were not read.
     """
 
     def __init__(self, lake: Lake, engine: Engine, source: FormattedSource, scratch: Path) -> None:
@@ -184,9 +184,7 @@ class Staging:
         self.hours |= hours
         self._collected += added
         self.done |= counts
-        unread = unread_of(parsed)
-        if unread is not None:
-            self.unread |= dict.fromkeys(counts, unread)
+        self.unread |= dict.fromkeys(counts, unread_of(parsed))
 
     def _undo(self, batches: list[str]) -> None:
         """Remove what was staged of batches that failed midway."""

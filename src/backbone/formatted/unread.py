@@ -25,10 +25,8 @@ class Unread:
         }
 
 
-def unread_of(parsed: Parsed) -> Unread | None:
-    """The unread columns of a file; None where a format has no columns to compare, as JSON lines."""
-    if parsed.file.format == "jsonl":
-        return None
+def unread_of(parsed: Parsed) -> Unread:
+    """The unread columns of a file; a JSON record may lack any field, so none of them counts as missing."""
     return Unread(parsed.ignored_columns, parsed.missing_columns)
 
 
