@@ -152,8 +152,8 @@ def _refuse_other_quote(path: Path, grammar: Grammar, broken: list[Broken], wher
             found = f"{len(broken):,} line{'s' if len(broken) > 1 else ''}"
             raise BatchRefused(
                 where,
-                f"expected {grammar.columns} fields in each record, found {found} without; all have them when "
-                f"{name} quotes fields",
+                f"expected {grammar.columns} fields in each record, found {found} without; all have them "
+                f"where {name} quotes fields",
                 UNTOUCHED,
                 f"set quote = {name} under its section in backbone.toml",
             )
