@@ -78,6 +78,8 @@ def test_line_ends_of_a_carriage_return_alone(
         (b'1,2,""\n3,4,""\n5,6', False),
         (b"1,2,\n3,4\n", False),
         (b"1,2,x\n3,4,y\n", False),
+        (b"1,2,\n3,4,\n5,6,x\n", True),
+        (b"1,2,\n3,4,\n5,6,\n7,8,x\n9,0,y\n", False),
         (b"1,2,,\n3,4,,\n", False),
         (b"1,\n2,\n", False),
         (b"", False),

@@ -108,6 +108,8 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
 def ends_in_delimiter(path: Path, grammar: Grammar) -> bool:
     r"""Whether most of the first hundred records have one more field than `columns`, which is empty.
 
+    Where several have something in that field, and more than a tenth, it is a column, no delimiter too many.
+
     Examples
     --------
     >>> import tempfile
@@ -120,7 +122,7 @@ def ends_in_delimiter(path: Path, grammar: Grammar) -> bool:
         if grammar.body >= path.stat().st_size:
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            comma, records, ending = grammar.delimiter.encode(), 0, 0
+            comma, records, ending, filled = grammar.delimiter.encode(), 0, 0, 0
             wider = replace(grammar, columns=grammar.columns + 1).pattern
             position = grammar.body
             while position < len(data) and records < RECORDS_SEEN:
@@ -131,9 +133,11 @@ def ends_in_delimiter(path: Path, grammar: Grammar) -> bool:
                 if text or grammar.columns == 1:
                     records += 1
                     exact = wider.one.match(data, position, end)
-                    ending += bool(exact and exact.end() == end and text.endswith(comma))
+                    if exact and exact.end() == end:
+                        ending += text.endswith(comma)
+                        filled += not text.endswith(comma)
                 position = end
-    return 2 * ending > records
+    return 2 * ending > records and (filled < 2 or 10 * filled < ending)
 
 
 def newline_before(path: Path, body: int) -> str:
