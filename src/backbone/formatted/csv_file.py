@@ -19,7 +19,7 @@ from backbone.formatted.conform import (
     header_again,
     repeats_header,
 )
-from backbone.formatted.grammar import LF, Grammar
+from backbone.formatted.grammar import LF, MAX_RECORD, Grammar
 from backbone.formatted.header import Layout, ends_in_delimiter, newline_before, read_layout
 from backbone.formatted.lines import Lines
 from backbone.formatted.parsed import Parsed, number_lines, unaccountable
@@ -44,6 +44,11 @@ class CsvFile:
     layout: Layout
     binding: Binding
     grammar: Grammar
+
+    @property
+    def narrow(self) -> Grammar:
+        """How the records would be written without a delimiter at their ends."""
+        return replace(self.grammar, columns=len(self.layout.names))
 
     @property
     def alike(self) -> tuple[object, ...]:
@@ -88,6 +93,7 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
     grammar = layout.grammar(settings, len(layout.names))
     named = not binding.missing and layout.names[-1] != ""
     if named and ends_in_delimiter(plain, grammar):
+        _refuse_other_quote(plain, grammar, where)
         grammar = replace(grammar, columns=grammar.columns + 1)
     raw = RawFile(
         plain,
@@ -131,7 +137,8 @@ def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch
     scratch.mkdir(parents=True, exist_ok=True)
     cleaned = scratch / "cleaned"
     parts = split(raw.path, grammar, cleaned)
-    _refuse_other_quote(raw.path, grammar, parts.broken, where)
+    if parts.broken:
+        _refuse_other_quote(raw.path, file.narrow, where)
     grammar = replace(grammar, body=0, body_line=1, line_end=LF)
     raw = replace(raw, path=cleaned, skip=0, newline=r"\n")
     try:
@@ -143,17 +150,24 @@ def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch
     return parsed(records, parts.broken, parts.lines)
 
 
-def _refuse_other_quote(path: Path, grammar: Grammar, broken: list[Broken], where: str) -> None:
-    """Refuse a file with broken lines in which every record is right when another sign quotes."""
+def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:
+    """Refuse a file whose records are not as they should be, if all are when another sign quotes."""
     for sign, name in (("'", '"\'"'), ("\0", '"\\u0000"')):
-        if grammar.line_end != LF or not any(sign.encode() in line.raw for line in broken):
+        if grammar.line_end != LF or not _has_after_delimiter(path, grammar, sign):
             continue
         if survey(path, replace(grammar, quote=sign, escape=sign)) is not None:
-            found = f"{len(broken):,} line{'s' if len(broken) > 1 else ''}"
             raise BatchRefused(
                 where,
-                f"expected {grammar.columns} fields in each record, found {found} without; all have them "
-                f"where {name} quotes fields",
+                f"expected {grammar.columns} fields in each record, found others; all have them where {name} "
+                "quotes fields",
                 UNTOUCHED,
                 f"set quote = {name} under its section in backbone.toml",
             )
+
+
+def _has_after_delimiter(path: Path, grammar: Grammar, sign: str) -> bool:
+    """Whether a field of the first records begins with a sign."""
+    with path.open("rb") as file:
+        file.seek(grammar.body)
+        start = file.read(MAX_RECORD)
+    return (grammar.delimiter + sign).encode() in start or grammar.eol + sign.encode() in start

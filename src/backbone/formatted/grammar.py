@@ -109,6 +109,7 @@ class Pattern:
         bytes
     ]  # one accepted record with its line ending, which only the end of the file may omit
     lexical: re.Pattern[bytes]  # one record of any number of fields
+    plainly: re.Pattern[bytes]  # fields without a quote in an unquoted one, as many as there are
     plain: re.Pattern[bytes]  # one field that isn't quoted
     quoted: re.Pattern[bytes]  # one quoted field
     opening: re.Pattern[bytes]  # the beginning of a quoted field
@@ -146,6 +147,19 @@ class Pattern:
             lines=re.compile(rb"(?:(?:" + line + rb")?+" + end + rb")*+"),
             one=re.compile(record(quoted + rb"|" + paired, quoted + rb"|" + last) + final),
             lexical=re.compile(some + more + final),
+            plainly=re.compile(
+                rb"(?:"
+                + quoted
+                + rb"|"
+                + bare
+                + rb")(?:"
+                + comma
+                + rb"(?:"
+                + quoted
+                + rb"|"
+                + bare
+                + rb"))*+"
+            ),
             plain=re.compile(text),
             quoted=re.compile(quoted),
             opening=re.compile(opening),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from backbone.errors import BatchRefused
-from backbone.formatted.grammar import CR, LF, MAX_RECORD, Grammar
+from backbone.formatted.grammar import CR, LF, MAX_RECORD, Grammar, Pattern
 from backbone.settings import SourceSettings
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -108,7 +108,8 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
 def ends_in_delimiter(path: Path, grammar: Grammar) -> bool:
     r"""Whether most of the first hundred records have one more field than `columns`, which is empty.
 
-    Where several have something in that field, and more than a tenth, it is a column, no delimiter too many.
+    It is a column, and no delimiter too many, where several records have something in it. And where several,
+    and more than a fifth, do without it, the others may hold a delimiter that quotes should enclose.
 
     Examples
     --------
@@ -122,22 +123,28 @@ def ends_in_delimiter(path: Path, grammar: Grammar) -> bool:
         if grammar.body >= path.stat().st_size:
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            comma, records, ending, filled = grammar.delimiter.encode(), 0, 0, 0
-            wider = replace(grammar, columns=grammar.columns + 1).pattern
+            comma, records, ending, filled, without = grammar.delimiter.encode(), 0, 0, 0, 0
+            exact, wider = grammar.pattern, replace(grammar, columns=grammar.columns + 1).pattern
             position = grammar.body
             while position < len(data) and records < RECORDS_SEEN:
                 stop = min(position + grammar.max_record, len(data))
-                found = grammar.pattern.lexical.match(data, position, stop)
+                found = exact.lexical.match(data, position, stop)
                 end = found.end() if found else data.find(grammar.eol, position, stop) + 1 or stop
                 text = data[position:end].rstrip(b"\r\n")
                 if text or grammar.columns == 1:
                     records += 1
-                    exact = wider.one.match(data, position, end)
-                    if exact and exact.end() == end:
+                    if _is_one(wider, data, position, end):
                         ending += text.endswith(comma)
                         filled += not text.endswith(comma)
+                    else:
+                        without += _is_one(exact, data, position, end)
                 position = end
-    return 2 * ending > records and (filled < 2 or 10 * filled < ending)
+    return 2 * ending > records and filled < 2 and (without < 2 or 5 * without <= records)
+
+
+def _is_one(pattern: Pattern, data: mmap.mmap, start: int, stop: int) -> bool:
+    found = pattern.one.match(data, start, stop)
+    return found is not None and found.end() == stop
 
 
 def newline_before(path: Path, body: int) -> str:

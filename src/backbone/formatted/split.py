@@ -16,6 +16,7 @@ from backbone.formatted.records import Chunk, Ends, Mask, record_ends
 NOT_CLOSED = "a quoted field is not closed"
 AFTER_QUOTE = "text after a closing quote"
 PAIRED = "has a quote that may close one of a broken line before it"
+STRAY_BESIDE = "has a quote inside an unquoted field, beside a line whose quotes are broken"
 BESIDE = "goes over several lines beside one whose quotes are broken"
 RECORDS_BACK = 10
 QUOTE_INSIDE = (
@@ -124,6 +125,7 @@ class _Splitting:
         self._since = 0  # how many were broken before it
         self._open = False  # whether its last records may still go on
         self._beside = False  # whether the line before had its quotes broken
+        self._after_broken = False  # whether it was broken at all
         self._odd = False  # whether an odd number of quotes stand in the lines broken so far
         self._good_bytes = 0
 
@@ -131,20 +133,22 @@ class _Splitting:
         position, line, eol = self._grammar.body, self._grammar.body_line, self._grammar.eol
         while position < self._size:
             stop, kind = self._good_until(position)
-            reason = self._doubtful(position, stop) if stop > position else ""
-            if stop > position and not reason:
+            reason = self._doubtful(position) if stop > position else ""
+            doubtful = bool(reason)
+            if stop > position and not doubtful:
                 stop = self._before_odd_quote(position, stop, kind)
                 self._write_waiting()
                 self._waiting = _Stretch(position, stop, line, kind)
-                self._since, self._open, self._beside = len(self._broken), True, False
+                self._since, self._open = len(self._broken), True
+                self._beside = self._after_broken = False
                 line += self._data[position:stop].count(eol)
                 position = stop
                 continue
-            stop = self._one_until(position) if reason else self._broken_until(position)
+            stop = self._one_until(position) if doubtful else self._broken_until(position)
             raw = self._data[position:stop]
             record = self._without_end(raw)
             reason = reason or _reason(record, self._grammar)
-            self._break_before(record, reason, line)
+            self._break_before(record, reason, line, doubtful)
             self._broken.append(Broken(line, record, reason))
             lines = raw.count(eol)
             line, self._passed = line + lines, self._passed + lines
@@ -152,16 +156,22 @@ class _Splitting:
         self._write_waiting()
         return Split(self._broken, self._lines.records, self._lines.found(), self._good_bytes)
 
-    def _doubtful(self, position: int, stop: int) -> str:
+    def _doubtful(self, position: int) -> str:
         """Why a record that could be accepted is not, beside what was broken before it; empty for none."""
-        if self._grammar.quote is None or not (self._beside or self._odd):
+        if self._grammar.quote is None or not (self._beside or self._odd or self._after_broken):
             return ""
         first = self._data[position : self._one_until(position)]
         if self._beside and self._grammar.eol in first[:-1]:
             return BESIDE
-        if self._odd and first.count(self._grammar.quote.encode()) % 2:
+        if self._beside and self._has_stray_quote(self._without_end(first)):
+            return STRAY_BESIDE
+        if first.count(self._grammar.quote.encode()) % 2:
             return PAIRED
         return ""
+
+    def _has_stray_quote(self, record: bytes) -> bool:
+        """Whether a quote stands in an unquoted field, or quotes are broken."""
+        return self._grammar.pattern.plainly.fullmatch(record) is None
 
     def _before_odd_quote(self, position: int, stop: int, kind: str) -> int:
         """Where a stretch is cut, so that a line with an odd number of quotes comes first in the next one."""
@@ -209,7 +219,7 @@ class _Splitting:
             return stop
         return found.end()
 
-    def _break_before(self, record: bytes, reason: str, line: int) -> None:
+    def _break_before(self, record: bytes, reason: str, line: int, doubtful: bool) -> None:
         """Move the last records of the waiting stretch to the broken ones where a broken line casts doubt.
 
         Those are records of several lines right before one whose quotes are broken, which may have taken in
@@ -218,13 +228,13 @@ class _Splitting:
         """
         if self._grammar.quote is None:
             return
-        quote = self._grammar.quote.encode()
+        quote, paired = self._grammar.quote.encode(), reason == PAIRED
         odd = record.count(quote) % 2 == 1
-        self._odd = self._odd != odd
-        self._beside = odd or reason in (BESIDE, NOT_CLOSED, QUOTE_INSIDE, AFTER_QUOTE)
-        closes = odd and reason != PAIRED and record.rstrip(b" ").endswith(quote)
-        closes = closes and (reason != NOT_CLOSED or record.strip() == quote)
-        if self._waiting is None or not self._open or not self._beside:
+        self._odd = False if paired else self._odd != odd
+        self._beside = not paired and (odd or reason in (NOT_CLOSED, AFTER_QUOTE, BESIDE))
+        self._after_broken = not paired
+        closes = not doubtful and self._may_close(record, reason)
+        if self._waiting is None or not self._open or not (self._beside or closes):
             return
         first_after = self._since == len(self._broken)
         records = self._last_records(self._waiting)
@@ -247,6 +257,17 @@ class _Splitting:
             self._broken[self._since : self._since] = reversed(moved)
             self._passed += self._data[start : self._waiting.stop].count(self._grammar.eol)
             self._waiting = replace(self._waiting, stop=start)
+
+    def _may_close(self, record: bytes, reason: str) -> bool:
+        """Whether a broken line may be the end of a quoted text that begins in a record before it."""
+        assert self._grammar.quote is not None
+        quote = self._grammar.quote.encode()
+        first = record.partition(self._grammar.eol)[0].strip()
+        if not first.endswith(quote) or reason == QUOTE_INSIDE or (reason == NOT_CLOSED and first != quote):
+            return False
+        few = first.count(self._grammar.delimiter.encode()) < self._grammar.columns - 1
+        alone = not first.strip(quote)
+        return first.count(quote) % 2 == 1 or (few and (alone or self._has_stray_quote(first)))
 
     def _last_records(self, stretch: _Stretch) -> list[tuple[int, bytes]]:
         """Where the last records of a stretch begin, and their bytes, the last one first."""
