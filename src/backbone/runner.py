@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from backbone.contract import keys
 from backbone.dataset import Receipt, Window, instant_of, windows_between
 from backbone.engines import open_engine
 from backbone.engines.protocol import Engine
@@ -241,7 +242,7 @@ def _sources(
 def _feed(project: Project, source: Source, every: str) -> Feed:
     settings = source_settings(project.settings, source)
     connection = project.settings.connections.get(settings.connection or "")
-    return Feed(source.name, settings, connection, settings.every or every)
+    return Feed(source.name, settings, connection, settings.every or every, bool(keys(source.contract)))
 
 
 def _format(

@@ -277,20 +277,21 @@ def test_a_header_alone_is_a_table_without_rows(trial: Trial) -> None:
     assert trial.run_well().receipts == []
 
 
+UNCLOSED = "has a quoted field that is not closed"
 BROKEN: dict[str, tuple[str, list[int], int, str]] = {
     "a column too many": (
         HEADER + ONE + TWO.replace("\n", ",x\n") + THREE, [1, 3], 3, "has 5 fields, expected 4"
     ),
     "a column too few": (HEADER + ONE + "2,cake,3.25\n" + THREE, [1, 3], 3, "has 3 fields, expected 4"),
     "an unterminated quote": (
-        HEADER + ONE + TWO.replace("cake", '"cake') + THREE, [1, 3], 3, "a quoted field is not closed"
+        HEADER + ONE + TWO.replace("cake", '"cake') + THREE, [1, 3], 3, UNCLOSED
     ),
     "an unterminated quote at the end": (
-        HEADER + ONE + TWO + '3,"tea', [1, 2], 4, "a quoted field is not closed"
+        HEADER + ONE + TWO + '3,"tea', [1, 2], 4, UNCLOSED
     ),
     "cut off at the end": (HEADER + ONE + TWO + "3,te", [1, 2], 4, "has 2 fields, expected 4"),
     "text after a quote": (
-        HEADER + ONE + TWO.replace("cake", '"ca"ke') + THREE, [1, 3], 3, "text after a closing quote"
+        HEADER + ONE + TWO.replace("cake", '"ca"ke') + THREE, [1, 3], 3, "has text after a closing quote"
     ),
     "a price below zero": (
         HEADER + ONE + TWO.replace("3.25", "-3.25") + THREE, [1, 3], 3, "price: -3.25 breaks price >= 0"

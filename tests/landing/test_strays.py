@@ -160,9 +160,8 @@ def test_the_same_bytes_under_another_name_are_warned_of_once(trial: Trial) -> N
     trial.drop(OTHER, "b.csv")
     result = trial.run_well()
     assert same_bytes(result) == [
-        "source sale: 'a (1).csv' has the same bytes as 'a.csv'; both are landed, so each row counts twice "
-        "if it is one delivery under two names. To take the rows of 'a (1).csv' out, deliver a file of this "
-        "name with the header only; a Key in the contract counts such rows once"
+        "source sale: 'a (1).csv' has the same bytes as 'a.csv', and the rows of both count. If it is one "
+        "delivery, deliver one of the two with its header only, or give the contract a Key"
     ]
     assert trial.formatted() == [1, 1, 2, 2, 3, 3, 9]
     assert same_bytes(trial.run_well()) == []
@@ -193,7 +192,15 @@ def test_under_append_nothing_can_be_taken_out(trial: Trial) -> None:
     trial.drop(GOOD, "a.csv")
     trial.drop(GOOD, "b.csv")
     (text,) = same_bytes(trial.run_well())
-    assert text.endswith("under two names. A Key in the contract counts such rows once")
+    assert text.endswith("If it is one delivery, give the contract a Key")
+
+
+def test_under_a_key_the_rows_of_one_are_duplicates(keyed: Trial) -> None:
+    keyed.drop(GOOD, "a.csv")
+    keyed.drop(GOOD, "b.csv")
+    (text,) = same_bytes(keyed.run_well())
+    assert text.endswith("as 'a.csv'; its rows are duplicates under the Key of the contract")
+    assert keyed.accounted() == (6, 3, 0, 3)
 
 
 def test_one_line_of_json_is_a_row(trial: Trial) -> None:

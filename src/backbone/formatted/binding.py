@@ -10,7 +10,7 @@ from backbone.column import Column
 from backbone.errors import BatchRefused
 from backbone.settings import SourceSettings
 
-UNTOUCHED = "Nothing of it is formatted, and a version before it stays in force."
+UNTOUCHED = "Nothing of it is formatted; an earlier version, if there is one, stays in force."
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,10 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     near = [(name, alike[_folded(name)]) for name in absent if _folded(name) in alike]
     if twice:
         problem = f"expected one column called {', '.join(map(repr, twice))}, found several"
+        next_step = "have it delivered with one column of each name"
     elif near:
         problem = "; ".join(
-            f"expected the column {name!r}, found {found!r}, which equals it but for case, spaces or Unicode "
+            f"expected the column {name!r}, found {found!r}, which differs only in case, spaces or Unicode "
             "form"
             for name, found in near
         )

@@ -89,10 +89,12 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
     layout = read_layout(plain, wanted, settings, where)
     if not settings.header:
         layout = replace(layout, names=tuple(wanted))
+    closed = len(layout.names) > 1 and not layout.names[-1]
+    if closed and ends_in_delimiter(plain, layout.grammar(settings, len(layout.names) - 1)):
+        layout = replace(layout, names=layout.names[:-1])
     binding = bind(layout.names, fields, settings, where)
     grammar = layout.grammar(settings, len(layout.names))
-    named = not binding.missing and layout.names[-1] != ""
-    if named and ends_in_delimiter(plain, grammar):
+    if (not binding.missing or closed) and ends_in_delimiter(plain, grammar):
         _refuse_other_quote(plain, grammar, where)
         grammar = replace(grammar, columns=grammar.columns + 1)
     raw = RawFile(
@@ -158,8 +160,7 @@ def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:
         if survey(path, replace(grammar, quote=sign, escape=sign)) is not None:
             raise BatchRefused(
                 where,
-                f"expected {grammar.columns} fields in each record, found others; all have them where {name} "
-                "quotes fields",
+                f"not every record has {grammar.columns} fields; all would, if {name} were the quote",
                 UNTOUCHED,
                 f"set quote = {name} under its section in backbone.toml",
             )

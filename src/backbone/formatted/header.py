@@ -108,8 +108,9 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
 def ends_in_delimiter(path: Path, grammar: Grammar) -> bool:
     r"""Whether most of the first hundred records have one more field than `columns`, which is empty.
 
-    It is a column, and no delimiter too many, where several records have something in it. And where several,
-    and more than a fifth, do without it, the others may hold a delimiter that quotes should enclose.
+    It is a column, and no delimiter too many, where one of them has something in it. And where the last
+    column is empty without it in several, and in more than a fifth, the others may hold a delimiter that
+    quotes should enclose.
 
     Examples
     --------
@@ -137,9 +138,9 @@ def ends_in_delimiter(path: Path, grammar: Grammar) -> bool:
                         ending += text.endswith(comma)
                         filled += not text.endswith(comma)
                     else:
-                        without += _is_one(exact, data, position, end)
+                        without += text.endswith(comma) and _is_one(exact, data, position, end)
                 position = end
-    return 2 * ending > records and filled < 2 and (without < 2 or 5 * without <= records)
+    return 2 * ending > records and not filled and (without < 2 or 5 * without <= records)
 
 
 def _is_one(pattern: Pattern, data: mmap.mmap, start: int, stop: int) -> bool:

@@ -17,7 +17,7 @@ from backbone.errors import BatchRefused
 HEAD = 4096
 EXPECTED = {
     "csv": "a table as text, with a header and delimiters",
-    "jsonl": "JSON, one object per line",
+    "jsonl": "JSON objects: one per line, in an array, or one after another",
     "parquet": "a Parquet file",
 }
 UNPACK = "unpack it, and deliver the file in it under the same name"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbone.contract import quote_literal
 from backbone.engines.protocol import Engine, RawFile
 from backbone.errors import BatchRefused
 
@@ -64,7 +63,7 @@ def unaccountable(where: str, found: str) -> BatchRefused:
     """The refusal of a file whose records the reader and the count see differently."""
     return BatchRefused(
         where,
-        f"its records can't be told apart with certainty ({found})",
+        f"it can't be split into records with certainty ({found})",
         "Nothing of it is formatted; it is kept in persistent landing.",
-        f"declare how it is written: delimiter, quote, escape, skip (quote = {quote_literal('')} for none)",
+        'declare how it is written: delimiter, quote, escape, skip (quote = "" for none)',
     )

@@ -13,16 +13,13 @@ from backbone.formatted.grammar import CR, LF, Grammar
 from backbone.formatted.lines import LineCounter, Lines, Positions
 from backbone.formatted.records import Chunk, Ends, Mask, record_ends
 
-NOT_CLOSED = "a quoted field is not closed"
-AFTER_QUOTE = "text after a closing quote"
-PAIRED = "has a quote that may close one of a broken line before it"
-STRAY_BESIDE = "has a quote inside an unquoted field, beside a line whose quotes are broken"
-BESIDE = "goes over several lines beside one whose quotes are broken"
+NOT_CLOSED = "has a quoted field that is not closed"
+AFTER_QUOTE = "has text after a closing quote"
+PAIRED = "has a quote that may end a text begun in a broken line before it"
+STRAY_BESIDE = "has a quote inside an unquoted field, next to a line with broken quotes"
+BESIDE = "spans several lines, next to a line with broken quotes"
 RECORDS_BACK = 10
-QUOTE_INSIDE = (
-    'has a quote inside an unquoted field, so that its fields can be read in two ways (quote = "" reads '
-    "quotes as ordinary characters)"
-)
+QUOTE_INSIDE = 'has a quote inside an unquoted field (quote = "" takes quotes as text)'
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ def split(path: Path, grammar: Grammar, cleaned: Path) -> Split:
     >>> _ = (folder / "a.csv").write_bytes(b'1,"x\n2,y\n3,z,3')
     >>> for line in split(folder / "a.csv", Grammar(columns=2), folder / "b.csv").broken:
     ...     print(line.line, line.raw, line.reason)
-    1 b'1,"x' a quoted field is not closed
+    1 b'1,"x' has a quoted field that is not closed
     3 b'3,z,3' has 3 fields, expected 2
     >>> (folder / "b.csv").read_bytes()
     b'2,y\n'
@@ -248,7 +245,9 @@ class _Splitting:
         for start, text in records[:count]:
             begun = self._waiting.line + self._data[self._waiting.start : start].count(self._grammar.eol)
             why = (
-                f"may go on in line {line:,}, which ends in a quote that nothing opens" if closes else BESIDE
+                f"may continue in line {line:,}, which ends in a quote without a beginning"
+                if closes
+                else BESIDE
             )
             moved.append(Broken(begun, self._without_end(text), why))
         if moved:
@@ -333,7 +332,7 @@ def _reason(raw: bytes, grammar: Grammar) -> str:
         return f"is longer than {grammar.max_record:,} bytes"
     other = b"\r" if grammar.line_end == LF else b"\n"
     if other not in raw and (grammar.quote is None or grammar.quote.encode() not in raw):
-        return f"has {raw.count(grammar.delimiter.encode()) + 1} fields, expected {grammar.columns}"
+        return _number(raw.count(grammar.delimiter.encode()) + 1, grammar)
     while True:
         quoted = pattern.opening.match(raw, position) is not None
         found = (pattern.quoted if quoted else pattern.plain).match(raw, position)
@@ -341,14 +340,14 @@ def _reason(raw: bytes, grammar: Grammar) -> str:
             return NOT_CLOSED
         position = found.end()
         if position == len(raw):
-            return (
-                QUOTE_INSIDE
-                if fields == grammar.columns
-                else f"has {fields} fields, expected {grammar.columns}"
-            )
+            return QUOTE_INSIDE if fields == grammar.columns else _number(fields, grammar)
         if raw[position] != ord(grammar.delimiter):
             if quoted:
                 return AFTER_QUOTE
-            return f"a {'carriage return' if grammar.line_end == LF else 'line feed'} outside quotes"
+            return f"has a {'carriage return' if grammar.line_end == LF else 'line feed'} outside quotes"
         position += 1
         fields += 1
+
+
+def _number(fields: int, grammar: Grammar) -> str:
+    return f"has {fields} field{'' if fields == 1 else 's'}, expected {grammar.columns}"

@@ -13,10 +13,14 @@ FEW_FILES, FEW_COLUMNS = 3, 20
 
 @dataclass(frozen=True)
 class Unread:
-    """The columns of one file that no field uses, and the columns of optional fields that it lacks."""
+    """The columns of one file that no field uses, and the columns of optional fields that it lacks.
+
+    Those of a JSON file are noted and not `compared`: any record may lack a field or have one more.
+    """
 
     ignored: tuple[str, ...]
     missing: tuple[str, ...]
+    compared: bool = True
 
     def notes(self) -> set[str]:
         """A remark for each column."""
@@ -26,13 +30,13 @@ class Unread:
 
 
 def unread_of(parsed: Parsed) -> Unread:
-    """The unread columns of a file; a JSON record may lack any field, so none of them counts as missing."""
-    return Unread(parsed.ignored_columns, parsed.missing_columns)
+    """The unread columns of a file."""
+    return Unread(parsed.ignored_columns, parsed.missing_columns, parsed.file.format != "jsonl")
 
 
 def refuse_extra_columns(parsed: Parsed, where: str) -> None:
     """Refuse a file with a column that no field uses, for sources whose settings ask for it."""
-    if parsed.ignored_columns:
+    if parsed.ignored_columns and unread_of(parsed).compared:
         raise BatchRefused(
             where,
             f"expected no column but those of the contract, found {_listed(parsed.ignored_columns)}",

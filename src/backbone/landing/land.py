@@ -33,7 +33,6 @@ from backbone.landing.persistent import PERSISTENT, Arrival, Feed, PersistentLan
 from backbone.landing.queries import extract
 from backbone.landing.same_bytes import same_bytes_warnings
 from backbone.landing.strays import no_file_warnings, stray_warnings, unknown_source_warnings
-from backbone.settings import SourceSettings
 
 if TYPE_CHECKING:
     from backbone.engines.protocol import Engine
@@ -152,14 +151,14 @@ def land(
         if ended is not None:
             break
 
-    settings = {feed.source: feed.settings for feed in feeds}
+    by_source = {feed.source: feed for feed in feeds}
     try:
         result.batches = [*adopted, *_batches(arrivals, landing, known, unreadable)]
         for arrival, fault in unreadable:
             state = _give_back(arrival, landing)
             failure = file_failure(arrival.source, arrival.name, fault, lake.project, state)
             result.fail(arrival.source, arrival.name, failure)
-        _record(lake, engine, result, warnings, settings, (run_id, scratch, started))
+        _record(lake, engine, result, warnings, by_source, (run_id, scratch, started))
     except (OSError, BackboneError):
         if ended is None:
             raise
@@ -173,7 +172,7 @@ def _record(
     engine: Engine,
     result: Landed,
     warnings: list[str],
-    settings: Mapping[str, SourceSettings],
+    feeds: Mapping[str, Feed],
     run: tuple[str, Path, float],
 ) -> None:
     """Record the batches of a result, which gets the receipt, and remove the copies of duplicates."""
@@ -183,7 +182,7 @@ def _record(
         result.warnings += warnings
         return
     manifest = Manifest((*before, *result.batches))
-    warnings += same_bytes_warnings(lake.project, manifest, result.batches, settings)
+    warnings += same_bytes_warnings(lake.project, manifest, result.batches, feeds)
     seconds = time.monotonic() - started
     result.receipts.append(manifests.record(lake, engine, result.batches, run_id, scratch, seconds, warnings))
     result.manifest = manifest

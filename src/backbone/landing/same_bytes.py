@@ -8,14 +8,14 @@ from pathlib import Path
 from backbone.dataset import Batch
 from backbone.landing.manifest import Manifest
 from backbone.landing.names import shown
-from backbone.landing.persistent import WHOLE
+from backbone.landing.persistent import WHOLE, Feed
 from backbone.settings import SourceSettings
 
 SMALL = 64 * 1024  # bytes; a header alone is no longer
 
 
 def same_bytes_warnings(
-    project: Path, manifest: Manifest, new: Sequence[Batch], settings: Mapping[str, SourceSettings]
+    project: Path, manifest: Manifest, new: Sequence[Batch], feeds: Mapping[str, Feed]
 ) -> list[str]:
     """A warning for each group of files of a source whose current versions have the same bytes.
 
@@ -24,7 +24,7 @@ def same_bytes_warnings(
     Parameters
     ----------
     manifest : all batches, the new ones too.
-    settings : those of each source.
+    feeds : by source.
     """
     landed = [b for b in new if b.status == "landed" and not _is_fetched(b)]
     if not landed:
@@ -40,22 +40,23 @@ def same_bytes_warnings(
         batches = sorted(batches, key=lambda b: (b.arrived_at, b.name))
         if len(batches) < 2 or not any(b.batch in fresh for b in batches):
             continue
-        of_source = settings.get(source, SourceSettings())
-        if not _has_rows(project / batches[-1].path, of_source):
+        feed = feeds.get(source, Feed(source, SourceSettings()))
+        if not _has_rows(project / batches[-1].path, feed.settings):
             continue
         first, *others = (repr(shown(b.name)) for b in batches)
         names = others[0] + (f" (and {len(others) - 1:,} more)" if len(others) > 1 else "")
-        way_out = "a Key in the contract counts such rows once"
-        if of_source.redelivery == "replace":
-            way_out = (
-                f"to take the rows of {others[0]} out, deliver a file of this name with the header only; "
-                + way_out
-            )
-        warnings.append(
-            f"source {source}: {names} has the same bytes as {first}; both are landed, so each row counts "
-            f"twice if it is one delivery under two names. {way_out[0].upper()}{way_out[1:]}"
-        )
+        warnings.append(f"source {source}: {names} has the same bytes as {first}{_consequence(feed)}")
     return warnings
+
+
+def _consequence(feed: Feed) -> str:
+    """What becomes of the rows, and what to do about it."""
+    if feed.has_key:
+        return "; its rows are duplicates under the Key of the contract"
+    way_out = "give the contract a Key"
+    if feed.settings.redelivery == "replace":
+        way_out = f"deliver one of the two with its header only, or {way_out}"
+    return f", and the rows of both count. If it is one delivery, {way_out}"
 
 
 def _is_fetched(batch: Batch) -> bool:
