@@ -15,6 +15,7 @@ from benchmarks import measure
 HERE = Path(__file__).parent
 BENCHMARKS: dict[str, list[str]] = {
     "csv_to_table": [],
+    "wide_contract": [],
     "pollution": [],
     "movie_rentals": [],
     "per_group": [],
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, list[str]] = {
 }  # with their usual sizes
 QUICK = {
     "csv_to_table": ["--rows", "100000", "--runs", "2"],
+    "wide_contract": ["--sizes", "8x1", "16x2", "--runs", "2"],
     "pollution": ["--one-in", "100"],
     "movie_rentals": ["--scale", "1", "10", "--runs", "1"],
     "per_group": ["--users", "500", "--sizes", "1000", "--runs", "1"],

@@ -1,0 +1,1 @@
+"""What the peers do with the files of `wide_contract`."""
