@@ -1,9 +1,9 @@
 """What does a field of a wide contract cost, and a further file with the same fields?
 
-The columns are, in turn, a text, an integer, a decimal, an instant, a float, a truth value, a date and an integer
-that may be empty. Backbone runs a project with one source in a new project each time, and checks, accounts and
-publishes. pandas and Polars read each file with the types given and write a Parquet file; they turn nothing
-away. Start-up is part of all of them; a project of eight columns shows how much it is.
+The columns are, in turn, a text, an integer, a decimal, an instant, a float, a truth value, a date and an
+integer that may be empty. Backbone runs a project with one source in a new project each time, and checks,
+accounts and publishes. pandas and Polars read each file with the types given and write a Parquet file; they
+turn nothing away. Start-up is part of all of them; a project of eight columns shows how much it is.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ def main() -> None:
             _make_project(measure.fresh(project), fields, files)
             shutil.rmtree(out, ignore_errors=True)
 
+        def check(files: int = files) -> None:
+            _check(project, files)
+
         drop = project / "landing" / "temporal" / "wide"
         measured = measure.measure(
             [
@@ -68,7 +71,7 @@ def main() -> None:
                     "Backbone",
                     [measure.backbone(given.python), "-C", project, "run"],
                     prepare,
-                    lambda files=files: _check(project, files),
+                    check,
                 ),
                 Contestant("pandas", [given.peers, SCRIPTS / "pandas_parquet.py", drop, out], prepare),
                 Contestant("Polars", [given.peers, SCRIPTS / "polars_parquet.py", drop, out], prepare),
