@@ -29,6 +29,8 @@ def test_headers(tmp_path: Path) -> None:
         assert (found.names, found.body, found.body_line, found.line_end) == (*expected, LF)
     with pytest.raises(BatchRefused, match="header can't be read"):
         layout(path, b'"a,b\n1,2\n')
+    with pytest.raises(BatchRefused, match="a name has a quote inside"):
+        layout(path, b'a,b"x,y"c\n1,2,3\n')
     assert layout(path, b"a;'b;c'\n", quote="'").names == ("a", "b;c")
     assert layout(path, b"a;'b;c'\n", quote="", delimiter=";").names == ("a", "'b", "c'")
 

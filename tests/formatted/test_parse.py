@@ -681,3 +681,48 @@ def test_rows_have_their_place_in_the_file_whatever_the_contract_checks(trial: T
     wrong = "select count(*) from formatted.sale where _row <> number or _line <> number + 2"
     assert trial.value(wrong) == 0
     assert trial.value("select count(*) from formatted.sale") == 400_000
+
+
+def test_a_field_that_is_filled_after_the_first_hundred_records_is_a_column(trial: Trial) -> None:
+    trial.event_time = None
+    trial.contract(
+        "class Row(Contract):\n    'A row.'\n    a: int\n    b: int\n    c: int | None\n"
+        "    note: str | None\n"
+    )
+    lines = [f"9,{i},{i + 1},{i + 2},{'x' if i >= 120 else ''}\n" for i in range(400)]
+    trial.drop("a,b,c,note\n" + "".join(lines))
+    trial.run_well()
+    assert trial.accounted() == (400, 0, 400, 0)
+    trial.drop("a,b,c,note\n" + "1,2,3,x,\n" * 150 + "1,2,3,4,x\n", "b.csv")
+    trial.run_well()
+    assert trial.accounted() == (551, 150, 401, 0)
+
+
+def test_a_json_file_without_a_byte_leaves_the_version_before_in_force(trial: Trial) -> None:
+    trial.drop(LINES, "a.jsonl")
+    trial.run_well()
+    trial.drop("", "a.jsonl", age_s=30)
+    (error,) = trial.run().failures.values()
+    assert "found an empty file" in error.problem
+    assert trial.formatted() == [1, 2, 3]
+
+
+def test_a_json_key_that_only_looks_alike_is_refused(trial: Trial) -> None:
+    trial.drop(LINES.replace('"item"', '"Item"'), "a.jsonl")
+    (error,) = trial.run().failures.values()
+    assert (
+        error.problem
+        == "expected the column 'item', found 'Item', which differs only in case, spaces or Unicode form"
+    )
+    trial.drop(LINES + LINES.replace('"item"', '"Item"'), "b.jsonl")
+    trial.run()
+    assert trial.formatted() == [1, 2, 3]
+
+
+def test_more_columns_than_can_be_read_are_refused(trial: Trial) -> None:
+    extra = "".join(f",c{number}" for number in range(20_000))
+    trial.drop(HEADER.strip() + extra + "\n", "wide.csv")
+    trial.drop(GOOD, "good.csv")
+    (error,) = trial.run().failures.values()
+    assert "expected at most 20,000 columns, found 20,004" in error.problem
+    assert trial.formatted() == [1, 2, 3]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from backbone.column import Column
@@ -11,6 +11,9 @@ from backbone.errors import BatchRefused
 from backbone.settings import SourceSettings
 
 UNTOUCHED = "Nothing of it is formatted; an earlier version, if there is one, stays in force."
+
+
+MOST_COLUMNS = 20_000  # of a file; the engine needs memory for each, whether it is read or not
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Binding:
     places: tuple[int | None, ...]
     ignored: tuple[str, ...]
     missing: tuple[str, ...]
+
+
+def empty_file(where: str, next_step: str) -> BatchRefused:
+    """The refusal of a file without a byte."""
+    return BatchRefused(where, "expected a table, found an empty file", UNTOUCHED, next_step)
 
 
 def wanted_names(fields: Sequence[Column], settings: SourceSettings) -> list[str]:
@@ -56,27 +64,17 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     required = [name for name, c in zip(wanted, fields, strict=True) if name not in places and not c.optional]
     shown = ", ".join(repr(name[:60]) for name in list(names)[:40]) or "none"
     hint = "; it looks like UTF-16" if any("\0" in name for name in names) else ""
-    source = where.partition(",")[0].removeprefix("formatted.")
     next_step = (
-        f'map the names in backbone.toml, [sources.{source}] columns = {{ field = "name in the file" }}, '
-        "or have the file delivered again"
+        f"map the names in backbone.toml, [sources.{_source(where)}] columns = "
+        '{ field = "name in the file" }, or have the file delivered again'
     )
-    alike = {_folded(name): name for name in names}
-    near = [(name, alike[_folded(name)]) for name in absent if _folded(name) in alike]
+    refuse_lookalikes(absent if not twice else [], names, fields, settings, where)
     if twice:
         problem = f"expected one column called {', '.join(map(repr, twice))}, found several"
         next_step = "have it delivered with one column of each name"
-    elif near:
-        problem = "; ".join(
-            f"expected the column {name!r}, found {found!r}, which differs only in case, spaces or Unicode "
-            "form"
-            for name, found in near
-        )
-        field = next(c.name for c, name in zip(fields, wanted, strict=True) if name == near[0][0])
-        next_step = (
-            f"if it is meant, map it in backbone.toml, [sources.{source}] columns = "
-            f'{{ {field} = "{near[0][1]}" }}, or have the file delivered again'
-        )
+    elif len(names) > MOST_COLUMNS:
+        problem = f"expected at most {MOST_COLUMNS:,} columns, found {len(names):,}"
+        next_step = "have it delivered with fewer columns, or with records as lines"
     elif required:
         problem = f"expected the column{'s' if len(required) > 1 else ''} {', '.join(map(repr, required))}"
     elif absent and any("\n" in name or "\r" in name for name in names if name not in wanted):
@@ -88,6 +86,44 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
         ignored = tuple(name or f"column {i + 1}" for i, name in enumerate(names) if name not in bound)
         return Binding(tuple(places.get(name) for name in wanted), ignored, tuple(absent))
     raise BatchRefused(where, f"{problem}; the file has {shown}{hint}", UNTOUCHED, next_step)
+
+
+def refuse_lookalikes(
+    absent: Sequence[str],
+    names: Collection[str],
+    fields: Sequence[Column],
+    settings: SourceSettings,
+    where: str,
+) -> None:
+    """Refuse a file in which another name differs from a missing one only in case, spaces or Unicode form.
+
+    Parameters
+    ----------
+    absent : the wanted names that the file lacks.
+    names : those that it has.
+    """
+    alike = {_folded(name): name for name in names}
+    wanted = wanted_names(fields, settings)
+    near = [(name, alike[_folded(name)]) for name in absent if _folded(name) in alike]
+    near = [(name, found) for name, found in near if found not in wanted]
+    if not near:
+        return
+    field = next(c.name for c, name in zip(fields, wanted, strict=True) if name == near[0][0])
+    raise BatchRefused(
+        where,
+        "; ".join(
+            f"expected the column {name!r}, found {found!r}, which differs only in case, spaces or Unicode "
+            "form"
+            for name, found in near
+        ),
+        UNTOUCHED,
+        f"if it is meant, map it in backbone.toml, [sources.{_source(where)}] columns = "
+        f'{{ {field} = "{near[0][1]}" }}, or have the file delivered again',
+    )
+
+
+def _source(where: str) -> str:
+    return where.partition(",")[0].removeprefix("formatted.")
 
 
 def _folded(name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from backbone.contract import Column, quote_literal
 from backbone.engines.protocol import Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
-from backbone.formatted.binding import UNTOUCHED, Binding, bind, wanted_names
+from backbone.formatted.binding import UNTOUCHED, Binding, bind, empty_file, wanted_names
 from backbone.formatted.conform import (
     ConformSql,
     RawColumn,
@@ -46,9 +46,24 @@ class CsvFile:
     grammar: Grammar
 
     @property
-    def narrow(self) -> Grammar:
-        """How the records would be written without a delimiter at their ends."""
-        return replace(self.grammar, columns=len(self.layout.names))
+    def is_wide(self) -> bool:
+        """Whether an empty field is expected after the last column."""
+        return self.grammar.columns > len(self.layout.names)
+
+    @property
+    def filled(self) -> str:
+        """The reason of a record that has something in that field."""
+        width = len(self.layout.names)
+        return f"the line has {width + 1} fields, expected {width} and an empty one"
+
+    def by_header(self) -> CsvFile:
+        """The same file, read with as many fields as its header has."""
+        columns = len(self.layout.names)
+        return replace(
+            self,
+            grammar=replace(self.grammar, columns=columns),
+            raw=replace(self.raw, columns=("",) * columns),
+        )
 
     @property
     def alike(self) -> tuple[object, ...]:
@@ -59,11 +74,10 @@ class CsvFile:
     def conform_sql(self, fields: Sequence[Column], settings: SourceSettings) -> ConformSql:
         """The contract's expressions, and what makes a whole line bad."""
         raw = [None if place is None else RawColumn(f"raw.c{place}") for place in self.binding.places]
-        refusals, width = [], len(self.layout.names)
-        if self.grammar.columns > width:
-            beyond = f"raw.c{width} is not null"
-            reason = f"the line has {width + 1} fields, expected {width} and an empty one"
-            refusals.append(Refusal(beyond, quote_literal(reason)))
+        refusals = []
+        if self.is_wide:
+            beyond = f"raw.c{len(self.layout.names)} is not null"
+            refusals.append(Refusal(beyond, quote_literal(self.filled)))
         wanted = wanted_names(fields, settings)
         if settings.header and repeats_header(fields, raw, wanted):
             refusals.append(header_again(raw, wanted))
@@ -79,12 +93,7 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
         When it is empty, or its header can't be read or is a wrong one.
     """
     if plain.stat().st_size == 0:
-        raise BatchRefused(
-            where,
-            "expected a table, found an empty file",
-            UNTOUCHED,
-            "have the file delivered again; a table without rows has at least a header",
-        )
+        raise empty_file(where, "have the file delivered again; a table without rows has at least a header")
     wanted = wanted_names(fields, settings)
     layout = read_layout(plain, wanted, settings, where)
     if not settings.header:
@@ -140,7 +149,7 @@ def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch
     cleaned = scratch / "cleaned"
     parts = split(raw.path, grammar, cleaned)
     if parts.broken:
-        _refuse_other_quote(raw.path, file.narrow, where)
+        _refuse_other_quote(raw.path, file.by_header().grammar, where)
     grammar = replace(grammar, body=0, body_line=1, line_end=LF)
     raw = replace(raw, path=cleaned, skip=0, newline=r"\n")
     try:
@@ -150,6 +159,15 @@ def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch
     if records != parts.records:
         raise unaccountable(where, f"{parts.records:,} records counted, {records:,} read")
     return parsed(records, parts.broken, parts.lines)
+
+
+def is_mostly_filled(engine: Engine, file: CsvFile, parsed: Parsed) -> bool:
+    """Whether more than a tenth of the records have something in the field that should be empty."""
+    if not file.is_wide:
+        return False
+    sql = f"select count(*) from {parsed.table} where list_contains(_reasons, $filled)"
+    filled = engine.fetch(sql, {"filled": file.filled})[0][0]
+    return bool(10 * filled > parsed.records)
 
 
 def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:

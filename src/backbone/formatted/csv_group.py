@@ -92,7 +92,7 @@ def _opened(project: Path, versions: list[Batch], source: FormattedSource, scrat
     if plain.stat().st_size > LARGE:
         return None
     file = open_csv(plain, source.columns, settings, where)
-    found = survey(plain, file.grammar) if file.grammar.line_end == LF else None
+    found = None if file.is_wide or file.grammar.line_end != LF else survey(plain, file.grammar)
     return None if found is None else _Member(versions, file, found)
 
 

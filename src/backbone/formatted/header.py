@@ -185,8 +185,19 @@ def _header(file: IO[bytes], delimiter: str, settings: SourceSettings, layout: L
     )
     for fields in reader:
         if fields:
+            _refuse_two_readings(file, layout, body, settings)
             return replace(layout, names=tuple(fields), body=body, body_line=line)
     return replace(layout, body=body, body_line=line)
+
+
+def _refuse_two_readings(file: IO[bytes], layout: Layout, stop: int, settings: SourceSettings) -> None:
+    """Raise where a name that is not quoted has a quote: the names could be told apart in two ways."""
+    if not settings.quote:
+        return
+    file.seek(layout.body)
+    text = file.read(stop - layout.body).strip(b"\r\n")
+    if settings.quote.encode() in text and not layout.grammar(settings, 1).pattern.plainly.fullmatch(text):
+        raise csv.Error('a name has a quote inside; quote = "" takes quotes as text')
 
 
 def _line_end(file: IO[bytes], quote: str) -> int:

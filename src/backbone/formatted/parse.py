@@ -11,16 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backbone.contract import Column
 from backbone.engines.protocol import Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
-from backbone.formatted.binding import Binding, bind, wanted_names
+from backbone.formatted.binding import Binding, bind, empty_file, refuse_lookalikes, wanted_names
 from backbone.formatted.conform import RawColumn, conform_sql, notation_of
 from backbone.formatted.kinds import refuse_other_text
 from backbone.formatted.parsed import Parsed, unaccountable
 from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
 from backbone.settings import SourceSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMATS = {
     ".csv": "csv",
@@ -54,10 +58,7 @@ def parse(
     form = format_of(name, settings)
     plain = open_plain(path, form, fields, settings, scratch, where)
     if form == "csv":
-        from backbone.formatted.csv_file import open_csv, read_csv
-
-        file = open_csv(plain, fields, settings, where)
-        return read_csv(engine, table, file, file.conform_sql(fields, settings), scratch, where)
+        return _parse_csv(engine, table, plain, fields, settings, scratch, where)
     if form == "jsonl":
         return _parse_jsonl(engine, table, plain, fields, settings, where)
     return _parse_parquet(engine, table, plain, fields, settings, where)
@@ -115,6 +116,25 @@ def format_of(name: str, settings: SourceSettings) -> str:
     return FORMATS.get(stem.suffix, "csv")
 
 
+def _parse_csv(
+    engine: Engine,
+    table: str,
+    plain: Path,
+    fields: Sequence[Column],
+    settings: SourceSettings,
+    scratch: Path,
+    where: str,
+) -> Parsed:
+    from backbone.formatted.csv_file import is_mostly_filled, open_csv, read_csv
+
+    file = open_csv(plain, fields, settings, where)
+    parsed = read_csv(engine, table, file, file.conform_sql(fields, settings), scratch, where)
+    if is_mostly_filled(engine, file, parsed):
+        file = file.by_header()
+        parsed = read_csv(engine, table, file, file.conform_sql(fields, settings), scratch, where)
+    return parsed
+
+
 def _parse_jsonl(
     engine: Engine, table: str, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
 ) -> Parsed:
@@ -123,16 +143,26 @@ def _parse_jsonl(
     from backbone.formatted.json_reader import JsonRecords
     from backbone.formatted.json_sql import json_select
 
+    if plain.stat().st_size == 0:
+        raise empty_file(where, "have the file delivered again; `[]` is a table without rows")
     wanted = tuple(wanted_names(fields, settings))
     reader = JsonRecords(plain, wanted)
+    absent = set(range(len(wanted)))
+
+    def watched() -> Iterator[pa.RecordBatch]:
+        for batch in reader.batches():
+            absent.difference_update(i for i in absent.copy() if batch[f"c{i}"].null_count < len(batch))
+            yield batch
+
     try:
-        with streamed(reader.batches()) as rows:
+        with streamed(watched()) as rows:
             records = engine.load(table, rows, *json_select(fields, notation_of(settings)))
     except NotUtf8:
         refuse_if_not_utf8(plain, where)
         raise
     if reader.records != records:
         raise unaccountable(where, f"{reader.records:,} records counted, {records:,} read")
+    refuse_lookalikes([wanted[i] for i in sorted(absent)], reader.others, fields, settings, where)
     return Parsed(table, records, [], RawFile(plain, "jsonl", wanted), None, None, tuple(reader.others))
 
 
