@@ -13,7 +13,7 @@ from pollution.polluted import Polluted
 from pollution.reading import Reading, read_each
 from pollution.tables import Line, Row, Table, tables
 
-# Texts of several lines in a file that lost all its quotes, but for one text that is a quote: the page has it.
+# Texts of several lines in a file that lost all its quotes but one, which is a text. The page has it.
 LIMIT = "three columns, last quoted: quote changed to none (file)"
 PAGE = Path(__file__).parents[2] / "docs" / "csv-pollution.md"
 TABLES = {table.name: table for table in tables()}
