@@ -24,7 +24,7 @@ from backbone.analysis.hourly_components.components_kernel import ComponentsKern
 from backbone.analysis.hourly_components.counting import Counts, count, timed
 from backbone.analysis.hourly_components.results import Results
 from backbone.engines import own_engine
-from backbone.engines.held import held
+from backbone.engines.as_rows import as_rows
 from benchmarks.hourly_components.data import FIRST_DAY
 from benchmarks.hourly_components.hours import EXPLAINED, THRESHOLD, days_of, keep, quickest, told
 from benchmarks.per_group.phases import Phases
@@ -79,7 +79,7 @@ def in_engine(file: Path, out: Path, memory: str, phases: Phases) -> None:
 
 
 def from_events(file: Path, out: Path, memory: str, phases: Phases) -> None:
-    with held(file, ["user", "time"], memory, None) as rows:
+    with as_rows(file, ["user", "time"], memory, None) as rows:
         with phases("count"):
             counts = count(timed(rows, "user", "time", None, "UTC"), weekdays=False, start=None, end=None)
         with phases("pca"):

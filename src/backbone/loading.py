@@ -17,7 +17,7 @@ from pydantic.errors import PydanticUserError
 
 from backbone.declared import check_cadences, check_lists, check_names, check_shared, look_back, settings_of
 from backbone.engines import dialect_of
-from backbone.engines.parsed import ParsedSql
+from backbone.engines.sql.cache import SqlCache
 from backbone.errors import ContractError, PipelineError
 from backbone.exploitation.model import Aggregate, LoadedModel, Model, SqlModel, Step
 from backbone.pipeline import Pipeline, Source
@@ -34,7 +34,7 @@ class LoadedPipeline:
     models: tuple[LoadedModel, ...]
 
 
-def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
+def load_pipelines(settings: Settings, cache_file: Path) -> list[LoadedPipeline]:
     """Import and check the pipelines a project names.
 
     Raises
@@ -51,10 +51,10 @@ def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
     check_lists([p for p, _ in pipelines])
     produced = {f"exploitation.{m.name}": (m, p) for p, _ in pipelines for m in p.steps}
     sources = {s.dataset: s for p, _ in pipelines for s in p.sources}
-    parser = ParsedSql(cache, dialect_of(settings.engine.kind))
+    cache = SqlCache(cache_file, dialect_of(settings.engine.kind))
     set_up = [(p, folder, *settings_of(settings, p)) for p, folder in pipelines]
     inputs = {
-        model.dataset: _read(model, folder, parameters, parser).inputs
+        model.dataset: _read(model, folder, parameters, cache).inputs
         for pipeline, folder, every, parameters in set_up
         for model in pipeline.steps
         if every is not None and model.windowed
@@ -63,11 +63,11 @@ def load_pipelines(settings: Settings, cache: Path) -> list[LoadedPipeline]:
     loaded = []
     for pipeline, folder, every, parameters in set_up:
         models = [
-            _loaded(model, pipeline, folder, every, parameters, sources, produced, windowed, parser)
+            _loaded(model, pipeline, folder, every, parameters, sources, produced, windowed, cache)
             for model in pipeline.steps
         ]
         loaded.append(LoadedPipeline(pipeline, every, parameters, tuple(models)))
-    parser.save()
+    cache.save()
     in_order = _with_events(models_of(loaded), sources)
     check_cadences(in_order)
     return [replace(p, models=tuple(m for m in in_order if m.model in p.pipeline.steps)) for p in loaded]
@@ -184,7 +184,7 @@ class _Code:
     mark: str
 
 
-def _read(model: Model, folder: Path, parameters: Mapping[str, Any], parser: ParsedSql) -> _Code:
+def _read(model: Model, folder: Path, parameters: Mapping[str, Any], cache: SqlCache) -> _Code:
     if not isinstance(model, SqlModel):
         inputs = tuple(dict.fromkeys([*model.reads, *model.uses]))
         mark = hashlib.sha256(_module_source(model).encode()).hexdigest()
@@ -196,7 +196,7 @@ def _read(model: Model, folder: Path, parameters: Mapping[str, Any], parser: Par
         raise PipelineError(
             model.dataset, f"its SQL can't be read: {error}", "Nothing was run.", "mend `file`"
         ) from error
-    query = parser.model(text, path.name, parameters)
+    query = cache.model(text, path.name, parameters)
     used = tuple(name for name in query.parameters if name in parameters)
     return _Code(query.sql, text, query.inputs, used, query.fingerprint)
 
@@ -222,10 +222,10 @@ def _loaded(
     sources: Mapping[str, Source],
     produced: Mapping[str, tuple[Model, Pipeline]],
     windowed: set[str],
-    parser: ParsedSql,
+    cache: SqlCache,
 ) -> LoadedModel:
     cadence = every if model.dataset in windowed else None
-    code = _read(model, folder, parameters, parser)
+    code = _read(model, folder, parameters, cache)
     inputs = code.inputs
     for name in code.parameters:
         if name not in parameters:
@@ -251,11 +251,11 @@ def _loaded(
         if column is not None:
             times[name] = column
     conserves = {
-        column: _aggregate(parser, text, model, "conserves", inputs)
+        column: _aggregate(cache, text, model, "conserves", inputs)
         for column, text in model.conserves.items()
     }
     measures = {
-        name: _aggregate(parser, text, model, "measures", inputs) for name, text in model.measures.items()
+        name: _aggregate(cache, text, model, "measures", inputs) for name, text in model.measures.items()
     }
     if cadence is not None:
         for column, aggregate in conserves.items():
@@ -313,9 +313,9 @@ def _keep_days(model: Model, pipeline: Pipeline, parameters: Mapping[str, Any]) 
     return int(parameters[model.retention.days])
 
 
-def _aggregate(parser: ParsedSql, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:
+def _aggregate(cache: SqlCache, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:
     where = f"{model.dataset}, {kind}"
-    parsed = Aggregate(*parser.aggregate(text, where))
+    parsed = Aggregate(*cache.aggregate(text, where))
     if parsed.table not in inputs:
         raise PipelineError(
             where,

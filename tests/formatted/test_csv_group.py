@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backbone.engines.duckdb import DuckdbEngine
+from backbone.engines.duckdb.engine import DuckdbEngine
 from backbone.engines.protocol import RawFile
 from backbone.formatted import csv_group
 from conftest import HEADER, ONE, THREE, TWO, Trial

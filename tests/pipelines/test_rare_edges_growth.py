@@ -11,7 +11,7 @@ import deltalake
 import pytest
 from rare_edges_project import COUNTS, QUICK, Count, contents, deliver, project, whole
 
-from backbone.engines import duckdb as engines
+from backbone.engines.duckdb import engine as engines
 from backbone.lake.pieces import MANY_PIECES
 from backbone.lake.publish import publish
 from backbone.lake.table import TableVersion

@@ -49,7 +49,7 @@ def watch_all(steps: Steps) -> None:
     import deltalake
     import deltalake.transaction
 
-    from backbone.engines.duckdb import DuckdbEngine
+    from backbone.engines.duckdb.engine import DuckdbEngine
 
     for name in ("rename", "replace", "unlink", "rmdir"):
         steps.watch(Path, name)
@@ -91,7 +91,7 @@ def main(project: Path, folder: Path, every: int, offset: int) -> None:
 
     import backbone.analysis.hourly_components.estimator
     import backbone.analysis.rare_edges.detector
-    import backbone.engines.duckdb  # noqa: F401
+    import backbone.engines.duckdb.engine  # noqa: F401
     from backbone.runner import open_project, run
     from projects import NOW, accounts, contents, deliveries
 

@@ -102,7 +102,7 @@ def test_projects_are_opened_at_once_with_new_sql(tmp_path: Path) -> None:
     project = TinyProject(tmp_path)
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom backbone.runner import open_project\n"
-        "import backbone.engines.dialect\n"
+        "import backbone.engines.sql.parse\n"
         "root = Path(sys.argv[1])\n"
         "for number in range(15):\n"
         "    (root / '.backbone' / 'models.json').unlink(missing_ok=True)\n"

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from backbone.analysis.groups import Groups, Kernel, map_chunks, whole
-from backbone.engines.held import fresh
+from backbone.engines.as_rows import fresh
 from backbone.engines.protocol import Engine
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from backbone.engines.parsed import Dialect
 from backbone.engines.protocol import Engine
+from backbone.engines.sql.dialects import Dialect
 from backbone.errors import SettingsError
 from backbone.resources import refuse_unusable
 
@@ -31,7 +31,7 @@ def open_engine(kind: str, *, memory_limit: str, threads: int | None, scratch: P
     scratch : a folder for spilled data, made when needed.
     """
     _refuse_unknown(kind)
-    from backbone.engines.duckdb import DuckdbEngine
+    from backbone.engines.duckdb.engine import DuckdbEngine
 
     return DuckdbEngine(memory_limit=memory_limit, threads=threads, scratch=scratch)
 

@@ -1,6 +1,6 @@
 """What an engine can do. The zones speak to engines only through this.
 
-SQL is written in DuckDB's dialect within the portable subset that `engines/dialect.py` enforces; an
+SQL is written in DuckDB's dialect within the portable subset that `engines/sql/parse.py` enforces; an
 engine that speaks another dialect translates it. Values travel as parameters, `$name` in the text.
 """
 

@@ -138,7 +138,7 @@ def _parse_csv(
 def _parse_jsonl(
     engine: Engine, table: str, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
 ) -> Parsed:
-    from backbone.engines.streamed import streamed
+    from backbone.engines.arrow_stream import arrow_stream
     from backbone.formatted.json_blocks import NotUtf8
     from backbone.formatted.json_reader import JsonRecords
     from backbone.formatted.json_sql import json_select
@@ -155,7 +155,7 @@ def _parse_jsonl(
             yield batch
 
     try:
-        with streamed(watched()) as rows:
+        with arrow_stream(watched()) as rows:
             records = engine.load(table, rows, *json_select(fields, notation_of(settings)))
     except NotUtf8:
         refuse_if_not_utf8(plain, where)

@@ -16,7 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from backbone import PerGroup
 from backbone.engines import own_engine
-from backbone.engines.duckdb_packed import PackedRows
+from backbone.engines.duckdb.packing.packed_rows import PackedRows
 from backbone.engines.protocol import Engine
 
 PARTS: dict[str, Any] = {"by": "k", "features": ["x", "z"], "target": "y"}
@@ -169,7 +169,7 @@ def test_how_much_is_sorted_at_a_time_changes_no_bit(
     table = pa.table(columns | {"y": pa.array(rng.integers(0, 2, n)).cast(target)})
     at_once = PerGroup(LogisticRegression()).fit(table, **PARTS).table
     monkeypatch.setattr(PackedRows, "_most", most)
-    monkeypatch.setattr("backbone.engines.duckdb.FEWEST_PACKED", 0)
+    monkeypatch.setattr("backbone.engines.duckdb.engine.FEWEST_PACKED", 0)
     assert PerGroup(LogisticRegression()).fit(table, **PARTS).table.equals(at_once)
     engine.show("t", table)
     assert engine.are_distinct("select * from t") == (

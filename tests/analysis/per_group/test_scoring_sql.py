@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from backbone import PerGroup
-from backbone.engines.dialect import translate
+from backbone.engines.sql.translate import translate
 from conftest import Postgres
 
 PARTS: dict[str, Any] = {"by": "userid", "features": FEATURES, "target": "bought_offer"}

@@ -14,7 +14,7 @@ from backbone.analysis.hourly_components.count_kernel import CountKernel
 from backbone.analysis.hourly_components.tally import MOST, fits, tally
 from backbone.analysis.map_groups import map_groups
 from backbone.contract import quote_identifier, quote_literal
-from backbone.engines.held import fresh
+from backbone.engines.as_rows import fresh
 from backbone.engines.protocol import Engine, Parameters
 from backbone.engines.rows import Rows
 from backbone.timezones import is_utc

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 from backbone.analysis.hourly_components.counting import Amounts, count, counted, timed
 from backbone.analysis.hourly_components.results import Results
-from backbone.engines.held import held
+from backbone.engines.as_rows import as_rows
 from backbone.engines.rows import Rows
 from backbone.resources import refuse_unusable
 from backbone.timezones import is_timezone
@@ -281,7 +281,7 @@ class HourlyComponents(BaseEstimator):  # type: ignore[misc]
         self.close()
         self._fitted = None  # until there is another: what was found before goes with its engine
         with ExitStack() as stack:
-            rows = stack.enter_context(held(data, columns, self.memory_limit, self.threads))
+            rows = stack.enter_context(as_rows(data, columns, self.memory_limit, self.threads))
             counts = count(amounts(rows), weekdays=self.period == "weekday", start=start, end=end)
             if not isinstance(data, Rows):
                 rows.drop()

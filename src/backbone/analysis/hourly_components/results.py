@@ -20,7 +20,7 @@ from backbone.analysis.hourly_components.summary import components_table, hours_
 from backbone.analysis.kernels.compiled import Floats
 from backbone.analysis.map_groups import map_groups
 from backbone.contract import quote_identifier
-from backbone.engines.held import fresh
+from backbone.engines.as_rows import fresh
 from backbone.engines.rows import Rows
 
 ORDER = {

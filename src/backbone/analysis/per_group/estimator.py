@@ -18,7 +18,7 @@ from backbone.analysis.per_group.quality import MOST_FOLDS, CrossValidation
 from backbone.analysis.per_group.recipe import Recipe, recipe_of
 from backbone.analysis.per_group.scoring import Formula, model_of, refuse_taken_names
 from backbone.analysis.per_group.training import TARGET, WEIGHT, Training, described, read_rows
-from backbone.engines.held import held
+from backbone.engines.as_rows import as_rows
 from backbone.engines.rows import Rows
 from backbone.resources import refuse_unusable
 
@@ -368,7 +368,7 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         self._recipe()  # once more, for parameters can be set
         keys, classifies = (by,) if isinstance(by, str) else tuple(by), is_classifier(self.estimator)
         columns = [*keys, *features, target, *([weight] if weight is not None else [])]
-        with held(data, columns, self.memory_limit, self.threads) as rows:
+        with as_rows(data, columns, self.memory_limit, self.threads) as rows:
             yield described(rows, keys, features, target, weight, classes=self.classes, classifies=classifies)
 
     def _path(self, training: Training) -> KernelPath | ProcessPath:
@@ -386,7 +386,7 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         self._refuse_unfitted()
         target, weight = (self.target_, self.weight_) if judged else (None, None)
         columns = [*self.by_, *self.features_, *(name for name in (target, weight) if name is not None)]
-        with held(data, columns, self.memory_limit, self.threads) as rows:
+        with as_rows(data, columns, self.memory_limit, self.threads) as rows:
             return read_rows(rows, self.by_, self.features_, target, weight, self.classes_)
 
     def _probabilities(self, rows: pa.Table) -> npt.NDArray[np.float64]:

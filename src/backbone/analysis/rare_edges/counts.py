@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from backbone.analysis.rare_edges.hours import per_hour
 from backbone.engines import own_engine
-from backbone.engines.held import fresh
+from backbone.engines.as_rows import fresh
 from backbone.engines.order import OutOfOrder, in_order
 from backbone.engines.rows import Rows
 

@@ -27,7 +27,7 @@ from backbone.analysis.rare_edges.known import KnownEdges, known_edges
 from backbone.analysis.rare_edges.numbered import NUMBER, numbered
 from backbone.analysis.rare_edges.rule import Rule
 from backbone.analysis.rare_edges.state import NEVER, EdgeState
-from backbone.engines.held import fresh
+from backbone.engines.as_rows import fresh
 from backbone.engines.rows import Rows
 from backbone.resources import refuse_unusable
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts, plain
 from backbone.analysis.rare_edges.state import EdgeState
-from backbone.engines.held import fresh
+from backbone.engines.as_rows import fresh
 from backbone.engines.rows import Rows
 
 CHUNKS = 100  # of the keys, which grow by one a call; all else is written anew anyway

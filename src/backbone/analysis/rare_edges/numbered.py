@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts
-from backbone.engines.held import fresh
+from backbone.engines.as_rows import fresh
 
 NUMBER = "edge"
 

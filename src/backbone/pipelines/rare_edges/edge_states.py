@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backbone.dataset import hour_of
-from backbone.engines.held import fresh
+from backbone.engines.as_rows import fresh
 from backbone.errors import StepFailed
 from backbone.exploitation.model import StepContext
 

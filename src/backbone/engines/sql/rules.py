@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from sqlglot import exp
 
-from backbone.engines.allowlist import (
+from backbone.engines.sql.allowlist import (
     COLUMNS_BY_NAME,
     EXTRACT_UNITS,
     HINTS,

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from backbone.engines import looked_up, own_engine
+from backbone.engines import own_engine
+from backbone.engines.duckdb.packing import code_lookup
 from backbone.engines.protocol import Engine
 
 ROWS = """
@@ -62,16 +63,16 @@ def test_it_is_the_same_as_asking_for_each_row(
     columns = '"user", small, flag, missing, label, moment'
     expected = _grouped(engine, by, values, columns)
     asked: list[bool] = []
-    original = looked_up.batches
+    original = code_lookup.batches
 
     def watched(*arguments: object) -> Iterator[pa.RecordBatch]:
         asked.append(True)
         return original(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(looked_up, "FEW_ROWS", 0)
-    monkeypatch.setattr("backbone.engines.duckdb_groups.batches_of", watched)
-    monkeypatch.setattr(looked_up, "BATCH_ROWS", 700)
-    monkeypatch.setattr(looked_up, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(code_lookup, "FEW_ROWS", 0)
+    monkeypatch.setattr("backbone.engines.duckdb.groups.batches_of", watched)
+    monkeypatch.setattr(code_lookup, "BATCH_ROWS", 700)
+    monkeypatch.setattr(code_lookup, "BLOCK_ROWS", 64)
     found = _grouped(engine, by, values, columns)
     assert found.schema == expected.schema
     assert str(found.to_pydict()) == str(expected.to_pydict())  # NaN too
@@ -82,7 +83,7 @@ def test_it_is_the_same_as_asking_for_each_row(
 def test_a_column_of_many_values_is_not_looked_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = '"user", wide'
     expected = _grouped(engine, ["user"], {"x": "cast(wide as double)"}, columns)
-    monkeypatch.setattr(looked_up, "FEW_ROWS", 0)
+    monkeypatch.setattr(code_lookup, "FEW_ROWS", 0)
     assert _grouped(engine, ["user"], {"x": "cast(wide as double)"}, columns).equals(expected)
 
 
@@ -90,7 +91,7 @@ def test_a_column_of_many_values_is_not_looked_up(engine: Engine, monkeypatch: p
 def test_a_column_may_be_called_as_one_of_ours(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(looked_up, "FEW_ROWS", 0)
+    monkeypatch.setattr(code_lookup, "FEW_ROWS", 0)
     values = {"x": f'cast("{name}" as double)', name: f'"{name}" + 1'}
     found = _grouped(engine, ["user"], values, f'"user", small + 100 as "{name}"')
     expected = engine.stream(

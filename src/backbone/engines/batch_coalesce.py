@@ -1,4 +1,4 @@
-"""Small batches gathered into larger ones, where each costs something by itself.
+"""Small batches joined into larger ones, where each costs something by itself.
 
 They are joined too, which costs a fraction of what reading them one by one does.
 """
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GATHERED_BYTES = 16_000_000
+COALESCED_BYTES = 16_000_000
 
 
-def gathered(batches: Iterable[pa.RecordBatch], at_least: int = GATHERED_BYTES) -> Iterator[pa.Table]:
+def coalesced(batches: Iterable[pa.RecordBatch], at_least: int = COALESCED_BYTES) -> Iterator[pa.Table]:
     """The same rows in tables of so many bytes, in their order; the last one may be smaller.
 
     Examples
     --------
     >>> import pyarrow as pa
     >>> batch = pa.record_batch({"user": [1, 2]})
-    >>> [table.num_rows for table in gathered([batch] * 5, at_least=20)]
+    >>> [table.num_rows for table in coalesced([batch] * 5, at_least=20)]
     [4, 4, 2]
     """
     import pyarrow as pa

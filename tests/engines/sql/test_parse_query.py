@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backbone.engines.dialect import parse_conserves, parse_query
-from backbone.engines.sql_text import SqlRefused
+from backbone.engines.sql.parse import parse_conserves, parse_query
+from backbone.engines.sql.text import SqlRefused
 
 
 @pytest.mark.parametrize(

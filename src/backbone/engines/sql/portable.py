@@ -6,9 +6,9 @@ from collections.abc import Container, Iterable, Iterator
 
 from sqlglot import TokenType, exp
 
-from backbone.engines.allowlist import CLOCKS, HINTS, PARTS, REPEAT
-from backbone.engines.rules import RULES
-from backbone.engines.sql_text import SqlText, start_of
+from backbone.engines.sql.allowlist import CLOCKS, HINTS, PARTS, REPEAT
+from backbone.engines.sql.rules import RULES
+from backbone.engines.sql.text import SqlText, start_of
 
 ZONES = frozenset({"formatted", "exploitation"})
 

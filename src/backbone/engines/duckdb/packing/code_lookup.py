@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from backbone.engines.packed import Field, Packing
+from backbone.engines.duckdb.packing.packing import Field, Packing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,7 +72,7 @@ def batches(columns: Sequence[Column], numbers: npt.NDArray[np.int64]) -> Iterat
         yield pa.RecordBatch.from_arrays([column.of(some) for column in columns], names)
 
 
-def looked_up(
+def code_lookup(
     packing: Packing, by: Sequence[str], values: Mapping[str, str], unpacked: Unpacked
 ) -> list[Column] | None:
     """How to tell the keys of packed rows, and what SQL makes of their columns.

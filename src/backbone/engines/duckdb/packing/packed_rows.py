@@ -10,8 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbone.engines import number_sort
-from backbone.engines.packed import Packing, packing
+from backbone.engines.duckdb.packing import number_sort
+from backbone.engines.duckdb.packing.packing import Packing, packing
 from backbone.engines.protocol import Parameters
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from backbone.contract import quote_identifier, quote_literal
-from backbone.engines.duckdb_raw import places, raw_rows, rows_of_files, text_of
+from backbone.engines.duckdb.raw_sql import places, raw_rows, rows_of_files, text_of
 from backbone.engines.protocol import TEXT, MalformedFile, RawFile
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-Dialect = Literal["duckdb", "spark", "postgres"]
+from backbone.engines.sql.dialects import Dialect
 
 
 @dataclass(frozen=True)
-class ParsedModel:
+class ModelSql:
     """A model's text as an engine runs it, and what it reads."""
 
     sql: str
@@ -25,7 +25,7 @@ class ParsedModel:
     fingerprint: str
 
 
-class ParsedSql:
+class SqlCache:
     """Parses SQL, and remembers in a file what came of it.
 
     Parameters
@@ -44,7 +44,7 @@ class ParsedSql:
         self._known: dict[str, Any] = stored.get(self._version, {})
         self._changed = False
 
-    def model(self, text: str, name: str, parameters: Iterable[str]) -> ParsedModel:
+    def model(self, text: str, name: str, parameters: Iterable[str]) -> ModelSql:
         """A model's SELECT; `parameters` are the names it may use beside those of the window.
 
         Raises
@@ -55,14 +55,15 @@ class ParsedSql:
         declared = sorted({"window_start", "window_end", *parameters})
 
         def parsed() -> list[Any]:
-            from backbone.engines.dialect import parse_query, translate
+            from backbone.engines.sql.parse import parse_query
+            from backbone.engines.sql.translate import translate
 
             query = parse_query(text, name, declared)
             sql = translate(text, self._dialect)
             return [sql, list(query.inputs), sorted(query.parameters), query.fingerprint]
 
         sql, inputs, used, fingerprint = self._answer([self._dialect, text, declared], parsed)
-        return ParsedModel(sql, tuple(inputs), tuple(used), fingerprint)
+        return ModelSql(sql, tuple(inputs), tuple(used), fingerprint)
 
     def aggregate(self, text: str, where: str) -> tuple[str, str, str | None]:
         """`aggregate from zone.table [where condition]`, as its three parts.
@@ -74,7 +75,7 @@ class ParsedSql:
         """
 
         def parsed() -> list[str | None]:
-            from backbone.engines.dialect import parse_conserves
+            from backbone.engines.sql.parse import parse_conserves
 
             found = parse_conserves(text, where)
             return [found.expression, found.table, found.where]

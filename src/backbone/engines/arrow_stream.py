@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def streamed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatchReader]:
+def arrow_stream(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatchReader]:
     """At least one batch as a stream; what goes wrong in making them is raised as it is, whatever reads it.
 
     Examples
@@ -21,7 +21,7 @@ def streamed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatchReader
     >>> def broken():
     ...     yield pa.record_batch({"user": [1, 2]})
     ...     raise ZeroDivisionError
-    >>> with streamed(broken()) as rows:
+    >>> with arrow_stream(broken()) as rows:
     ...     rows.read_all()
     Traceback (most recent call last):
     ZeroDivisionError

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.contract import quote_identifier
-from backbone.engines.duckdb_packed import HANDED, PackedRows, batches
-from backbone.engines.looked_up import batches as batches_of
-from backbone.engines.looked_up import looked_up
+from backbone.engines.duckdb.packing.code_lookup import batches as batches_of
+from backbone.engines.duckdb.packing.code_lookup import code_lookup
+from backbone.engines.duckdb.packing.packed_rows import HANDED, PackedRows, batches
 from backbone.engines.order import OutOfOrder, in_order
 from backbone.engines.protocol import Parameters
 
@@ -104,7 +104,7 @@ class GroupedRows:
         rows = PackedRows(self.connection, self.scratch, self.sql, self.columns, sorting, self.parameters)
         if rows.packing is None or any(field.nullable for field in rows.packing.fields[: len(sorting)]):
             raise OutOfOrder
-        columns = looked_up(rows.packing, self.by, self.values, self._of_few)
+        columns = code_lookup(rows.packing, self.by, self.values, self._of_few)
         if columns is not None:
             for numbers in rows.numbers():
                 yield from batches_of(columns, numbers)

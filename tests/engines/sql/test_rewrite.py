@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backbone.engines.dialect import translate
-from backbone.engines.parsed import Dialect
+from backbone.engines.sql.dialects import Dialect
+from backbone.engines.sql.translate import translate
 
 
 @pytest.mark.parametrize(

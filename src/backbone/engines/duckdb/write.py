@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone.contract import quote_identifier, quote_literal
-from backbone.engines.duckdb_packed import HANDED, PackedRows, batches
-from backbone.engines.gathered import gathered
-from backbone.engines.packed import Packing
+from backbone.engines.batch_coalesce import coalesced
+from backbone.engines.duckdb.packing.packed_rows import HANDED, PackedRows, batches
+from backbone.engines.duckdb.packing.packing import Packing
 from backbone.engines.protocol import Parameters
 from backbone.lake.table import PARTITION
 
@@ -93,7 +93,7 @@ class Writing:
                 yield [(packing.table(numbers[begin:end]), self._unpacked, days) for days, begin, end in cuts]
             return
         found = batches(self.rows.connection, f"select * from {self._sql}", self.rows.parameters)
-        for table in gathered(found, HANDED_BYTES):
+        for table in coalesced(found, HANDED_BYTES):
             cuts = some_days(*_days(table))
             yield [(table.slice(begin, end - begin), HANDED, days) for days, begin, end in cuts]
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backbone.engines import duckdb_write, own_engine
-from backbone.engines.duckdb_packed import PackedRows
+from backbone.engines import own_engine
+from backbone.engines.duckdb import write
+from backbone.engines.duckdb.packing.packed_rows import PackedRows
 from backbone.engines.protocol import Engine
 from backbone.lake.publish import Staged
 
@@ -24,7 +25,7 @@ ORDER = ["window_start", "name", "events"]
 
 @pytest.fixture(autouse=True)
 def _few_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backbone.engines.duckdb.FEWEST_PACKED", 0)
+    monkeypatch.setattr("backbone.engines.duckdb.engine.FEWEST_PACKED", 0)
 
 
 @pytest.fixture(name="engine")
@@ -43,7 +44,7 @@ def _read(staged: Staged) -> list[tuple[str, pa.Table]]:
 def test_a_partitioned_table_is_written_by_its_days_and_in_its_order(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, further: str, large: int, most: int
 ) -> None:
-    monkeypatch.setattr(duckdb_write, "LARGE_DAY", large)
+    monkeypatch.setattr(write, "LARGE_DAY", large)
     monkeypatch.setattr(PackedRows, "_most", most)
     engine.create("hours", HOURS.format(further=further))
     staged = engine.write("select * from hours", tmp_path, order=ORDER, partitioned=True)
@@ -115,7 +116,7 @@ def test_an_order_keeps_every_row_and_its_types(
 def test_rows_that_lie_in_order_are_taken_as_they_lie(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, partitioned: bool
 ) -> None:
-    monkeypatch.setattr(duckdb_write, "LARGE_DAY", 1)
+    monkeypatch.setattr(write, "LARGE_DAY", 1)
     engine.create("hours", f"select * from ({HOURS.format(further='')}) as h order by {', '.join(ORDER)}")
     monkeypatch.setattr(PackedRows, "packing", property(lambda rows: pytest.fail("they need not be packed")))
     staged = engine.write(

@@ -14,7 +14,7 @@ _names = itertools.count()
 
 
 @contextmanager
-def held(data: Any, columns: Sequence[str], memory_limit: str, threads: int | None) -> Iterator[Rows]:
+def as_rows(data: Any, columns: Sequence[str], memory_limit: str, threads: int | None) -> Iterator[Rows]:
     """Data as rows that an engine holds: the engine they are in already, or one for this work alone.
 
     Parameters

@@ -7,8 +7,9 @@ import pytest
 import sqlglot
 from sql_cases import FIXTURES, cases
 
-from backbone.engines.dialect import parse_query, translate
-from backbone.engines.sql_text import SqlRefused
+from backbone.engines.sql.parse import parse_query
+from backbone.engines.sql.text import SqlRefused
+from backbone.engines.sql.translate import translate
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbone.engines import number_sort, own_engine
-from backbone.engines.number_sort import in_order
-from backbone.engines.packed import Packing, packing
+from backbone.engines import own_engine
+from backbone.engines.duckdb.packing import number_sort
+from backbone.engines.duckdb.packing.number_sort import in_order
+from backbone.engines.duckdb.packing.packing import Packing, packing
 from backbone.engines.protocol import Engine
 
 KINDS = {
@@ -192,5 +193,5 @@ def test_whether_rows_are_distinct(
 ) -> None:
     engine.show("t", pa.table(columns))
     assert engine.are_distinct(SQL) == distinct
-    monkeypatch.setattr("backbone.engines.duckdb.FEWEST_PACKED", 0)
+    monkeypatch.setattr("backbone.engines.duckdb.engine.FEWEST_PACKED", 0)
     assert engine.are_distinct(SQL) == distinct

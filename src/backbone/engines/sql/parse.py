@@ -2,24 +2,6 @@
 
 A model is one `SELECT` in DuckDB's dialect. SQLGlot translates it to Spark 4 and PostgreSQL 15, but passes
 what it doesn't know through without a word, so only the syntax in `allowlist.py` is allowed.
-
-Engines must run `translate`'s text, DuckDB too, because it also settles what differs silently:
-
-- `a / b` is a double on every engine, and a division (or `%`) by zero is NULL.
-- `avg`, `stddev_*` and `var_*` are computed in doubles.
-- NULLs sort last, ascending and descending, unless the model says otherwise.
-- `concat` skips NULLs; `||` with a NULL is NULL.
-- `round` goes half away from zero; on PostgreSQL by way of `numeric`.
-- `extract` gives a whole number; units whose meaning differs (`second`, `dow`, `epoch`) are refused.
-- `date_trunc` of a visible date gives a timestamp.
-- Names are lower case and quoted, so that a column called `user` stays a column.
-
-What can't be seen without the schema stays with the author: text is compared by bytes only in a database
-with the collation `C`; a fraction cast to an integer is rounded by DuckDB and cut off by Spark (refused
-where the fraction is visible); the type of `sum` over integers and of `date ± interval` differs.
-
-The parameters of translated text are `$name` for DuckDB, `:name` for Spark and `%(name)s` for psycopg, where
-`%` elsewhere is doubled: pass a mapping, even an empty one.
 """
 
 from __future__ import annotations
@@ -29,14 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from backbone.engines.allowlist import AGGREGATES
-from backbone.engines.parsed import Dialect
-from backbone.engines.portable import PortableCheck, output_name, projections
-from backbone.engines.settled import settle
-from backbone.engines.sql_text import SqlText
-from backbone.errors import PipelineError
+from backbone.engines.sql.allowlist import AGGREGATES
+from backbone.engines.sql.portable import PortableCheck, output_name, projections
+from backbone.engines.sql.text import SqlText
 
 WINDOW_PARAMETERS = frozenset({"window_start", "window_end"})
 
@@ -101,7 +79,7 @@ def parse_query(sql: str, name: str, parameters: Iterable[str] = WINDOW_PARAMETE
     >>> parse_query("select user_id, count(*) as n from formatted.review group by all", "reviews.sql")
     Traceback (most recent call last):
     ...
-    backbone.engines.sql_text.SqlRefused: reviews.sql, line 1, column 53: `group by all` is not portable SQL
+    backbone.engines.sql.text.SqlRefused: reviews.sql, line 1, column 53: `group by all` is not portable SQL
     <BLANKLINE>
         select user_id, count(*) as n from formatted.review group by all
                                                             ^
@@ -124,39 +102,6 @@ def parse_query(sql: str, name: str, parameters: Iterable[str] = WINDOW_PARAMETE
         fingerprint,
         output if len(output) == len(names) else None,
     )
-
-
-def translate(sql: str, to: Dialect) -> str:
-    """The text that gives a model's result on an engine.
-
-    Parameters
-    ----------
-    sql : what `parse_query` has accepted; this function doesn't check again.
-    to : the engine's dialect.
-
-    Raises
-    ------
-    SqlRefused
-        When `sql` can't be parsed.
-    PipelineError
-        When SQLGlot says that the engine can't express it.
-
-    Examples
-    --------
-    >>> translate("select a / b as ratio from formatted.x where at < $window_end order by a", "duckdb")
-    'SELECT "a" / NULLIF("b", 0) AS "ratio" FROM "formatted"."x" WHERE "at" < $window_end ORDER BY "a"'
-    >>> translate("select a / b as ratio from formatted.x order by a", "spark")
-    'SELECT CAST(`a` AS DOUBLE) / NULLIF(`b`, 0) AS `ratio` FROM `formatted`.`x` ORDER BY `a` NULLS LAST'
-    >>> translate("select 'all' as k from formatted.x where at < $window_end and name like 'a%'", "postgres")
-    'SELECT \\'all\\' AS "k" FROM "formatted"."x" WHERE "at" < %(window_end)s AND "name" LIKE \\'a%%\\''
-    """
-    query = settle(SqlText(sql, "query").query(), to)
-    try:
-        return query.sql(
-            dialect=to, normalize=True, identify=True, comments=False, unsupported_level=ErrorLevel.RAISE
-        )
-    except UnsupportedError as error:
-        raise PipelineError("query", f"{to} can't express it: {error}") from error
 
 
 def parse_conserves(text: str, name: str) -> Conserved:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlglot
 from sql_cases import cases
 
-from backbone.engines.allowlist import HINTS, PARTS
+from backbone.engines.sql.allowlist import HINTS, PARTS
 
 
 def test_every_allowed_class_is_in_a_case() -> None:

@@ -6,22 +6,22 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from backbone.engines.parsed import Dialect
+from backbone.engines.sql.dialects import Dialect
 
 
-def settle(query: exp.Query, to: Dialect) -> exp.Query:
+def rewrite(query: exp.Query, to: Dialect) -> exp.Query:
     """The query with the one meaning that every engine gives it.
 
     Examples
     --------
     >>> import sqlglot
-    >>> settle(sqlglot.parse_one("select a % b as rest from x", "duckdb"), "postgres").sql("postgres")
+    >>> rewrite(sqlglot.parse_one("select a % b as rest from x", "duckdb"), "postgres").sql("postgres")
     'SELECT MOD(a, NULLIF(b, 0)) AS rest FROM x'
     """
     query = query.copy()
     for node in reversed(list(query.walk())):  # what is inside first: replacing copies it
-        if type(node) in SETTLED:
-            SETTLED[type(node)](node, to)
+        if type(node) in REWRITES:
+            REWRITES[type(node)](node, to)
     return query
 
 
@@ -29,7 +29,7 @@ def _double(node: exp.Expr) -> exp.Expr:
     return exp.cast(node.copy(), exp.DType.DOUBLE)
 
 
-def _settle_division(node: exp.Expr, to: str) -> None:
+def _division(node: exp.Expr, to: str) -> None:
     divisor = node.expression
     if not isinstance(divisor.unnest(), exp.Nullif) and not _nonzero(divisor):
         divisor.replace(exp.Nullif(this=divisor.unnest().copy(), expression=exp.Literal.number(0)))
@@ -45,24 +45,24 @@ def _nonzero(node: exp.Expr) -> bool:
     return isinstance(node, exp.Literal) and not node.is_string and float(node.name) != 0
 
 
-def _settle_aggregate(node: exp.Expr, to: str) -> None:
+def _aggregate(node: exp.Expr, to: str) -> None:
     if to == "postgres" or (to == "spark" and isinstance(node, exp.Avg)):
         values = node.this.expressions if isinstance(node.this, exp.Distinct) else [node.this]
         for value in values:
             value.replace(_double(value))
 
 
-def _settle_round(node: exp.Expr, to: str) -> None:
+def _round(node: exp.Expr, to: str) -> None:
     if to == "postgres":
         node.this.replace(exp.cast(node.this.copy(), exp.DType.DECIMAL))
 
 
-def _settle_extract(node: exp.Expr, to: str) -> None:
+def _extract(node: exp.Expr, to: str) -> None:
     if to == "postgres":
         node.replace(exp.cast(node.copy(), exp.DType.BIGINT))
 
 
-def _settle_trunc(node: exp.Expr, to: str) -> None:
+def _trunc(node: exp.Expr, to: str) -> None:
     unit = exp.Var(this=node.text("unit").upper())
     value = node.this.copy()
     if to == "postgres":
@@ -70,29 +70,29 @@ def _settle_trunc(node: exp.Expr, to: str) -> None:
     node.replace(exp.TimestampTrunc(this=value, unit=unit))
 
 
-def _settle_exp(node: exp.Expr, to: str) -> None:
+def _exp(node: exp.Expr, to: str) -> None:
     if to == "postgres":  # of a numeric it would be a numeric
         node.set("this", exp.cast(node.this.copy(), exp.DType.DOUBLE))
 
 
-def _settle_percent(node: exp.Expr, to: str) -> None:
+def _percent(node: exp.Expr, to: str) -> None:
     if to == "postgres" and "%" in node.name:
         node.set("this", node.name.replace("%", "%%"))
 
 
-SETTLED: dict[type[exp.Expr], Callable[[exp.Expr, str], None]] = {
-    exp.Div: _settle_division,
-    exp.Mod: _settle_division,
-    exp.Avg: _settle_aggregate,
-    exp.StddevPop: _settle_aggregate,
-    exp.StddevSamp: _settle_aggregate,
-    exp.Stddev: _settle_aggregate,
-    exp.VariancePop: _settle_aggregate,
-    exp.Variance: _settle_aggregate,
-    exp.Round: _settle_round,
-    exp.Exp: _settle_exp,
-    exp.Extract: _settle_extract,
-    exp.DateTrunc: _settle_trunc,
-    exp.Literal: _settle_percent,
-    exp.Identifier: _settle_percent,
+REWRITES: dict[type[exp.Expr], Callable[[exp.Expr, str], None]] = {
+    exp.Div: _division,
+    exp.Mod: _division,
+    exp.Avg: _aggregate,
+    exp.StddevPop: _aggregate,
+    exp.StddevSamp: _aggregate,
+    exp.Stddev: _aggregate,
+    exp.VariancePop: _aggregate,
+    exp.Variance: _aggregate,
+    exp.Round: _round,
+    exp.Exp: _exp,
+    exp.Extract: _extract,
+    exp.DateTrunc: _trunc,
+    exp.Literal: _percent,
+    exp.Identifier: _percent,
 }

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from backbone.contract import quote_identifier, quote_literal
-from backbone.engines.duckdb_files import StagedFiles
-from backbone.engines.duckdb_groups import GroupedRows
-from backbone.engines.duckdb_load import RawTables
-from backbone.engines.duckdb_packed import PackedRows, used_of
-from backbone.engines.duckdb_types import delta_field, duckdb_type, stored_type
-from backbone.engines.duckdb_write import Writing
-from backbone.engines.gathered import gathered
+from backbone.engines.batch_coalesce import coalesced
+from backbone.engines.duckdb.groups import GroupedRows
+from backbone.engines.duckdb.packing.packed_rows import PackedRows, used_of
+from backbone.engines.duckdb.raw_tables import RawTables
+from backbone.engines.duckdb.staged_files import StagedFiles
+from backbone.engines.duckdb.types import delta_field, duckdb_type, stored_type
+from backbone.engines.duckdb.write import Writing
 from backbone.engines.order import OutOfOrder, is_ascending
 from backbone.engines.protocol import Parameters, RawFile
 from backbone.errors import EngineFailed
@@ -220,7 +220,7 @@ class DuckdbEngine:
     def _stage(self, name: str, batches: Iterator[pa.RecordBatch], select: str) -> int:
         """Gather batches in a table, in their order."""
         table, rows = quote_identifier(name), 0
-        for number, part in enumerate(gathered(batches)):  # a statement costs a millisecond
+        for number, part in enumerate(coalesced(batches)):  # a statement costs a millisecond
             incoming = f"_incoming_{next(self._names)}"
             self._connection.register(incoming, part)
             try:

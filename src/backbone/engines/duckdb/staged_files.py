@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.contract import quote_identifier, quote_literal
-from backbone.engines.duckdb_write import OPTIONS
-from backbone.engines.streamed import streamed
+from backbone.engines.arrow_stream import arrow_stream
+from backbone.engines.duckdb.write import OPTIONS
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,7 +45,7 @@ class StagedFiles:
         """Write what is selected of batches to a file while they are made, in their order; the rows."""
         file = self._scratch / f"staged-{next(self._numbers)}.parquet"
         rows = f"select {select} from {quote_identifier(HANDED)}"
-        with streamed(batches) as stream:
+        with arrow_stream(batches) as stream:
             self._connection.register(HANDED, stream)
             try:
                 staged = self._run(f"copy ({rows}) to {quote_literal(str(file))} ({OPTIONS})").fetchall()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backbone.engines.dialect import parse_query
+from backbone.engines.sql.parse import parse_query
 from backbone.errors import PipelineError
 
 
