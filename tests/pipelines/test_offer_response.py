@@ -17,7 +17,8 @@ from sklearn.linear_model import LogisticRegression
 
 from backbone.analysis.per_group.estimator import PerGroup
 from backbone.analysis.per_group.scoring import logistic_sql
-from backbone.engines.sql.parse import parse_query, translate
+from backbone.engines.sql.parse import parse_query
+from backbone.engines.sql.translate import translate
 from backbone.pipelines import offer_response
 from backbone.pipelines.offer_response.sample import HEAVY_USER, Sample, true_models, write_sample
 from conftest import Postgres, Trial
