@@ -151,18 +151,20 @@ def test_the_proof_of_an_exempt_file(lines: tuple[str, ...], reading: Reading, p
     assert (found.kind, found.proof) == (EXEMPT if proof else SILENT, proof)
 
 
-def test_a_text_that_takes_in_rows_is_not_exempt() -> None:
+def test_a_text_that_takes_in_rows_is_turned_away(tmp_path: Path) -> None:
     """All quotes are lost but two, which are texts. What lies between them is no text."""
     table = TABLES["three columns, last quoted"]
-    (file,) = [one for one in polluted_files(table) if one.kind == "quote changed to none"]
-    before, after = file.text.splitlines()[1:5], file.text.partition('",')[2].rpartition('"')[0]
-    taken_in = (2, "n2", "," + after)
-    reading = read((0, "n0", "rye"), (7, "a", "b"), (1, "n1", "x"), taken_in, bad=("z",))
-    assert before == ["0,n0,rye", "7,a,b", "z", "1,n1,x"]
+    (file,) = [
+        one for one in polluted_files(table) if one.kind == "quote changed to none" and not one.settings
+    ]
+    between = file.text.partition('",')[2].rpartition('"')[0]
+    good = ((0, "n0", "rye"), (7, "a", "b"), (1, "n1", "x"))
+    reading = read(*good, (2, "n2", f",{between}"), bad=("z",))
     assert outcome(file, reading).kind == SILENT
-    record = f'2,n2,",{after}"'
-    reading = read((0, "n0", "rye"), (7, "a", "b"), (1, "n1", "x"), bad=("z", record))
-    assert (outcome(file, reading).kind, outcome(file, reading).proof) == (EXEMPT, REST)
+    ((_, found),) = read_each([file], tmp_path)
+    assert found.rows == good
+    assert [raw for raw, _ in found.quarantined] == ["z", f'2,n2,",{between}"']
+    assert outcome(file, found).proof == REST
 
 
 def test_another_quote_is_not_a_text_with_apostrophes() -> None:
