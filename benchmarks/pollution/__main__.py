@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -33,8 +34,10 @@ def main() -> None:
     parser.add_argument("--one-in", type=int, default=1, metavar="N", help="only one file of so many")
     parser.add_argument("--update", action="store_true", help="write the tables into the page")
     given = parser.parse_args()
+    if given.update and given.one_in > 1:
+        parser.error("--update needs every file: leave out --one-in")
     outcomes: dict[str, dict[str, Counter[str]]] = {name: {} for name in (PRODUCT, *PEERS)}
-    judged: list[tuple[Polluted, Reading, str]] = []
+    judged: list[tuple[Polluted, Reading, Outcome]] = []
 
     def count(tool: str, one: Polluted, kind: str) -> None:
         outcomes[tool].setdefault(one.family, Counter())[kind] += 1
@@ -46,7 +49,7 @@ def main() -> None:
             for one, reading in read_each(files, Path(scratch) / "projects"):
                 found = outcome(one, reading)
                 count(PRODUCT, one, found.kind)
-                judged.append((one, reading, found.kind))
+                judged.append((one, reading, found))
                 if found.kind == SILENT:
                     print(f"silent: {one}: {found.problem}\n  {one.text[:300]!r}", file=sys.stderr)
             for one in files:
@@ -60,7 +63,9 @@ def main() -> None:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     parts = {
         "totals": f"{page.totals(outcomes)}\n\nWith {versions}.{part}",
+        "tables": page.by_table(judged),
         "families": page.families(outcomes),
+        "proofs": page.proofs(judged),
         "exempt": page.exempt(judged),
     }
     for name, text in parts.items():
@@ -72,6 +77,7 @@ def main() -> None:
 
 def _judged(one: Polluted, reading: Reading) -> Outcome:
     """As for Backbone; of rows that were rejected only the number counts, not their texts."""
+    reading = replace(reading, knows_null=False)
     formatted, clean = Counter(reading.rows), Counter(one.rows)
     if reading.refused is None and not formatted - clean:
         lost = (clean - formatted).total()

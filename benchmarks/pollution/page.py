@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pollution.outcome import EXEMPT, KINDS
+from pollution.exempt import PROOFS
+from pollution.outcome import EXEMPT, KINDS, Outcome
 from pollution.polluted import Polluted
 from pollution.reading import Reading
 
 Outcomes = Mapping[str, Mapping[str, Counter[str]]]  # tool, family, kind of outcome
+Judged = Sequence[tuple[Polluted, Reading, Outcome]]
 SHOWN = 160  # characters of an example's text
 
 
 def totals(outcomes: Outcomes) -> str:
     """One line for each tool."""
-    lines = [f"| | files | {' | '.join(KINDS)} |", "|---" * (len(KINDS) + 2) + "|"]
-    for tool, by_family in outcomes.items():
-        counts: Counter[str] = Counter()
-        for one in by_family.values():
-            counts += one
-        numbers = " | ".join(f"{counts[kind]:,}" for kind in KINDS)
-        lines.append(f"| {tool} | {counts.total():,} | {numbers} |")
+    return _counted("", {tool: sum(each.values(), Counter()) for tool, each in outcomes.items()})
+
+
+def by_table(judged: Judged) -> str:
+    """One line for each clean table."""
+    counts: dict[str, Counter[str]] = {}
+    for one, _, found in judged:
+        counts.setdefault(one.table.name, Counter())[found.kind] += 1
+    return _counted("clean table", counts)
+
+
+def _counted(what: str, counts: Mapping[str, Counter[str]]) -> str:
+    lines = [f"| {what} | files | {' | '.join(KINDS)} |", "|---" * (len(KINDS) + 2) + "|"]
+    for name, by_kind in counts.items():
+        numbers = " | ".join(f"{by_kind[kind]:,}" for kind in KINDS)
+        lines.append(f"| {name} | {by_kind.total():,} | {numbers} |")
     return "\n".join(lines)
 
 
 def families(outcomes: Outcomes) -> str:
-    """One line for each family of damage: the silent files of each tool, of how many."""
+    """One line for each family of damage: its files, and each tool's outcomes."""
     names = list(dict.fromkeys(family for by_family in outcomes.values() for family in by_family))
     lines = [f"| what was done | files | {' | '.join(outcomes)} |", "|---" * (len(outcomes) + 2) + "|"]
     for family in names:
@@ -41,20 +52,27 @@ def families(outcomes: Outcomes) -> str:
     return "\n".join(lines)
 
 
-def exempt(files: Iterable[tuple[Polluted, Reading, str]]) -> str:
-    """Each exempt kind with the shortest file of it, and what is formatted besides the clean rows."""
-    shortest: dict[str, tuple[Polluted, Reading]] = {}
-    for one, reading, kind in files:
-        if kind != EXEMPT:
-            continue
-        known = shortest.get(one.family)
-        if known is None or len(one.text) < len(known[0].text):
-            shortest[one.family] = one, reading
-    lines = ["| kind | example | formatted |", "|---|---|---|"]
-    for family, (one, reading) in shortest.items():
+def proofs(judged: Judged) -> str:
+    """How many files are exempt by each proof."""
+    counts = Counter(found.proof for *_, found in judged if found.kind == EXEMPT)
+    lines = ["| proof | exempt files |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {proof} | {counts[proof]:,} |" for proof in PROOFS)])
+
+
+def exempt(judged: Judged) -> str:
+    """Each exempt kind: its files by proof, the shortest one, and which rows of it are no clean rows."""
+    kinds: dict[str, list[tuple[Polluted, Reading, Outcome]]] = {}
+    for one, reading, found in judged:
+        if found.kind == EXEMPT:
+            kinds.setdefault(one.family, []).append((one, reading, found))
+    lines = [f"| kind | {' · '.join(PROOFS)} | example | formatted |", "|---|---|---|---|"]
+    for family, alike in kinds.items():
+        counts = Counter(found.proof for *_, found in alike)
+        numbers = " · ".join(f"{counts[proof]:,}" for proof in PROOFS)
+        one, reading, _ = min(alike, key=lambda each: len(each[0].text))
         other = [row for row in reading.rows if row not in one.table.rows]
         read = " ".join(_shown(row) for row in other[:2]) or "fewer rows"
-        lines.append(f"| {family} | {one.kind}: {_code(one.text)} | {read} |")
+        lines.append(f"| {family} | {numbers} | {one.kind}: {_code(one.text)} | {read} |")
     return "\n".join(lines)
 
 

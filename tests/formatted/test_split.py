@@ -22,7 +22,7 @@ from hypothesis import example, given, settings
 from backbone.formatted.grammar import CR, Grammar
 from backbone.formatted.locate import texts
 from backbone.formatted.records import survey
-from backbone.formatted.split import BESIDE, PAIRED, QUOTE_INSIDE, STRAY_BESIDE, Split, split
+from backbone.formatted.split import BESIDE, PAIRED, QUOTE_INSIDE, STRAY_BESIDE, TWO_WAYS, Split, split
 
 
 def rebuilt(result: Split, cleaned: bytes, columns: int = COLUMNS) -> list[bytes]:
@@ -64,7 +64,7 @@ def test_nothing_is_lost(tmp_path: Path, data: bytes) -> None:
         raw.decode("utf-8", "replace") for _, raw in records
     ]
     for one in result.broken:
-        if one.reason in (BESIDE, PAIRED, STRAY_BESIDE) or one.reason.startswith("may continue"):
+        if one.reason in (BESIDE, PAIRED, STRAY_BESIDE, TWO_WAYS) or one.reason.startswith("may continue"):
             continue
         alone = tmp_path / "c.csv"
         alone.write_bytes(one.raw)
@@ -193,6 +193,54 @@ def test_quotes_that_never_close_do_not_take_forever(tmp_path: Path) -> None:
     ],
 )
 def test_a_record_that_may_go_on_in_a_broken_line(
+    tmp_path: Path, data: bytes, broken: list[int], good: bytes
+) -> None:
+    path, cleaned = tmp_path / "a.csv", tmp_path / "b.csv"
+    path.write_bytes(data)
+    result = split(path, THREE, cleaned)
+    assert [one.line for one in result.broken] == broken
+    assert cleaned.read_bytes() == good
+
+
+def in_two_ways(record: bytes) -> bool:
+    """Whether no quote of a record of several lines is the beginning or the end of a text for certain."""
+    framed = b"\n" + record + b"\n"
+    quotes = [place for place in range(len(framed)) if framed[place : place + 1] == b'"']
+    sides = {framed[place + step : place + step + 1] for place in quotes for step in (-1, 1)}
+    later = record.replace(b"\r", b"\n").split(b"\n")[1:]
+    return sides <= {b",", b"\r", b"\n", b'"'} and any(line.count(b",") >= COLUMNS - 1 for line in later)
+
+
+@settings(many, max_examples=200)
+@given(data=damaged())
+@example(data=b'0,n0,rye\n7,a,b\nz\n2,n2,",\n3,n3,\n1,2,3\n\n4,n4,y\n5,n5,,"\n')
+@example(data=b'2,n2,",\n5,n5,,"\r\n1,2,",\n,,"\nz')
+def test_a_damaged_file_has_no_record_that_can_be_read_in_two_ways(tmp_path: Path, data: bytes) -> None:
+    path, cleaned = tmp_path / "a.csv", tmp_path / "b.csv"
+    path.write_bytes(data)
+    result = split(path, THREE, cleaned)
+    records = [raw for _, raw in slow_records(cleaned.read_bytes(), COLUMNS)]
+    assert not result.broken or not any(map(in_two_ways, records))
+    assert all(in_two_ways(one.raw) for one in result.broken if one.reason == TWO_WAYS)
+
+
+TWO = b'2,y,",\n3,z,\n4,w,"\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "broken", "good"),
+    [
+        (TWO, [], TWO),
+        (b"short\n" + TWO + b"5,v,u\n", [1, 2], b"5,v,u\n"),
+        (b"1,x,w\n" + TWO + TWO + b"5,v,u\nshort\n", [2, 5, 9], b"1,x,w\n5,v,u\n"),
+        (b'short\n1,x,w\n2,y,5"\n' + TWO, [1, 4], b'1,x,w\n2,y,5"\n'),
+        # a quote that shows where its text begins or ends, and lines that are no records
+        (b'short\n2,y," ,\n3,z,\n4,w,"\n', [1], b'2,y," ,\n3,z,\n4,w,"\n'),
+        (b'short\n2,"y",",\n3,z,\n4,w,"\n', [1], b'2,"y",",\n3,z,\n4,w,"\n'),
+        (b'short\n2,y,"\nfirst, second\n"\n', [1], b'2,y,"\nfirst, second\n"\n'),
+    ],
+)
+def test_a_record_that_can_be_read_in_two_ways(
     tmp_path: Path, data: bytes, broken: list[int], good: bytes
 ) -> None:
     path, cleaned = tmp_path / "a.csv", tmp_path / "b.csv"

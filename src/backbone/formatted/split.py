@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+from bisect import bisect_left
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -12,12 +14,14 @@ import numpy as np
 from backbone.formatted.grammar import CR, LF, Grammar
 from backbone.formatted.lines import LineCounter, Lines, Positions
 from backbone.formatted.records import Chunk, Ends, Mask, record_ends
+from backbone.formatted.two_ways import readable_in_two_ways
 
 NOT_CLOSED = "has a quoted field that is not closed"
 AFTER_QUOTE = "has text after a closing quote"
 PAIRED = "has a quote that may end a text begun in a broken line before it"
 STRAY_BESIDE = "has a quote inside an unquoted field, next to a line with broken quotes"
 BESIDE = "spans several lines, next to a line with broken quotes"
+TWO_WAYS = "spans several lines, and its quotes do not show whether these are one text or records"
 RECORDS_BACK = 10
 QUOTE_INSIDE = 'has a quote inside an unquoted field (quote = "" takes quotes as text)'
 
@@ -62,7 +66,8 @@ def split(path: Path, grammar: Grammar, cleaned: Path) -> Split:
     Where no record begins, one physical line is broken and the next one is tried: a quote that is never
     closed costs one line. A record over several lines that only has the wrong number of fields is broken as
     a whole. A record that a line with broken quotes casts doubt on is broken too: one of several lines beside
-    it, one that may go on in it, and the next one with an odd number of quotes.
+    it, one that may go on in it, and the next one with an odd number of quotes. In a file with a broken line
+    so is every record that can be read in two ways (`readable_in_two_ways`).
 
     Parameters
     ----------
@@ -92,7 +97,15 @@ def split(path: Path, grammar: Grammar, cleaned: Path) -> Split:
         if grammar.body >= size:
             return Split([], 0, LineCounter(1).found(), 0)
         with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _Splitting(data, grammar, target).split()
+            refused: set[int] = set()
+            while True:
+                splitting = _Splitting(data, grammar, target, refused)
+                found = splitting.split()
+                if not found.broken or not splitting.in_two_ways:
+                    return found
+                refused |= splitting.in_two_ways
+                target.seek(0)
+                target.truncate()
 
 
 @dataclass(frozen=True)
@@ -110,11 +123,17 @@ class _Stretch:
 
 
 class _Splitting:
-    """One pass over a file; the last stretch of good records waits until what follows it is known."""
+    """One pass over a file; the last stretch of good records waits until what follows it is known.
 
-    def __init__(self, data: mmap.mmap, grammar: Grammar, target: IO[bytes]) -> None:
+    `refused` are the places of records that are not accepted. `in_two_ways` are the places of others that are
+    not accepted either if a line of the file is broken.
+    """
+
+    def __init__(self, data: mmap.mmap, grammar: Grammar, target: IO[bytes], refused: Set[int]) -> None:
         self._data, self._grammar, self._target = data, grammar, target
         self._size = len(data)
+        self._refused = sorted(refused)
+        self.in_two_ways: set[int] = set()
         self._broken: list[Broken] = []
         self._lines = LineCounter(grammar.body_line)
         self._waiting: _Stretch | None = None
@@ -133,7 +152,7 @@ class _Splitting:
             reason = self._doubtful(position) if stop > position else ""
             doubtful = bool(reason)
             if stop > position and not doubtful:
-                stop = self._before_odd_quote(position, stop, kind)
+                stop = self._before_odd_quote(position, self._before_refused(position, stop), kind)
                 self._write_waiting()
                 self._waiting = _Stretch(position, stop, line, kind)
                 self._since, self._open = len(self._broken), True
@@ -155,6 +174,8 @@ class _Splitting:
 
     def _doubtful(self, position: int) -> str:
         """Why a record that could be accepted is not, beside what was broken before it; empty for none."""
+        if self._next_refused(position) == position:
+            return TWO_WAYS
         if self._grammar.quote is None or not (self._beside or self._odd or self._after_broken):
             return ""
         first = self._data[position : self._one_until(position)]
@@ -179,6 +200,15 @@ class _Splitting:
         quotes = np.searchsorted(np.flatnonzero(data == self._grammar.quote_byte), ends)
         odd = np.flatnonzero(np.diff(quotes, prepend=0) % 2)
         return position + int(ends[odd[0] - 1]) + 1 if odd.size and odd[0] else stop
+
+    def _next_refused(self, position: int) -> int:
+        """Where the first refused record from `position` on begins."""
+        place = bisect_left(self._refused, position)
+        return self._refused[place] if place < len(self._refused) else self._size
+
+    def _before_refused(self, position: int, stop: int) -> int:
+        """Where a stretch is cut, so that a refused record comes first in the next one."""
+        return min(stop, self._next_refused(position))
 
     def _one_until(self, position: int) -> int:
         """Where the one record from `position` on ends."""
@@ -283,6 +313,7 @@ class _Splitting:
         if self._waiting is not None and self._waiting.stop > self._waiting.start:
             chunk, found, blank = self._taken_apart(self._waiting)
             self._lines.add(found.every, found.ends, blank)
+            self.in_two_ways.update(readable_in_two_ways(chunk, found, self._grammar))
             ended = bytes(chunk.data[-1:]) == self._grammar.eol
             if not ended and bytes(chunk.data[2:]) != b"\r":
                 self._lines.add_last()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from pollution.tables import Field, Row, as_text
@@ -21,17 +21,21 @@ LINE_ENDS = ("\r\n", "\n", "\r")
 
 @dataclass(frozen=True)
 class Cell:
-    """The text of a field, and whether quotes stand around it."""
+    """The text of a field, whether quotes stand around it, and the spaces after them."""
 
     text: str
     quoted: bool
+    spaces: str = ""
 
     def written(self, quote: str) -> str:
-        return quote + self.text.replace(quote, quote * 2) + quote if self.quoted else self.text
+        quoted = quote + self.text.replace(quote, quote * 2) + quote + self.spaces
+        return quoted if self.quoted else self.text
 
-    def holds(self, value: object) -> bool:
+    def holds(self, value: object, knows_null: bool = True) -> bool:
         """Whether it is the usual text of a value; a null is an empty field without quotes."""
         text = as_text(value)
+        if not knows_null and not text:
+            return self.text == ""
         if text is None:
             return self.text == "" and not self.quoted
         if isinstance(value, Decimal):
@@ -50,6 +54,8 @@ def is_clean_file(
     quote: str = '"',
     trailing: Sequence[bool] = (False, True),
     bad: Sequence[str] = (),
+    knows_null: bool = True,
+    spaced: bool = False,
 ) -> bool:
     r"""Whether some way of writing CSV makes exactly this text of exactly these rows.
 
@@ -62,6 +68,8 @@ def is_clean_file(
     quote : the one that the settings name; empty for none.
     trailing : whether every row may end in a delimiter that the header lacks.
     bad : records of the file that are no rows because of a value: a null, a text where a number belongs.
+    knows_null : whether the reader knows a null from an empty text.
+    spaced : whether spaces may follow a closing quote.
 
     Examples
     --------
@@ -84,7 +92,7 @@ def is_clean_file(
     False
     """
     return any(
-        _is_written(text, fields, rows, bad, _Style(sign, quote, end, extra))
+        _is_written(text, fields, rows, bad, _Style(sign, quote, end, extra, knows_null, spaced))
         for sign in ([delimiter] if delimiter else DELIMITERS)
         for end in LINE_ENDS
         for extra in trailing
@@ -97,6 +105,8 @@ class _Style:
     quote: str
     end: str
     trailing: bool
+    knows_null: bool
+    spaced: bool
 
 
 def _is_written(
@@ -106,7 +116,7 @@ def _is_written(
     stated = re.match(r'("?sep=(.)"?)' + re.escape(style.end), text)
     if stated and stated.group(2) == style.delimiter:
         first, body = stated.group(), text[stated.end() :]
-    records = read_strictly(body, style.delimiter, style.quote, style.end)
+    records = read_strictly(body, style.delimiter, style.quote, style.end, spaced=style.spaced)
     if not records:
         return False
     blank = (Cell("", False),)
@@ -126,7 +136,7 @@ def _is_written(
             return False
         if not _has_one_reading(record, style):
             return False
-        of_row = _of_row(record, names, fields, left[-1]) if left else None
+        of_row = _of_row(record, names, fields, left[-1], style) if left else None
         if of_row is not None:
             left.pop()
             written.append(_written(of_row, style))
@@ -144,7 +154,9 @@ def _is_written(
     )
 
 
-def _of_row(record: Record, names: Sequence[str], fields: Sequence[Field], row: Row) -> Record | None:
+def _of_row(
+    record: Record, names: Sequence[str], fields: Sequence[Field], row: Row, style: _Style
+) -> Record | None:
     """The record with the row's own texts, and the cells that no field reads; None for another row."""
     values = dict(zip((field.name for field in fields), row, strict=True))
     if any(value is not None for name, value in values.items() if name not in names):
@@ -152,10 +164,10 @@ def _of_row(record: Record, names: Sequence[str], fields: Sequence[Field], row: 
     cells = []
     for place, cell in enumerate(record):
         name = names[place] if place < len(names) else ""
-        if name in values and not cell.holds(values[name]):
+        if name in values and not cell.holds(values[name], style.knows_null):
             return None
         text = as_text(values[name]) or "" if name in values else cell.text
-        cells.append(Cell(cell.text if isinstance(values.get(name), Decimal) else text, cell.quoted))
+        cells.append(replace(cell, text=cell.text if isinstance(values.get(name), Decimal) else text))
     return tuple(cells)
 
 
@@ -164,7 +176,7 @@ def _written(record: Record, style: _Style) -> str:
 
 
 def read_strictly(
-    text: str, delimiter: str, quote: str, end: str, escape: str | None = None
+    text: str, delimiter: str, quote: str, end: str, escape: str | None = None, spaced: bool = False
 ) -> list[Record] | None:
     r"""The records of a text, one character at a time; None where a correct writer wrote no such text.
 
@@ -172,15 +184,16 @@ def read_strictly(
     ----------
     escape : what stands before a quote that is part of a text; None for the quote itself, empty where nothing
         does and a quote closes the text when a delimiter or a line end follows.
+    spaced : whether spaces may follow a closing quote.
 
     Examples
     --------
     >>> read_strictly('a,"b"\n', ",", '"', "\n")
-    [(Cell(text='a', quoted=False), Cell(text='b', quoted=True))]
+    [(Cell(text='a', quoted=False, spaces=''), Cell(text='b', quoted=True, spaces=''))]
     >>> read_strictly('a,"b"c\n', ",", '"', "\n") is None
     True
     >>> read_strictly('a,"b"c"\n', ",", '"', "\n", escape="")
-    [(Cell(text='a', quoted=False), Cell(text='b"c', quoted=True))]
+    [(Cell(text='a', quoted=False, spaces=''), Cell(text='b"c', quoted=True, spaces=''))]
     """
     records: list[Record] = []
     record: list[Cell] = []
@@ -191,7 +204,10 @@ def read_strictly(
             if found is None:
                 return None
             value, place = found
-            record.append(Cell(value, True))
+            begun = place
+            while spaced and text.startswith(" ", place):
+                place += 1
+            record.append(Cell(value, True, text[begun:place]))
         else:
             stop = place
             while stop < len(text) and text[stop] not in (delimiter, "\r", "\n"):

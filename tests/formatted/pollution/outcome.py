@@ -7,22 +7,32 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pollution.another_table import DELIMITERS, Record, is_clean_file, read_strictly
+from pollution.another_table import read_strictly
+from pollution.exempt import (
+    REST,
+    VALUES,
+    WHOLE,
+    declared,
+    expected,
+    is_another_table,
+    rest_is_another_table,
+    stands_alone,
+)
 from pollution.polluted import Polluted
 from pollution.reading import Reading
-from pollution.tables import Line, Row, Table
+from pollution.tables import Line, Row
 
 EXACT, QUARANTINED, REFUSED, EXEMPT, SILENT = "exact", "quarantined", "refused", "exempt", "silent"
-WAYS = (("'", None), ("\0", None), ('"', "\\"), ('"', "\0"), ("", None))
 KINDS = (EXACT, QUARANTINED, REFUSED, EXEMPT, SILENT)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a file ended (one of `KINDS`), and what is wrong with it where it is silent."""
+    """How a file ended (one of `KINDS`): what is wrong where it is silent, the proof where it is exempt."""
 
     kind: str
     problem: str = ""
+    proof: str = ""
 
 
 def outcome(file: Polluted, reading: Reading) -> Outcome:
@@ -32,8 +42,8 @@ def outcome(file: Polluted, reading: Reading) -> Outcome:
     quarantined : every formatted row is a clean row, as often at most; each line of the file belongs either
         to a formatted row or to what was turned away, with a reason.
     refused : nothing of the file is formatted.
-    exempt : the file is the clean file of another table (`is_another_table`); or each formatted row that is
-        not a clean row is what one line of the file says by itself (`stands_alone`).
+    exempt : the file, or what is left without the lines in quarantine, is the clean file of another table; in
+        the second case each formatted row that is not a clean row is what one line says by itself.
     silent : anything else.
     """
     if reading.crashed:
@@ -51,110 +61,10 @@ def outcome(file: Polluted, reading: Reading) -> Outcome:
     if not problem:
         return Outcome(QUARANTINED if reading.quarantined or formatted != clean else EXACT)
     if is_another_table(file, reading):
-        return Outcome(EXEMPT)
-    if not _unaccounted(file, reading, alone=True):
-        return Outcome(EXEMPT)
+        return Outcome(EXEMPT, proof=VALUES if reading.quarantined else WHOLE)
+    if rest_is_another_table(file, reading) and not _unaccounted(file, reading, alone=True):
+        return Outcome(EXEMPT, proof=REST)
     return Outcome(SILENT, problem)
-
-
-def is_another_table(file: Polluted, reading: Reading) -> bool:
-    """Whether it is the clean file of the rows that were read, and of rows that the contract turns away."""
-    text = file.text
-    if file.settings.startswith("skip"):
-        text = "".join(line.text for line in file.lines if line.role != "layout")
-    bad = [raw for raw, _ in reading.quarantined]
-    return is_clean_file(text, file.table.fields, reading.rows, *_declared(file), bad=bad)
-
-
-def stands_alone(file: Polluted, line: Line, row: Row, rows: Sequence[Row]) -> bool:
-    """Whether one line, put among the clean ones, makes the clean file of a table that has this row.
-
-    `rows` are the clean rows (`expected`). A line that stood for one of them differs from it in one text at
-    most, so that no field is in the place of another. And no other usual way of writing CSV reads the whole
-    file without a fault, and this line as another row: a file in single quotes is not a file of texts with
-    apostrophes.
-    """
-    changed = list(range(len(row)))
-    if line.row is not None:
-        before = rows[line.row]
-        changed = [place for place in changed if before[place] != row[place]]
-        if [file.table.fields[place].kind for place in changed] != ["str"]:
-            return False
-    plain = replace(file.table, header_cells=0, row_cells=0)
-    if not any(_is_clean_among(file, table, line, row, rows) for table in dict.fromkeys([file.table, plain])):
-        return False
-    return not _read_otherwise(file, line, changed)
-
-
-def _is_clean_among(file: Polluted, table: Table, line: Line, row: Row, clean: Sequence[Row]) -> bool:
-    delimiter, quote = _declared(file)
-    others = [
-        (other, values)
-        for other, values in zip(table.lines()[1:], clean, strict=True)
-        if other.row != line.row and (quote or '"' not in other.record)
-    ]
-    header = _header(file) if table is file.table else table.lines()[0]
-    text = "".join(one.text for one in (header, *(other for other, _ in others), replace(line, end="\n")))
-    trailing = [table.row_cells > table.header_cells]
-    rows = [*(values for _, values in others), row]
-    return is_clean_file(text, table.fields, rows, delimiter, quote, trailing)
-
-
-def expected(file: Polluted) -> list[Row]:
-    """The clean rows, with nulls in the optional columns that the file's header does not name."""
-    names = {text for record in _records(_header(file)) for text in _texts(record)}
-    lacking = [field.optional and field.name not in names for field in file.table.fields]
-    return [
-        tuple(None if lacks else value for lacks, value in zip(lacking, row, strict=True))
-        for row in file.table.rows
-    ]
-
-
-def _header(file: Polluted) -> Line:
-    found = next((line for line in file.lines if line.role == "header"), None)
-    return replace(found, end="\n") if found else file.table.lines()[0]
-
-
-def _records(line: Line) -> list[Record]:
-    """The line by the delimiter that it has most often."""
-    delimiter = Counter(sign for sign in line.delimiters if sign).most_common(1)
-    return read_strictly(line.record, delimiter[0][0] if delimiter else ",", '"', "\n") or []
-
-
-def _read_otherwise(file: Polluted, line: Line, changed: Sequence[int]) -> bool:
-    """Whether another way of writing explains the whole file, and reads the changed fields as others."""
-    header = _records(_header(file))
-    names = set(_texts(header[0])) if header else set()
-
-    def read(text: str, delimiter: str, quote: str, escape: str | None) -> list[list[str]]:
-        return [_texts(record) for record in read_strictly(text, delimiter, quote, "\n", escape) or []]
-
-    usual = read(line.record, file.table.delimiter, '"', None)
-    for quote, escape in WAYS:
-        for delimiter in DELIMITERS:
-            if len(names) == 1 and not (quote and quote + "\n" in file.text.replace("\r", "\n")):
-                continue  # every text is a table of one column
-            records = read(file.text, delimiter, quote, escape)
-            if not records or len({*map(len, records)}) > 1 or not names <= {*records[0]}:
-                continue
-            other = read(line.record, delimiter, quote, escape)
-            if [len(record) for record in other] != [len(record) for record in usual]:
-                return True
-            if any(
-                one[place] != two[place] for one, two in zip(other, usual, strict=True) for place in changed
-            ):
-                return True
-    return False
-
-
-def _texts(record: Record) -> list[str]:
-    return [cell.text for cell in record]
-
-
-def _declared(file: Polluted) -> tuple[str | None, str]:
-    """The delimiter and the quote that the settings name."""
-    found = dict(re.findall(r"^(delimiter|quote) = [\"'](.*)[\"']$", file.section, re.MULTILINE))
-    return found.get("delimiter", "").replace("\\t", "\t") or None, found.get("quote", '"')
 
 
 def _unaccounted(file: Polluted, reading: Reading, alone: bool = False) -> str:
@@ -211,7 +121,7 @@ def _parts(file: Polluted, line: Line) -> list[Line]:
     nothing says otherwise. A quote says otherwise, in the line itself or, for the first one, in those after
     it; in a table of one column it says nothing. Where all quotes are in their places, the text is one.
     """
-    quote = _declared(file)[1]
+    quote = declared(file)[1]
     if quote and len(read_strictly(line.record, file.table.delimiter, quote, "\n") or []) == 1:
         return []
     first, *others = re.split(r"\r\n|\r|\n", line.record)

@@ -25,6 +25,7 @@ class Reading:
     refused : why the whole file was refused; None if it was not.
     counted : the rows of the file by the account; None where nobody counts.
     crashed : whether it ended in an error that nobody foresaw.
+    knows_null : whether the reader knows a null from an empty text.
     """
 
     rows: tuple[Row, ...] = ()
@@ -32,6 +33,7 @@ class Reading:
     refused: str | None = None
     counted: int | None = None
     crashed: bool = False
+    knows_null: bool = True
 
 
 def read_each(files: Iterable[Polluted], folder: Path) -> list[tuple[Polluted, Reading]]:

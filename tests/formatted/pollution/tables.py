@@ -155,7 +155,7 @@ def _ledger_rows() -> tuple[Row, ...]:
 
 
 def _pollock() -> Table:
-    """In the shape of the public benchmark's table: 80 rows, texts in quotes, hardly a comment."""
+    """In the shape of the public benchmark's table: 80 rows, texts in quotes, few comments."""
     kinds = ("Shoes", "Hats", "Coats", "Toys & Games")
     rows: list[Row] = []
     for number in range(80):
