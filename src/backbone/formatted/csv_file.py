@@ -80,7 +80,7 @@ class CsvFile:
             refusals.append(Refusal(beyond, quote_literal(self.filled)))
         wanted = wanted_names(fields, settings)
         if settings.header and repeats_header(fields, raw, wanted):
-            refusals.append(header_again(raw, wanted))
+            refusals.append(header_again(raw, wanted, self.raw.quote or ""))
         return conform_sql(fields, raw, settings, refusals)
 
 
@@ -90,12 +90,14 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
     Raises
     ------
     BatchRefused
-        When it is empty, or its header can't be read or is a wrong one.
+        When it is empty, or its header is not in UTF-8, can't be read or is a wrong one.
     """
     if plain.stat().st_size == 0:
         raise empty_file(where, "have the file delivered again; a table without rows has at least a header")
     wanted = wanted_names(fields, settings)
     layout = read_layout(plain, wanted, settings, where)
+    if not _is_utf8(plain, layout.body):  # the engine checks the records alone
+        refuse_if_not_utf8(plain, where)
     if not settings.header:
         layout = replace(layout, names=tuple(wanted))
     closed = len(layout.names) > 1 and not layout.names[-1]
@@ -168,6 +170,16 @@ def is_mostly_filled(engine: Engine, file: CsvFile, parsed: Parsed) -> bool:
     sql = f"select count(*) from {parsed.table} where list_contains(_reasons, $filled)"
     filled = engine.fetch(sql, {"filled": file.filled})[0][0]
     return bool(10 * filled > parsed.records)
+
+
+def _is_utf8(path: Path, stop: int) -> bool:
+    """Whether the first bytes of a file, up to the end of a line, are text in UTF-8."""
+    with path.open("rb") as file:
+        try:
+            file.read(stop).decode()
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:

@@ -282,7 +282,7 @@ class _Publishing:
             if not rows and not whole and not self.engine.files_holding(self.lake.read(dataset), where):
                 return receipt
             receipt = replace(receipt, rows_written=rows, batches={}, removed_batches=(), measures={})
-            receipt = replace(receipt, warnings=(), remembered={})
+            receipt = replace(receipt, notes=(), warnings=(), remembered={})  # said once
         receipt = replace(receipt, dataset=dataset, seconds=round(time.monotonic() - self.started, 3))
         replace_rows(
             self.lake,
