@@ -93,4 +93,4 @@ class ProjectLocked(BackboneError):
 
 
 class Unexpected(BackboneError):
-    """What nobody foresaw, in one file or source; its traceback is in the project's log."""
+    """An unexpected error of one file or source; its traceback is in the project's log."""

@@ -84,14 +84,14 @@ def test_accepted_losses_are_listed_and_passed_over_from_then_on(trial: Trial) -
     first, second, _ = trial.batches()
     for batch, rows in ((first, "1 row"), (second, "2 rows")):
         told = (
-            f"Warning: formatted.sale: goes on without {batch.name} (batch {batch.batch}, {rows}): expected"
+            f"Warning: formatted.sale: published without {batch.name} (batch {batch.batch}, {rows}): expected"
         )
         assert told in ended.errors
     receipt = trial.open().lake.last_receipt("formatted.sale")
     assert receipt is not None
     assert [w.partition(" (")[0] for w in receipt.warnings] == [
-        "goes on without a.csv",
-        "goes on without b.csv",
+        "published without a.csv",
+        "published without b.csv",
     ]
     assert {*receipt.removed_batches} == {first.batch, second.batch}
     assert trial.formatted() == [9]
@@ -121,7 +121,7 @@ def test_a_new_file_that_is_refused_is_its_own_fault_alone(trial: Trial) -> None
     assert trial.formatted() == [1, 2, 3, 9]
     ended = trial.command("run", "--accept-loss", "sale")
     assert ended.status == 0
-    assert "goes on without bad.csv" in ended.errors
+    assert "published without bad.csv" in ended.errors
     assert "never formatted" in ended.errors
     assert trial.run_well().receipts == []
     assert trial.account().unformatted == 1

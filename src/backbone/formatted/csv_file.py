@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backbone.contract import Column, quote_literal
-from backbone.engines.protocol import Engine, MalformedFile, RawFile
+from backbone.engines.protocol import MAX_RECORD, Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import UNTOUCHED, Binding, bind, empty_file, wanted_names
 from backbone.formatted.conform import (
@@ -19,7 +19,7 @@ from backbone.formatted.conform import (
     header_again,
     repeats_header,
 )
-from backbone.formatted.grammar import LF, MAX_RECORD, Grammar
+from backbone.formatted.grammar import LF, Grammar
 from backbone.formatted.header import Layout, ends_in_delimiter, newline_before, read_layout
 from backbone.formatted.lines import Lines
 from backbone.formatted.parsed import Parsed, number_lines, unaccountable

@@ -6,8 +6,8 @@ leaves the batch undone, and the next run replaces the same rows again.
 
 When the contract or a setting has changed, all batches are formatted again and replace the table in one
 commit. If one of those that are in it can't be, the table would lose its rows: nothing is published then,
-unless the run was asked to accept the loss. Files that a run goes on without are remembered in the receipt
-and passed over from then on, until the contract or a setting changes.
+unless the run was asked to accept the loss. Files that a table is published without are remembered in the
+receipt and passed over from then on, until the contract or a setting changes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def format_source(
     ----------
     known : the batches formatted so far.
     changed_before : the hours in which the table has ever changed.
-    accept_loss : go on without the files of which no version can be formatted.
+    accept_loss : publish without the files of which no version can be formatted.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
     result = Formatted()

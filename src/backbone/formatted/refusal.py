@@ -32,7 +32,7 @@ def ends_formatting(error: BaseException) -> bool:
 
 
 def as_refusal(where: str, error: Exception, project: Path) -> BackboneError:
-    """An error of one file as what the run reports of it; the traceback of an unforeseen one is logged."""
+    """An error of one file as what the run reports of it; the traceback of an unexpected one is logged."""
     if isinstance(error, EngineFailed):
         return BatchRefused(
             where,
