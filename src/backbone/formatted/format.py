@@ -25,6 +25,7 @@ from backbone.engines.replace import replace_rows
 from backbone.errors import BackboneError
 from backbone.formatted.duplicates import REVIVED, Settled, places, remove_revived, settle_duplicates
 from backbone.formatted.loss import Loss, accepted, not_republished
+from backbone.formatted.refusal import as_end, ends_formatting, named
 from backbone.formatted.source import FormattedSource, Known, among
 from backbone.formatted.staging import GOOD, Staging
 from backbone.formatted.unread import Unread, drift
@@ -132,7 +133,13 @@ def format_source(
         )
         order = places(files, source.settings.latest)
         work = _Publishing(lake, engine, source, staging, out, scratch, started)
-        result.receipt = work.publish(receipt, known, order, changed_before)
+        try:
+            result.receipt = work.publish(receipt, known, order, changed_before)
+        except Exception as error:
+            if ends_formatting(error):
+                done = [b for b in manifest.batches if b.batch in staging.done]
+                raise as_end(named(source.dataset, done), error, of_files=bool(done)) from error
+            raise
     staging.close()
     return result
 
