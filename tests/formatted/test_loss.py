@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from conftest import GOOD, HEADER, ONE, SALE, THREE, TWO, Trial
-from projects import TinyProject
+from backbone.formatted import format as format_module
+from conftest import GOOD, HEADER, KEYED_SALE, ONE, SALE, THREE, TWO, Trial
+from projects import TinyProject, contents
 
 TILL = f"{SALE.rstrip()}\n    till: int\n"
 WITH_TILL = "sale_id,item,price,sold_at,till\n9,tea,2.50,2026-01-03 08:00:00,7\n"
@@ -182,4 +185,34 @@ def test_a_query_source_goes_on_without_some_of_its_windows(trial: Trial) -> Non
     assert "3 of the 3 files in the table" in ended.errors
     assert trial.command("run", "--accept-loss", "sale").status == 0
     assert trial.formatted() == []
+    assert trial.run_well().receipts == []
+
+
+def test_a_contract_that_is_taken_back_after_a_run_died_gives_what_was_there(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of the other contract that the run had put into quarantine and duplicates are replaced."""
+    trial.contract(KEYED_SALE)
+    trial.drop(HEADER + ONE + TWO.replace("3.25", "-1"), "a.csv")
+    trial.drop(HEADER + ONE + THREE, "b.csv")
+    trial.drop(WITH_TILL, "c.csv")
+    trial.run_well()
+    before = contents(trial.root)
+    assert all(before[f"{zone}.sale"] for zone in ("quarantine", "duplicate"))
+    trial.contract(f"{KEYED_SALE.rstrip()}\n    till: int\n")
+    put = format_module._Publishing._put
+
+    def dies(this: format_module._Publishing, zone: str, *rest: Any) -> Any:
+        if zone == "formatted":
+            raise KeyboardInterrupt
+        return put(this, zone, *rest)
+
+    monkeypatch.setattr(format_module._Publishing, "_put", dies)
+    with pytest.raises(KeyboardInterrupt):
+        trial.run(accept_loss=["sale"])
+    monkeypatch.undo()
+    assert contents(trial.root)["quarantine.sale"] != before["quarantine.sale"]
+    trial.contract(KEYED_SALE).run_well()
+    assert contents(trial.root) == before
+    trial.account()
     assert trial.run_well().receipts == []

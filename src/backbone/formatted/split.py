@@ -270,7 +270,7 @@ class _Splitting:
         return first.count(quote) % 2 == 1 or (few and (alone or self._has_stray_quote(first)))
 
     def _last_of_waiting(self, stretch: _Stretch) -> list[tuple[int, bytes]]:
-        """The last records of the waiting stretch, of up to 2 MB: found once for all broken lines behind it."""
+        """The last records of the waiting stretch (up to 2 MB), found once for all broken lines behind it."""
         if self._last is None or self._last[0] is not stretch:
             self._last = stretch, self._last_records(stretch)
         return self._last[1]
