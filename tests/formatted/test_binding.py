@@ -160,3 +160,19 @@ def test_an_empty_field_too_many(shop: Trial) -> None:
         (5, "the line has 3 fields, expected 4"),
         (6, "the line has 5 fields, expected 4"),
     ]
+
+
+def test_a_nul_is_no_quote(shop: Trial) -> None:
+    shop.drop(b"item,qty\n\x00tea, green\x00,2\n\x00cake\x00,3\n")
+    (error,) = shop.run().failures.values()
+    assert "all would, if a NUL were the quote" in error.problem
+    assert "have it delivered with another quote" in error.next_step
+    ended = shop.settings('quote = "\\u0000"').command("run")
+    assert ended.status == 2
+    assert "expected a character that is not NUL" in ended.errors
+
+
+def test_no_quote_takes_quotes_as_text(shop: Trial) -> None:
+    shop.settings("quote = ''").drop('item,qty\n"tea,2\n5" pipe,3\n')
+    shop.run_well()
+    assert shop.rows("select item, qty from formatted.sale order by qty") == [('"tea', 2), ('5" pipe', 3)]

@@ -184,7 +184,11 @@ def _is_utf8(path: Path, stop: int) -> bool:
 
 def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:
     """Refuse a file whose records are not as they should be, if all are when another sign quotes."""
-    for sign, name in (("'", '"\'"'), ("\0", '"\\u0000"')):
+    ways = (
+        ("'", '"\'"', 'set quote = "\'" under its section in backbone.toml'),
+        ("\0", "a NUL", "have it delivered with another quote: a NUL can't be one"),
+    )
+    for sign, name, next_step in ways:
         if grammar.line_end != LF or not _has_after_delimiter(path, grammar, sign):
             continue
         if survey(path, replace(grammar, quote=sign, escape=sign)) is not None:
@@ -192,7 +196,7 @@ def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:
                 where,
                 f"not every record has {grammar.columns} fields; all would, if {name} were the quote",
                 UNTOUCHED,
-                f"set quote = {name} under its section in backbone.toml",
+                next_step,
             )
 
 
