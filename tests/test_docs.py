@@ -28,7 +28,12 @@ DOCS = ROOT / "docs"
 PAGES = sorted(
     [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "src" / "backbone" / "pipelines").rglob("*.md")]
 )
-SESSIONS = (("README.md", "docs/command-line.md"), ("docs/tutorial.md",), ("docs/per-group-models.md",))
+SESSIONS = (
+    ("README.md", "docs/command-line.md"),
+    ("docs/tutorial.md",),
+    ("docs/per-group-models.md",),
+    ("docs/landing.md",),
+)
 """Pages whose commands are run, one after another in one folder."""
 
 SKIPPED = {

@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw: what is reported, and what is in the log."""
+"""Unexpected errors: what is reported, and what is in the log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_report_is_short_and_the_log_has_the_traceback(tmp_path: Path) -> No
     error = unexpected("formatted.sale, a.csv", raised("year 0\nis out of range"), tmp_path, STATE)
     assert isinstance(error, Unexpected)
     assert str(error) == (
-        "formatted.sale, a.csv: an error that nobody foresaw: ValueError: year 0 is out of range "
+        "formatted.sale, a.csv: an unexpected error: ValueError: year 0 is out of range "
         "(the traceback is at the end of .backbone/errors.log). Nothing of it is formatted.\n"
         "Next: report it with that traceback, which may quote values of your data"
     )

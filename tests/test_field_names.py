@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Final
 
 import pytest
-from pydantic import ConfigDict
+from pydantic import AliasChoices, ConfigDict, Field
 
 from backbone.contract import Contract, Key, columns
 from backbone.errors import ContractError
@@ -48,6 +48,17 @@ with warnings.catch_warnings():
     class AsJson(Contract):
         json: str | None = None  # type: ignore[assignment]
 
+    class Named(Contract):
+        id: str = Field(alias="_id")
+
+    class ReadAs(Contract):
+        a: int
+        id: Annotated[str | None, Field(validation_alias=AliasChoices("_id", "key"))] = None
+
+    class Camel(Contract):
+        model_config = ConfigDict(alias_generator=str.upper)
+        sale_id: int
+
     class Fixed(Contract):
         a: int
         most: Final[int] = 3
@@ -64,6 +75,13 @@ with warnings.catch_warnings():
         (Copied, "copy", "every Pydantic model has", 'columns = { copy_value = "copy" }'),
         (AsJson, "json", "every Pydantic model has", 'columns = { json_value = "json" }'),
         (Fixed, "most", "makes no column", "a constant is a ClassVar"),
+        (
+            Named,
+            "id",
+            "the alias '_id'",
+            'remove it, and map it in backbone.toml: [sources.NAME] columns = { id = "_id" }',
+        ),
+        (ReadAs, "id", "the alias AliasChoices(", 'columns = { id = "name in the file" }'),
     ],
 )
 def test_a_field_of_which_pydantic_makes_no_column_is_an_error(
@@ -74,6 +92,21 @@ def test_a_field_of_which_pydantic_makes_no_column_is_an_error(
     assert caught.value.where == f"{contract.__name__}.{name}"
     assert problem in caught.value.problem
     assert way_out in caught.value.next_step
+
+
+def test_settings_that_make_aliases_are_an_error() -> None:
+    with pytest.raises(ContractError, match="Camel: model_config sets alias_generator") as caught:
+        columns(Camel)
+    assert 'columns = { field = "name in the file" }' in caught.value.next_step
+
+
+class SameName(Contract):
+    a: int = Field(alias="a")
+    b: int = Field(serialization_alias="c")
+
+
+def test_a_name_for_writing_and_the_same_name_are_none_for_reading() -> None:
+    assert [c.name for c in columns(SameName)] == ["a", "b"]
 
 
 class WithConstants(Contract):
@@ -110,6 +143,8 @@ def pipeline_of(field: str) -> str:
         ("_id: Annotated[str, Key]", 'columns = { id = "_id" }'),
         ("_id: str = Field(min_length=1)", "leading underscores"),
         ("model_config: str", "model_config"),
+        ("copy: str", 'columns = { copy_value = "copy" }'),
+        ('id: str = Field(alias="_id")', 'columns = { id = "_id" }'),
         (
             "code: Annotated[str, Field(pattern='(')]",
             "RE2, which checks a pattern, can't read '(': missing )",
@@ -128,6 +163,7 @@ def test_a_contract_that_cannot_be_kept_is_refused_when_the_pipeline_loads(
     status, _, err = finished(tmp_path, "run")
     assert status == 2
     assert found in err
+    assert "Warning" not in err
     assert (tmp_path / "landing" / "temporal" / "thing" / "a.csv").is_file()
 
 

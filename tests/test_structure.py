@@ -14,7 +14,7 @@ import backbone
 
 PACKAGE = Path(backbone.__file__).parent
 ORDER = (
-    "errors", "error_log", "dataset", "timezones", "resources", "quoting", "time_format", "notation",
+    "errors", "home", "error_log", "dataset", "timezones", "resources", "quoting", "time_format", "notation",
     "column", "conversion", "field_names", "regular_expression", "contract", "settings", "lake", "engines",
     "landing", "formatted", "exploitation", "analysis", "testing", "governance", "operations", "pipeline",
     "declared", "loading", "runner", "overview", "pipelines", "orchestration", "reports", "scaffold", "demo",

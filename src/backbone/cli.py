@@ -183,7 +183,7 @@ def status(
     context: typer.Context,
     form: Annotated[StatusForm, typer.Option("--format", "-f", help="How to print it.")] = StatusForm.table,
 ) -> None:
-    """What is there: the accounts of every source, every table with its windows, and warnings."""
+    """What is there: the accounts of every source, every table with its windows, failures and warnings."""
     from backbone.overview import overview
 
     with told():
@@ -213,9 +213,10 @@ def history(
     with told():
         project = _open(context.obj["root"])
         if not project.lake.exists(dataset):
+            there = project.lake.datasets()
             raise SettingsError(
                 dataset,
-                f"there is no such table; there are {', '.join(project.lake.datasets()) or 'none yet'}",
+                f"no table is named {dataset}; the tables are {', '.join(there) or 'none yet'}",
                 "",
                 "name one of them",
             )
@@ -243,7 +244,7 @@ def quarantine(
         if source is not None and source not in known:
             raise SettingsError(
                 f"source {source}",
-                f"there is no such source; there are {', '.join(known)}",
+                f"no source is named {source}; the sources are {', '.join(known)}",
                 "",
                 "name one of them",
             )

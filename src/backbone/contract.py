@@ -31,7 +31,7 @@ from pydantic_core import PydanticUndefined, SchemaError
 from backbone.column import Column, Rule
 from backbone.conversion import accepts, failures_sql, ok_sql, value_sql
 from backbone.errors import ContractError
-from backbone.field_names import refuse_unusable_names
+from backbone.field_names import refuse_aliases, refuse_unusable_names
 from backbone.notation import Notation
 from backbone.quoting import quote_identifier, quote_literal
 from backbone.regular_expression import UnreadablePattern, as_re2
@@ -102,7 +102,7 @@ class Key:
 
 @cache
 def columns(contract: type[Contract]) -> tuple[Column, ...]:
-    """The columns of a contract, in the order of its fields; aliases don't matter.
+    """The columns of a contract, in the order of its fields.
 
     Bounds of times without an offset are in UTC. A `pattern` is searched for in the value, in RE2's dialect.
 
@@ -129,6 +129,7 @@ def columns(contract: type[Contract]) -> tuple[Column, ...]:
             next_step="define the contract, and what its annotations name, at the top of a module",
         )
     refuse_unusable_names(contract, Contract)
+    refuse_aliases(contract)
     _refuse_python_checks(contract)
     if not contract.model_fields:
         raise ContractError(contract.__name__, "a contract without fields", next_step="give it a field")

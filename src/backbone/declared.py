@@ -10,6 +10,7 @@ from backbone.contract import columns
 from backbone.dataset import CADENCES, DATASET_NAME, ZONES
 from backbone.errors import ContractError, PipelineError, SettingsError
 from backbone.exploitation.model import LoadedModel, Model, Step
+from backbone.home import HOME
 from backbone.pipeline import Pipeline, Source
 from backbone.settings import Settings
 
@@ -158,7 +159,7 @@ def settings_of(settings: Settings, pipeline: Pipeline) -> tuple[str | None, dic
 def _is_beside_tables(root: Path, folder: str) -> bool:
     """Whether files may be written to a folder: it is not the project's, nor in one that holds its tables."""
     place, project = (root / folder).resolve(), root.resolve()
-    taken = [project / name for name in (*ZONES, ".backbone")]
+    taken = [project / name for name in (*ZONES, HOME)]
     return ".." not in Path(folder).parts and place != project and not any(map(place.is_relative_to, taken))
 
 

@@ -1,6 +1,6 @@
-"""What nobody foresaw: a short error for the reader, and the whole traceback in a log of the project.
+"""Unexpected errors: a short one for the reader, and the whole traceback in a log of the project.
 
-One file's fault is that file's failure, be it foreseen or not. So whoever works on many files catches
+One file's fault is that file's failure, expected or not. So whoever works on many files catches
 `Exception` around each, lets through what ends the run, and turns the rest into an error that can be
 listed beside the others:
 
@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backbone.errors import BackboneError, EngineFailed, ProjectLocked, Unexpected
+from backbone.home import HOME
 
-LOG = Path(".backbone") / "errors.log"
+LOG = HOME / "errors.log"
 LARGEST_LOG = 8_000_000  # bytes; a larger log makes room for a new one
 NO_RESOURCES = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
@@ -59,7 +60,7 @@ def as_failure(where: str, error: Exception, project: Path, state: str) -> Backb
 
 
 def unexpected(where: str, error: BaseException, project: Path, state: str) -> Unexpected:
-    """An error that names what nobody foresaw; its traceback is appended to the project's log.
+    """An unexpected error, named; its traceback is appended to the project's log.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def unexpected(where: str, error: BaseException, project: Path, state: str) -> U
     text = " ".join(str(error).split())[:300]
     return Unexpected(
         where,
-        f"an error that nobody foresaw: {type(error).__name__}{f': {text}' if text else ''} ({place})",
+        f"an unexpected error: {type(error).__name__}{f': {text}' if text else ''} ({place})",
         state,
         "report it with that traceback, which may quote values of your data",
     )

@@ -88,9 +88,17 @@ class EngineFailed(BackboneError):
     """The engine or the storage gave up: memory or disk that is full, a file that can't be read."""
 
 
+ENGINE = "engine"
+"""Where an error of the engine happened, as long as nobody has said what it was working on."""
+
+
+class OutOfMemory(EngineFailed):
+    """What the engine may hold in memory, or spill to disk, is used up."""
+
+
 class ProjectLocked(BackboneError):
     """Another run holds the project's lock."""
 
 
 class Unexpected(BackboneError):
-    """What nobody foresaw, in one file or source; its traceback is in the project's log."""
+    """An unexpected error of one file or source; its traceback is in the project's log."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from backbone.errors import ContractError
 
+_MAP = "map it in backbone.toml: [sources.NAME] columns ="
 RESERVED_NAMES = frozenset({"window_start", "window_date", "_batch", "_row", "_line"})
 
 
@@ -42,6 +43,32 @@ def refuse_unusable_names(contract: type[BaseModel], base: type[BaseModel]) -> N
             raise _error(contract, name, _why_no_column(name))
 
 
+def refuse_aliases(contract: type[BaseModel]) -> None:
+    """Check that no field has another name in the file: the settings of the source say so instead.
+
+    Raises
+    ------
+    ContractError
+        For an alias by which Pydantic would read a field, or settings that make one.
+    """
+    if contract.model_config.get("alias_generator"):
+        raise ContractError(
+            contract.__name__,
+            "model_config sets alias_generator, and the columns of a file are not found by aliases",
+            next_step=f'remove it, and {_MAP} {{ field = "name in the file" }}',
+        )
+    for name, field in contract.model_fields.items():
+        alias = field.alias if field.validation_alias is None else field.validation_alias
+        if alias is None or alias == name:
+            continue
+        in_file = f'"{alias}"' if isinstance(alias, str) else '"name in the file"'
+        raise ContractError(
+            f"{contract.__name__}.{name}",
+            f"found the alias {alias!r}, and the columns of a file are not found by aliases",
+            next_step=f"remove it, and {_MAP} {{ {name} = {in_file} }}",
+        )
+
+
 def _why_no_column(name: str) -> str:
     if name.lower() in ("window_start", "window_date"):
         return "this name is reserved for windowed tables"
@@ -59,8 +86,7 @@ def _error(contract: type[BaseModel], name: str, problem: str) -> ContractError:
     return ContractError(
         f"{contract.__name__}.{name}",
         problem,
-        next_step=f"call the field {other}, and map it in backbone.toml: "
-        f'[sources.NAME] columns = {{ {other} = "{name}" }} (a constant is a ClassVar)',
+        next_step=f'call the field {other}, and {_MAP} {{ {other} = "{name}" }} (a constant is a ClassVar)',
     )
 
 

@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,6 +139,9 @@ def import_pipeline(name: str, places: Sequence[Path]) -> tuple[Pipeline, Path]:
     ContractError
         When a contract in it has a name or a default that Pydantic refuses.
     """
+    # What it warns of is an error of ours, with what to do about it. The filter stays: to restore those of
+    # before would undo what the module itself sets.
+    warnings.filterwarnings("ignore", r'Field name ".+" in ".+" shadows an attribute in parent', UserWarning)
     before = list(sys.path)
     sys.path[:0] = [str(place.resolve()) for place in places]
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from backbone.landing.manifest import read_manifest
 from backbone.loading import models_of, source_settings
 from backbone.operations.accounts import SourceAccount, source_account
 from backbone.operations.index import Index, Warned
+from backbone.operations.last_runs import Failed, LastRun, failures_of, last_runs
 from backbone.operations.open_windows import OpenRows, open_rows
 from backbone.operations.status import TableStatus, table_status
 from backbone.runner import Project
@@ -16,12 +18,16 @@ from backbone.runner import Project
 
 @dataclass(frozen=True)
 class Overview:
-    """The state of a project: what it has, what its runs warned of, and which rows wait for their windows."""
+    """The state of a project: what it has, what its runs warned of, which rows wait for their windows.
+
+    `failures` are those of the last run of each pipeline.
+    """
 
     sources: list[SourceAccount]
     tables: list[TableStatus]
     warnings: list[Warned]
     open_rows: list[OpenRows]
+    failures: list[Failed]
 
 
 def overview(project: Project, reader: str) -> Overview:
@@ -44,4 +50,13 @@ def overview(project: Project, reader: str) -> Overview:
         tables = [table_status(project.lake, engine, index, model, now) for model in models]
         event_times = [(s.dataset, s.event_time) for s, _ in project.sources]
         waiting = open_rows(project.lake, engine, event_times, models, now)
-        return Overview(sources, tables, index.warnings(), waiting)
+        runs = last_runs(project.lake, engine, [p.pipeline.name for p in project.pipelines])
+        return Overview(sources, tables, _warnings(index, runs), waiting, failures_of(runs))
+
+
+def _warnings(index: Index, runs: Sequence[LastRun]) -> list[Warned]:
+    """Those in receipts, and those of the last run that are in none."""
+    of_run = runs[0].warnings if runs else ()
+    found = [replace(w, warnings=tuple(t for t in w.warnings if t not in of_run)) for w in index.warnings()]
+    landing = [Warned("landing", runs[0].at, of_run)] if of_run else []
+    return [*landing, *(warned for warned in found if warned.warnings)]

@@ -28,6 +28,7 @@ from backbone.formatted.duplicates import remove_revived
 from backbone.formatted.format import format_source
 from backbone.formatted.refusal import as_end, ends_formatting
 from backbone.formatted.source import FormattedSource
+from backbone.home import HOME
 from backbone.lake.abandoned import remove_abandoned
 from backbone.lake.lock import project_lock
 from backbone.lake.table import Lake
@@ -37,13 +38,12 @@ from backbone.landing.persistent import Feed
 from backbone.loading import LoadedPipeline, load_pipelines, models_of, source_settings, sources_of
 from backbone.operations.facts import run_row
 from backbone.operations.index import Index
+from backbone.operations.last_runs import is_news, last_runs
 from backbone.operations.never_computed import never_computed
 from backbone.operations.open_windows import OpenRows, open_rows
 from backbone.operations.staleness import stale_windows
 from backbone.pipeline import Source
 from backbone.settings import Settings, load_settings
-
-HOME = Path(".backbone")
 
 Progress = Callable[[str], None]
 
@@ -217,9 +217,11 @@ def run(
                     _build(project, engine, index, models, result, blocked, start, end, force, now, progress)
                 for pipeline in selected:
                     _write_lists(project, engine, index, pipeline, result, progress)
-            if result.receipts or not result.ok:
+            ran = [p.pipeline.name for p in selected] if land_only is None else []
+            before = () if result.receipts or not result.ok else last_runs(project.lake, engine, ran)
+            if result.receipts or not result.ok or is_news(before, result.warnings):
                 index.update()
-                index.add_run(_row(result, started_at, selected))
+                index.add_run(_row(result, started_at, ran))
             index.write()
     return result
 
@@ -232,7 +234,7 @@ def _sources(
     if unknown:
         raise PipelineError(
             f"source {unknown[0]}",
-            f"there is no such source; there are {', '.join(s.name for s, _ in sources)}",
+            f"no source is named {unknown[0]}; the sources are {', '.join(s.name for s, _ in sources)}",
             "Nothing was landed.",
             "mend the name",
         )
@@ -399,13 +401,14 @@ def _write_lists(
             result.failures[f"lists of {lists.table}"] = error
 
 
-def _row(result: RunResult, started_at: datetime, selected: Sequence[LoadedPipeline]) -> dict[str, object]:
+def _row(result: RunResult, started_at: datetime, pipelines: Sequence[str]) -> dict[str, object]:
     return run_row(
         result.run_id,
         started_at,
         datetime.now(UTC),
         "done" if result.ok else "failed",
-        [p.pipeline.name for p in selected],
+        pipelines,
         [r.dataset for r in result.receipts],
         [str(error) for error in result.failures.values()],
+        result.warnings,
     )

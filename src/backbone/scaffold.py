@@ -37,7 +37,7 @@ SOURCE = """
 # [sources.{name}]
 # path = "/data/{name}-*.csv"              # csv, jsonl or parquet; plain, .gz or .zst; only read
 # columns = {{ {first} = "name in the file" }}
-# timezone = "Europe/London"               # of times written without one; UTC unless said
+# timezone = "Europe/London"               # of times written without one; by default UTC
 # # or, instead of a path, from a database:
 # connection = "shop"
 # query = "select … from … {where}"{start}

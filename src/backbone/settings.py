@@ -94,6 +94,13 @@ class SourceSettings(_Section):
             raise ValueError(f"no encoding is called {value!r}") from None
         return value
 
+    @field_validator("quote", "escape")
+    @classmethod
+    def _no_nul(cls, value: str | None) -> str | None:
+        if value == "\0":  # which the engine takes for none
+            raise ValueError("expected a character that is not NUL, or an empty text for none")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, value: str) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backbone.runner import Progress, RunResult
 
 FAILED, WRONG_USE = 1, 2
+FAILURES_SHOWN = 20  # by `status`
 
 
 def console() -> Console:
@@ -153,8 +154,13 @@ def show_status(found: Overview) -> None:
         shown.add_row(t.dataset, f"{t.rows:,}", windows, latest, str(t.stale), str(t.version))
     out.print()
     out.print(shown)
-    if found.warnings or found.open_rows:
+    if found.warnings or found.open_rows or found.failures:
         out.print()
+    for failed in found.failures[:FAILURES_SHOWN]:
+        typer.echo(f"{failed.at:%Y-%m-%d %H:%M}  Failed: {failed.error}")
+    if len(found.failures) > FAILURES_SHOWN:
+        more = len(found.failures) - FAILURES_SHOWN
+        typer.echo(f'and {more:,} more failures: backbone query "select errors from operations.run"')
     for warned in found.warnings:
         for warning in warned.warnings:
             typer.echo(f"{warned.at:%Y-%m-%d %H:%M}  Warning: {warned.dataset}: {warning}")

@@ -109,6 +109,38 @@ def test_a_header_that_comes_again_is_no_row(shop: Trial) -> None:
     assert shop.rows("select line, reasons from quarantine.sale") == [(3, ["the line repeats the header"])]
 
 
+@pytest.mark.parametrize("line", ["a,b", '"a","b"', '"a",b'])
+def test_a_header_behind_a_byte_order_mark_is_no_row(shop: Trial, line: str) -> None:
+    shop.contract("class Word(Contract):\n    'Texts.'\n    b: str\n    a: str\n")
+    shop.drop(f"\ufeff{line}\n1,2\n\ufeff{line}\n\ufeffa,x\n")
+    shop.run_well()
+    assert shop.rows("select a, b from formatted.sale") == [("1", "2"), ("\ufeffa", "x")]
+    assert shop.rows("select line, reasons from quarantine.sale") == [(3, ["the line repeats the header"])]
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        (b"item,qty,caf\xe9\ntea,2,x\n", "0xE9 in line 1 (offset 12)"),
+        (b"Umsatz f\xfcr M\xe4rz\nitem,qty\ntea,2\n", "0xFC in line 1 (offset 8)"),
+        (b'\nitem,qty,note,"two\nli\xf1es"\ntea,2,n,x\n', "0xF1 in line 3 (offset 22)"),
+    ],
+)
+def test_a_byte_above_the_records_that_is_not_utf8_refuses_the_file(
+    shop: Trial, data: bytes, place: str
+) -> None:
+    shop.settings("skip = 1" if data.startswith(b"Umsatz") else "")
+    for name in ("a.csv", "b.csv"):  # also where small files share a statement
+        shop.drop(data, name)
+    errors = shop.run().failures.values()
+    assert len(errors) == 2
+    for error in errors:
+        assert f"expected text in UTF-8, found the byte {place}" in error.problem
+        assert 'encoding = "windows-1252"' in error.next_step
+    shop.settings(shop.section + '\nencoding = "windows-1252"').run_well()
+    assert shop.rows("select item, qty from formatted.sale") == [("tea", 2), ("tea", 2)]
+
+
 def test_an_empty_field_too_many(shop: Trial) -> None:
     shop.drop("item,qty,note\ntea,2,n,\ncake,3,m,\ntart,4,,\npie,5,o\nroll,,6,r,\n", "with.csv")
     shop.drop("item,qty\ntea,7,\ncake,8,\n", "lacks a column.csv")
@@ -128,3 +160,19 @@ def test_an_empty_field_too_many(shop: Trial) -> None:
         (5, "the line has 3 fields, expected 4"),
         (6, "the line has 5 fields, expected 4"),
     ]
+
+
+def test_a_nul_is_no_quote(shop: Trial) -> None:
+    shop.drop(b"item,qty\n\x00tea, green\x00,2\n\x00cake\x00,3\n")
+    (error,) = shop.run().failures.values()
+    assert "all would, if a NUL were the quote" in error.problem
+    assert "have it delivered with another quote" in error.next_step
+    ended = shop.settings('quote = "\\u0000"').command("run")
+    assert ended.status == 2
+    assert "expected a character that is not NUL" in ended.errors
+
+
+def test_no_quote_takes_quotes_as_text(shop: Trial) -> None:
+    shop.settings("quote = ''").drop('item,qty\n"tea,2\n5" pipe,3\n')
+    shop.run_well()
+    assert shop.rows("select item, qty from formatted.sale order by qty") == [('"tea', 2), ('5" pipe', 3)]

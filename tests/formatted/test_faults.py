@@ -16,7 +16,7 @@ import pytest
 
 from backbone.dataset import Batch
 from backbone.error_log import LOG
-from backbone.errors import EngineFailed
+from backbone.errors import EngineFailed, OutOfMemory
 from backbone.formatted import csv_group, parse, staging
 from backbone.formatted.staging import Staging
 from conftest import HEADER, KEYED_SALE, ONE, SALE, THREE, TWO, Trial
@@ -162,9 +162,9 @@ def test_any_error_of_one_file_is_its_refusal(
         (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
         (EngineFailed("engine", "IO Error: No space left on device", "", "free disk space"), 1, "No space"),
         (
-            EngineFailed("engine", "Out of Memory Error: failed to pin block", "", "raise it"),
+            OutOfMemory("engine", "failed to pin block of size 256.0 KiB", "", "raise it"),
             1,
-            "Out of Memory",
+            "the engine's memory is used up: failed to pin",
         ),
     ],
     ids=["interrupt", "memory", "disk", "engine's disk", "engine's memory"],
@@ -182,6 +182,10 @@ def test_what_is_no_fault_of_a_file_ends_the_run(
     assert ended.status == status
     assert told in ended.errors
     assert "Traceback" not in ended.errors
+    if status == 1:
+        assert f": formatted.sale, batch {trial.batches()[-1].batch} (bad.csv): " in ended.errors
+        assert "what was published before stays" in ended.errors
+        assert "and run again" in ended.errors
     assert trial.formatted() == [1]
     assert {n: v for n, v in trial.versions().items() if n != "landing.batch"} == {
         n: v for n, v in before.items() if n != "landing.batch"
@@ -189,6 +193,34 @@ def test_what_is_no_fault_of_a_file_ends_the_run(
     monkeypatch.undo()
     trial.run_well()
     assert trial.formatted() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_memory_that_a_file_uses_up_ends_the_run_with_its_name(trial: Trial, files: int) -> None:
+    """A file alone, and two that share a statement."""
+    trial.drop(HEADER + ONE, "a.csv")
+    trial.run_well()
+    for number in range(files):
+        rows = "".join(f"{n},{'x' * 200}{n},2.50,2026-01-01\n" for n in range(16_000))
+        trial.drop(HEADER + rows, f"big{number}.csv")
+    plain = (trial.root / "backbone.toml").read_text()
+    (trial.root / "backbone.toml").write_text(plain.replace("[engine]", '[engine]\nmemory_limit = "8MB"'))
+    ended = trial.command("run")
+    assert ended.status == 1
+    batch = trial.batches()[-1]
+    file = f"batch {batch.batch} (big0.csv)" if files == 1 else "2 files (big0.csv to big1.csv)"
+    assert f"OutOfMemory: formatted.sale, {file}: the engine's memory is used up: " in ended.errors
+    assert (
+        "The run has ended, and nothing of it is formatted; what was published before stays." in ended.errors
+    )
+    assert (
+        "Next: raise [engine] memory_limit in backbone.toml, or have it delivered in smaller" in ended.errors
+    )
+    assert "Possible solutions" not in ended.errors, "DuckDB's settings are not Backbone's"
+    assert trial.formatted() == [1]
+    (trial.root / "backbone.toml").write_text(plain)
+    trial.run_well()
+    assert trial.accounted() == (1 + 16_000 * files, 1 + 16_000 * files, 0, 0)
 
 
 def test_an_error_while_a_source_is_published_stops_no_other(

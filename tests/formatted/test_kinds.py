@@ -80,7 +80,8 @@ def sqlite(folder: Path) -> bytes:
 
 
 XLSX = zipped(**{"[Content_Types].xml": "", "xl/workbook.xml": "", "xl/worksheets/sheet1.xml": ""})
-ODS = zipped(mimetype="application/vnd.oasis.opendocument.spreadsheet", **{"content.xml": ""})
+OPEN_SHEET = "application/vnd.oasis.opendocument.spreadsheet"
+ODS = zipped(mimetype=OPEN_SHEET, **{"content.xml": ""})
 KINDS: dict[str, tuple[str, bytes, str, str]] = {
     "zip": ("a.csv.zip", zipped(**{"sales.csv": GOOD}), "a zip archive that holds 'sales.csv'", UNPACK),
     "zip of two": ("a.zip", zipped(a=GOOD, b=GOOD), "a zip archive that holds 'a' and 1 more", UNPACK),
@@ -89,6 +90,8 @@ KINDS: dict[str, tuple[str, bytes, str, str]] = {
     "xlsx": ("a.xlsx", XLSX, "an Excel workbook", SHEET),
     "xlsx as csv": ("a.csv", XLSX, "an Excel workbook", SHEET),
     "ods": ("a.ods", ODS, "an OpenDocument file", SHEET),
+    "ods of a mimetype alone": ("a.ods", zipped(mimetype=OPEN_SHEET), "an OpenDocument file", SHEET),
+    "zip of a mimetype": ("a.zip", zipped(mimetype="text/csv"), "a zip archive that holds 'mim", UNPACK),
     "xls": ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "of the old kind (.xls)", SHEET),
     "7z": ("a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(40), "a 7-Zip archive", UNPACK),
     "rar": ("a.rar", b"Rar!\x1a\x07\x01\x00" + bytes(40), "a RAR archive", UNPACK),

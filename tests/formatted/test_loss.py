@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from conftest import GOOD, HEADER, ONE, SALE, THREE, TWO, Trial
-from projects import TinyProject
+from backbone.formatted import format as format_module
+from conftest import GOOD, HEADER, KEYED_SALE, ONE, SALE, THREE, TWO, Trial
+from projects import TinyProject, contents
 
 TILL = f"{SALE.rstrip()}\n    till: int\n"
 WITH_TILL = "sale_id,item,price,sold_at,till\n9,tea,2.50,2026-01-03 08:00:00,7\n"
@@ -84,14 +87,14 @@ def test_accepted_losses_are_listed_and_passed_over_from_then_on(trial: Trial) -
     first, second, _ = trial.batches()
     for batch, rows in ((first, "1 row"), (second, "2 rows")):
         told = (
-            f"Warning: formatted.sale: goes on without {batch.name} (batch {batch.batch}, {rows}): expected"
+            f"Warning: formatted.sale: published without {batch.name} (batch {batch.batch}, {rows}): expected"
         )
         assert told in ended.errors
     receipt = trial.open().lake.last_receipt("formatted.sale")
     assert receipt is not None
     assert [w.partition(" (")[0] for w in receipt.warnings] == [
-        "goes on without a.csv",
-        "goes on without b.csv",
+        "published without a.csv",
+        "published without b.csv",
     ]
     assert {*receipt.removed_batches} == {first.batch, second.batch}
     assert trial.formatted() == [9]
@@ -121,7 +124,7 @@ def test_a_new_file_that_is_refused_is_its_own_fault_alone(trial: Trial) -> None
     assert trial.formatted() == [1, 2, 3, 9]
     ended = trial.command("run", "--accept-loss", "sale")
     assert ended.status == 0
-    assert "goes on without bad.csv" in ended.errors
+    assert "published without bad.csv" in ended.errors
     assert "never formatted" in ended.errors
     assert trial.run_well().receipts == []
     assert trial.account().unformatted == 1
@@ -182,4 +185,34 @@ def test_a_query_source_goes_on_without_some_of_its_windows(trial: Trial) -> Non
     assert "3 of the 3 files in the table" in ended.errors
     assert trial.command("run", "--accept-loss", "sale").status == 0
     assert trial.formatted() == []
+    assert trial.run_well().receipts == []
+
+
+def test_a_contract_that_is_taken_back_after_a_run_died_gives_what_was_there(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of the other contract that the run had put into quarantine and duplicates are replaced."""
+    trial.contract(KEYED_SALE)
+    trial.drop(HEADER + ONE + TWO.replace("3.25", "-1"), "a.csv")
+    trial.drop(HEADER + ONE + THREE, "b.csv")
+    trial.drop(WITH_TILL, "c.csv")
+    trial.run_well()
+    before = contents(trial.root)
+    assert all(before[f"{zone}.sale"] for zone in ("quarantine", "duplicate"))
+    trial.contract(f"{KEYED_SALE.rstrip()}\n    till: int\n")
+    put = format_module._Publishing._put
+
+    def dies(this: format_module._Publishing, zone: str, *rest: Any) -> Any:
+        if zone == "formatted":
+            raise KeyboardInterrupt
+        return put(this, zone, *rest)
+
+    monkeypatch.setattr(format_module._Publishing, "_put", dies)
+    with pytest.raises(KeyboardInterrupt):
+        trial.run(accept_loss=["sale"])
+    monkeypatch.undo()
+    assert contents(trial.root)["quarantine.sale"] != before["quarantine.sale"]
+    trial.contract(KEYED_SALE).run_well()
+    assert contents(trial.root) == before
+    trial.account()
     assert trial.run_well().receipts == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backbone.dataset import Receipt
-from conftest import HEADER, SALE, Trial
+from conftest import HEADER, KEYED_SALE, SALE, Trial
 
 OPTIONAL = f"{SALE.rstrip()}\n    note: str | None = None\n"
 FULL = HEADER.replace("\n", ",note\n")
@@ -124,3 +124,24 @@ def test_extra_columns_may_be_refused(trial: Trial) -> None:
     assert "NotRepublished" in trial.command("run").errors
     assert trial.formatted() == [1, 2, 3]
     assert trial.settings('extra_columns = "no"').command("run").status == 2
+
+
+def test_unnamed_columns_are_told_by_their_place(noted: Trial) -> None:
+    noted.drop(rows(FULL, 1), "1.csv")
+    noted.run_well()
+    noted.drop(f",{FULL.replace('note', 'remark')}x,2,tea,1.00,2026-01-02,x\n", "2.csv")
+    assert (
+        "unlike the file before it, 2.csv has the column 'remark', the unnamed 1st column, "
+        "which no field uses, and lacks"
+    ) in noted.command("run").errors
+    assert "ignored the unnamed 1st column" in last(noted).notes
+
+
+def test_notes_are_in_the_receipt_of_the_formatted_table_only(noted: Trial) -> None:
+    noted.contract(KEYED_SALE).drop(rows(HEADER.replace("\n", ",till\n"), 1) + "x,y,z,w,v\n", "1.csv")
+    noted.run_well()
+    assert last(noted).notes == ("ignored column till",)
+    for zone in ("quarantine", "duplicate"):
+        receipt = noted.open().lake.last_receipt(f"{zone}.sale")
+        assert receipt is not None
+        assert receipt.notes == ()

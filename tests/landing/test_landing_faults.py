@@ -160,7 +160,7 @@ def test_a_bug_in_one_file_is_its_failure_and_its_traceback_is_logged(
     )
     ended = trial.command("run")
     assert ended.status == 1
-    assert "Unexpected: source sale, b.csv: an error that nobody foresaw: ZeroDivisionError" in ended.errors
+    assert "Unexpected: source sale, b.csv: an unexpected error: ZeroDivisionError" in ended.errors
     assert ".backbone/errors.log" in ended.errors
     assert "Traceback" not in ended.errors
     assert "Traceback" in (trial.root / ".backbone" / "errors.log").read_text()

@@ -1,7 +1,9 @@
 """Kill a run at its n-th step that changes files, for one n after the other, and complete the work.
 
-Run as a script: `python crashing.py PROJECT FOLDER EVERY OFFSET` copies PROJECT into FOLDER for each n and
-prints one JSON line with what came of it. Nothing is imported anew for each n: processes are forked.
+Run as a script: `python crashing.py PROJECT FOLDER EVERY OFFSET [SOURCE]…` copies PROJECT into FOLDER for
+each n and prints one JSON line with what came of it. Nothing is imported again for each n: processes are
+forked. The run that dies accepts the losses of each SOURCE. Where it had not published the source, the next
+run refuses to, with all rows still there, and one that accepts the losses too completes the work.
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ def in_child(work: Callable[[], Any]) -> tuple[int, Any]:
     return os.waitstatus_to_exitcode(ended), json.loads(text) if text else None
 
 
-def main(project: Path, folder: Path, every: int, offset: int) -> None:
+def main(project: Path, folder: Path, every: int, offset: int, accept: list[str]) -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     import deltalake  # noqa: F401
     import duckdb  # noqa: F401
@@ -92,6 +94,7 @@ def main(project: Path, folder: Path, every: int, offset: int) -> None:
     import backbone.analysis.hourly_components.estimator
     import backbone.analysis.rare_edges.detector
     import backbone.engines.duckdb.engine  # noqa: F401
+    from backbone.errors import NotRepublished
     from backbone.runner import open_project, run
     from projects import NOW, accounts, contents, deliveries
 
@@ -99,18 +102,24 @@ def main(project: Path, folder: Path, every: int, offset: int) -> None:
         opened = open_project(root)
         steps = Steps(fatal)
         watch_all(steps)
-        assert run(opened, now=NOW).ok
+        assert run(opened, now=NOW, accept_loss=accept).ok
         return steps.names
 
     def state(root: Path) -> dict[str, Any]:
         return {
             "contents": contents(root),
             "deliveries": [list(d) for d in deliveries(root)],
-            "accounts": {name: list(counts) for name, counts in accounts(root).items()},
+            "accounts": {name: list(counts) for name, counts in accounts(root, accept).items()},
         }
 
     def complete(root: Path) -> dict[str, Any]:
         result = run(open_project(root), now=NOW)
+        if accept and not result.ok:
+            assert {*result.failures} == {f"formatted.{source}" for source in accept}, result.failures
+            for dataset, error in result.failures.items():
+                assert isinstance(error, NotRepublished), error
+                assert contents(root)[dataset] == before[dataset], f"{dataset} is not as it was"
+            result = run(open_project(root), now=NOW, accept_loss=accept)
         assert result.ok, [*map(str, result.failures.values())]
         found = state(root)
         again = run(open_project(root), now=NOW)
@@ -120,6 +129,8 @@ def main(project: Path, folder: Path, every: int, offset: int) -> None:
         assert not left, left
         return found
 
+    status, before = in_child(lambda: contents(project))
+    assert status == 0, before
     reference = folder / "undisturbed"
     shutil.copytree(project, reference)
     status, names = in_child(lambda: crash(reference, None))
@@ -158,4 +169,4 @@ def difference(found: dict[str, Any], expected: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])

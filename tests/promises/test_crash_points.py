@@ -147,7 +147,25 @@ def _connections(hours: range) -> list[str]:
     return ["started_at,source,destination,connections", *rows]
 
 
+def _accepted(root: Path) -> TinyProject:
+    """A field more, which two of the files in the table lack; with rows that they won from the third."""
+    project = TinyProject(root)
+    project.sales("a.csv", (1, "x", 5, "2026-02-01T10:00:00"), (2, "x", -6, "2026-02-01T11:00:00"))
+    project.sales("b.csv", (3, "y", 8, "2026-02-03T11:00:00"), (4, "y", -1, "2026-02-01T09:00:00"))
+    heading = "sale_id,shop,amount,sold_at,till"
+    rows = ["1,z,7,2026-01-31T10:00:00,t", "5,z,7,2026-02-02T10:00:00,t", "6,z,-7,2026-02-02T10:00:00,t"]
+    project.drop("sale", "c.csv", [heading, *rows])
+    project.visits("a.csv", ("x", 5, "2026-02-01T10:00:00"))
+    assert project.run().ok
+    module = root / f"{project.module}.py"
+    text = module.read_text(encoding="utf-8")
+    module.write_text(text.replace("    sold_at: datetime\n", "    sold_at: datetime\n    till: str\n"))
+    project.drop("sale", "d.csv", [heading, "7,z,7,2026-02-05T10:00:00,t"])
+    return project
+
+
 KINDS = {
+    "accepted loss": _accepted,
     "activity": _activity,
     "edges": _edges,
     "watched edges": _watched_edges,
@@ -168,7 +186,10 @@ def test_every_crash_point(kind: str, every: int, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     driven = subprocess.run(
-        [sys.executable, str(DRIVER), str(project.root), str(work), str(every), str(every // 2)],
+        [
+            *(sys.executable, str(DRIVER), str(project.root), str(work), str(every), str(every // 2)),
+            *(["sale"] if kind == "accepted loss" else []),
+        ],
         capture_output=True,
         text=True,
         timeout=600,

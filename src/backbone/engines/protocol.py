@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Parameters = Mapping[str, Any]
 
+MAX_RECORD = 2_000_000
+"""Bytes of the longest record of a CSV file; DuckDB's own default (`max_line_size`)."""
+
 TEXT = "_backbone_text"
 """A column that a reader adds to a file's own; a name that no file has."""
 

@@ -38,7 +38,7 @@ def replace_rows(
     staged : at least one; all share the table's schema.
     where : SQL over the table's columns; `false` appends, None replaces the whole table.
     days : those of a partitioned table that can hold such rows, the only ones whose files are opened; all
-        unless said.
+        by default.
     """
     files = [path for part in staged for path in part.files]
     rows = sum(part.rows for part in staged)

@@ -13,6 +13,7 @@ from backbone.settings import SourceSettings
 UNTOUCHED = "Nothing of it is formatted; an earlier version, if there is one, stays in force."
 
 
+UNNAMED = "the unnamed "
 MOST_COLUMNS = 20_000  # of a file; the engine needs memory for each, whether it is read or not
 
 
@@ -23,7 +24,7 @@ class Binding:
     Attributes
     ----------
     places : by field, the position of its column; None for an optional one that the file lacks.
-    ignored : names of the columns that no field reads; an unnamed one is `column 3`.
+    ignored : names of the columns that no field reads; that of an unnamed one begins with `UNNAMED`.
     missing : names of the optional columns that the file lacks.
     """
 
@@ -55,7 +56,7 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     --------
     >>> text = [Column(name, "VARCHAR", True, True, False, "", ()) for name in ("item", "note")]
     >>> bind(["", "item", "Item"], text, SourceSettings(), "formatted.sale, batch 7f3a")
-    Binding(places=(1, None), ignored=('column 1', 'Item'), missing=('note',))
+    Binding(places=(1, None), ignored=('the unnamed 1st column', 'Item'), missing=('note',))
     """
     wanted = wanted_names(fields, settings)
     places = {name: i for i, name in reversed(list(enumerate(names)))}
@@ -83,7 +84,7 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
         problem = f"expected at least one of the columns {', '.join(map(repr, wanted))}"
     else:
         bound = set(wanted)
-        ignored = tuple(name or f"column {i + 1}" for i, name in enumerate(names) if name not in bound)
+        ignored = tuple(name or _unnamed(i + 1) for i, name in enumerate(names) if name not in bound)
         return Binding(tuple(places.get(name) for name in wanted), ignored, tuple(absent))
     raise BatchRefused(where, f"{problem}; the file has {shown}{hint}", UNTOUCHED, next_step)
 
@@ -120,6 +121,11 @@ def refuse_lookalikes(
         f"if it is meant, map it in backbone.toml, [sources.{_source(where)}] columns = "
         f'{{ {field} = "{near[0][1]}" }}, or have the file delivered again',
     )
+
+
+def _unnamed(place: int) -> str:
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{UNNAMED}{place}{ending} column"
 
 
 def _source(where: str) -> str:

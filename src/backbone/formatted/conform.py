@@ -18,6 +18,8 @@ from backbone.contract import (
 from backbone.engines.protocol import TEXT
 from backbone.settings import SourceSettings
 
+MARK = "\ufeff"  # the byte order mark
+
 
 @dataclass(frozen=True)
 class RawColumn:
@@ -101,7 +103,16 @@ def notation_of(settings: SourceSettings) -> Notation:
     )
 
 
-def header_again(raw: Sequence[RawColumn | None], names: Sequence[str]) -> Refusal:
-    """A row in which every column that is read holds its own name."""
-    same = (f"{found.sql} = {quote_literal(name)}" for found, name in zip(raw, names, strict=True) if found)
+def header_again(raw: Sequence[RawColumn | None], names: Sequence[str], quote: str) -> Refusal:
+    """A row in which every column that is read holds its own name.
+
+    Where files were put together, the first name follows a byte order mark, which makes quotes part of it.
+    """
+    same = []
+    for found, name in zip(raw, names, strict=True):
+        if found is not None:
+            texts = [name]
+            if found.sql == "raw.c0":
+                texts += [f"{MARK}{name}", f"{MARK}{quote}{name}{quote}"]
+            same.append("(" + " or ".join(f"{found.sql} = {quote_literal(text)}" for text in texts) + ")")
     return Refusal(" and ".join(same), quote_literal("the line repeats the header"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backbone.contract import Column, quote_literal
-from backbone.engines.protocol import Engine, MalformedFile, RawFile
+from backbone.engines.protocol import MAX_RECORD, Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import UNTOUCHED, Binding, bind, empty_file, wanted_names
 from backbone.formatted.conform import (
@@ -19,7 +19,7 @@ from backbone.formatted.conform import (
     header_again,
     repeats_header,
 )
-from backbone.formatted.grammar import LF, MAX_RECORD, Grammar
+from backbone.formatted.grammar import LF, Grammar
 from backbone.formatted.header import Layout, ends_in_delimiter, newline_before, read_layout
 from backbone.formatted.lines import Lines
 from backbone.formatted.parsed import Parsed, number_lines, unaccountable
@@ -80,7 +80,7 @@ class CsvFile:
             refusals.append(Refusal(beyond, quote_literal(self.filled)))
         wanted = wanted_names(fields, settings)
         if settings.header and repeats_header(fields, raw, wanted):
-            refusals.append(header_again(raw, wanted))
+            refusals.append(header_again(raw, wanted, self.raw.quote or ""))
         return conform_sql(fields, raw, settings, refusals)
 
 
@@ -90,12 +90,14 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
     Raises
     ------
     BatchRefused
-        When it is empty, or its header can't be read or is a wrong one.
+        When it is empty, or its header is not in UTF-8, can't be read or is a wrong one.
     """
     if plain.stat().st_size == 0:
         raise empty_file(where, "have the file delivered again; a table without rows has at least a header")
     wanted = wanted_names(fields, settings)
     layout = read_layout(plain, wanted, settings, where)
+    if not _is_utf8(plain, layout.body):  # the engine checks the records alone
+        refuse_if_not_utf8(plain, where)
     if not settings.header:
         layout = replace(layout, names=tuple(wanted))
     closed = len(layout.names) > 1 and not layout.names[-1]
@@ -170,9 +172,23 @@ def is_mostly_filled(engine: Engine, file: CsvFile, parsed: Parsed) -> bool:
     return bool(10 * filled > parsed.records)
 
 
+def _is_utf8(path: Path, stop: int) -> bool:
+    """Whether the first bytes of a file, up to the end of a line, are text in UTF-8."""
+    with path.open("rb") as file:
+        try:
+            file.read(stop).decode()
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
 def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:
     """Refuse a file whose records are not as they should be, if all are when another sign quotes."""
-    for sign, name in (("'", '"\'"'), ("\0", '"\\u0000"')):
+    ways = (
+        ("'", '"\'"', 'set quote = "\'" under its section in backbone.toml'),
+        ("\0", "a NUL", "have it delivered with another quote: a NUL can't be one"),
+    )
+    for sign, name, next_step in ways:
         if grammar.line_end != LF or not _has_after_delimiter(path, grammar, sign):
             continue
         if survey(path, replace(grammar, quote=sign, escape=sign)) is not None:
@@ -180,7 +196,7 @@ def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:
                 where,
                 f"not every record has {grammar.columns} fields; all would, if {name} were the quote",
                 UNTOUCHED,
-                f"set quote = {name} under its section in backbone.toml",
+                next_step,
             )
 
 

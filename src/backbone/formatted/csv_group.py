@@ -16,7 +16,7 @@ from backbone.engines.protocol import Engine, MalformedFile
 from backbone.formatted.file_group import MOST_BYTES, MOST_FILES, FileGroup
 from backbone.formatted.parse import format_of, open_plain
 from backbone.formatted.parsed import Parsed
-from backbone.formatted.refusal import ends_formatting
+from backbone.formatted.refusal import as_end, ends_formatting, named
 from backbone.formatted.source import FormattedSource
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _member(project: Path, versions: list[Batch], source: FormattedSource, scrat
         return _opened(project, versions, source, scratch)
     except Exception as error:
         if ends_formatting(error):
-            raise
+            raise as_end(named(source.dataset, versions[:1]), error, of_files=True) from error
         return None
 
 

@@ -6,8 +6,8 @@ leaves the batch undone, and the next run replaces the same rows again.
 
 When the contract or a setting has changed, all batches are formatted again and replace the table in one
 commit. If one of those that are in it can't be, the table would lose its rows: nothing is published then,
-unless the run was asked to accept the loss. Files that a run goes on without are remembered in the receipt
-and passed over from then on, until the contract or a setting changes.
+unless the run was asked to accept the loss. Files that a table is published without are remembered in the
+receipt and passed over from then on, until the contract or a setting changes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from backbone.engines.replace import replace_rows
 from backbone.errors import BackboneError
 from backbone.formatted.duplicates import REVIVED, Settled, places, remove_revived, settle_duplicates
 from backbone.formatted.loss import Loss, accepted, not_republished
+from backbone.formatted.refusal import as_end, ends_formatting, named
 from backbone.formatted.source import FormattedSource, Known, among
 from backbone.formatted.staging import GOOD, Staging
 from backbone.formatted.unread import Unread, drift
@@ -69,7 +70,7 @@ def format_source(
     ----------
     known : the batches formatted so far.
     changed_before : the hours in which the table has ever changed.
-    accept_loss : go on without the files of which no version can be formatted.
+    accept_loss : publish without the files of which no version can be formatted.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
     result = Formatted()
@@ -132,7 +133,13 @@ def format_source(
         )
         order = places(files, source.settings.latest)
         work = _Publishing(lake, engine, source, staging, out, scratch, started)
-        result.receipt = work.publish(receipt, known, order, changed_before)
+        try:
+            result.receipt = work.publish(receipt, known, order, changed_before)
+        except Exception as error:
+            if ends_formatting(error):
+                done = [b for b in manifest.batches if b.batch in staging.done]
+                raise as_end(named(source.dataset, done), error, of_files=bool(done)) from error
+            raise
     staging.close()
     return result
 
@@ -282,7 +289,7 @@ class _Publishing:
             if not rows and not whole and not self.engine.files_holding(self.lake.read(dataset), where):
                 return receipt
             receipt = replace(receipt, rows_written=rows, batches={}, removed_batches=(), measures={})
-            receipt = replace(receipt, warnings=(), remembered={})
+            receipt = replace(receipt, notes=(), warnings=(), remembered={})  # said once
         receipt = replace(receipt, dataset=dataset, seconds=round(time.monotonic() - self.started, 3))
         replace_rows(
             self.lake,

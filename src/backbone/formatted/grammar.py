@@ -18,10 +18,8 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from backbone.engines.protocol import MAX_RECORD
 from backbone.errors import SettingsError
-
-MAX_RECORD = 2_000_000
-"""Bytes of the longest record; DuckDB's own default (`max_line_size`)."""
 
 LF, CR, SPACE = 10, 13, 32
 

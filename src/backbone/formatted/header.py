@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from backbone.engines.protocol import MAX_RECORD
 from backbone.errors import BatchRefused
-from backbone.formatted.grammar import CR, LF, MAX_RECORD, Grammar, Pattern
+from backbone.formatted.grammar import CR, LF, Grammar, Pattern
 from backbone.settings import SourceSettings
 
 DELIMITERS = (",", ";", "\t", "|")

@@ -11,8 +11,12 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backbone.errors import BatchRefused
+
+if TYPE_CHECKING:
+    import zipfile
 
 HEAD = 4096
 EXPECTED = {
@@ -63,10 +67,11 @@ TEXTS = (
     (re.compile(rb"<!doctype\s+html|<html[\s>]|<table[\s>]", re.I), "an HTML page"),
     (re.compile(rb"<\?xml\s", re.I), "an XML document"),
 )
+OPEN_DOCUMENT = Kind("an OpenDocument file, such as a spreadsheet (.ods)", SHEET)
 MEMBERS = (
     ("xl/workbook", Kind("an Excel workbook", SHEET)),
     ("word/document", Kind("a Word document", AGAIN)),
-    ("content.xml", Kind("an OpenDocument file, such as a spreadsheet (.ods)", SHEET)),
+    ("content.xml", OPEN_DOCUMENT),
 )
 
 
@@ -160,8 +165,11 @@ def _zipped(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
+            mimetype = _mimetype(archive)
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
         return Kind("a damaged zip archive", "have the file delivered again")
+    if mimetype.startswith(b"application/vnd.oasis.opendocument."):
+        return OPEN_DOCUMENT
     for member, kind in MEMBERS:
         if any(name.startswith(member) for name in names) and {"mimetype", "[Content_Types].xml"} & {*names}:
             return kind
@@ -169,6 +177,18 @@ def _zipped(path: Path) -> Kind:
         return Kind("an empty zip archive", AGAIN)
     more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
     return Kind(f"a zip archive that holds {names[0][:80]!r}{more}", UNPACK)
+
+
+def _mimetype(archive: zipfile.ZipFile) -> bytes:
+    """What an archive says of itself in a member of this name; empty where it says nothing."""
+    import zipfile
+    import zlib
+
+    try:
+        with archive.open("mimetype") as member:
+            return member.read(100)
+    except (KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error):  # none, encrypted or damaged
+        return b""
 
 
 def _is_json(text: bytes) -> bool:

@@ -41,16 +41,16 @@ def not_republished(source: str, losses: Sequence[Loss], files: int) -> NotRepub
         *mend,
         f"mend [sources.{source}] in backbone.toml, or the contract",
         "make the field optional (`| None = None`)",
-        f"go on without {these}: backbone run --accept-loss {source}",
+        f"publish without {these}: backbone run --accept-loss {source}",
     ]
     return NotRepublished(
         f"formatted.{source}",
-        f"{some} in the table can't be formatted under the contract and settings of now:{shown}",
+        f"{some} in the table can't be formatted under the current contract and settings:{shown}",
         "Nothing of the source is published: its tables stay as they were, and new files wait.",
         "; or ".join(ways),
     )
 
 
 def accepted(losses: Sequence[Loss]) -> tuple[str, ...]:
-    """A warning for each batch that a run goes on without, as it was asked to."""
-    return tuple(f"goes on without {loss}" for loss in losses)
+    """A warning for each batch that a table is published without, as the run was asked to."""
+    return tuple(f"published without {loss}" for loss in losses)

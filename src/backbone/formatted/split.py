@@ -137,6 +137,7 @@ class _Splitting:
         self._broken: list[Broken] = []
         self._lines = LineCounter(grammar.body_line)
         self._waiting: _Stretch | None = None
+        self._last: tuple[_Stretch, list[tuple[int, bytes]]] | None = None  # the last records of a stretch
         self._passed = 0  # lines since then
         self._since = 0  # how many were broken before it
         self._open = False  # whether its last records may still go on
@@ -264,7 +265,7 @@ class _Splitting:
         if self._waiting is None or not self._open or not (self._beside or closes):
             return
         first_after = self._since == len(self._broken)
-        records = self._last_records(self._waiting)
+        records = self._last_of_waiting(self._waiting)
         count = 0
         while first_after and count < len(records) and self._grammar.eol in records[count][1][:-1]:
             count += 1
@@ -297,6 +298,12 @@ class _Splitting:
         few = first.count(self._grammar.delimiter.encode()) < self._grammar.columns - 1
         alone = not first.strip(quote)
         return first.count(quote) % 2 == 1 or (few and (alone or self._has_stray_quote(first)))
+
+    def _last_of_waiting(self, stretch: _Stretch) -> list[tuple[int, bytes]]:
+        """The last records of the waiting stretch (up to 2 MB), found once for all broken lines behind it."""
+        if self._last is None or self._last[0] is not stretch:
+            self._last = stretch, self._last_records(stretch)
+        return self._last[1]
 
     def _last_records(self, stretch: _Stretch) -> list[tuple[int, bytes]]:
         """Where the last records of a stretch begin, and their bytes, the last one first."""

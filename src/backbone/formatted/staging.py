@@ -15,7 +15,7 @@ from backbone.formatted.csv_group import csv_groups
 from backbone.formatted.file_group import FileGroup
 from backbone.formatted.parse import parse
 from backbone.formatted.parsed import Parsed
-from backbone.formatted.refusal import as_refusal, ends_formatting
+from backbone.formatted.refusal import as_end, as_refusal, ends_formatting, named
 from backbone.formatted.source import PLACE, FormattedSource, among
 from backbone.formatted.unread import Unread, refuse_extra_columns, unread_of
 from backbone.formatted.window_group import window_groups
@@ -60,13 +60,13 @@ class Staging:
         -------
         Why it was refused, if it was: nothing of it is staged then. What is no fault of the file is raised.
         """
-        where = f"{self._source.dataset}, batch {batch.batch} ({batch.name})"
+        where = named(self._source.dataset, [batch])
         self._make_room()
         try:
             self._add(batch, where)
         except Exception as error:
             if ends_formatting(error):
-                raise
+                raise as_end(where, error, of_files=True) from error
             self._undo([batch.batch])
             return as_refusal(where, error, self._lake.project)
         return None
@@ -123,7 +123,8 @@ class Staging:
                 self._add_group(group)
             except Exception as error:
                 if ends_formatting(error):
-                    raise
+                    where = named(self._source.dataset, [versions[0] for versions in group.versions])
+                    raise as_end(where, error, of_files=True) from error
                 self._undo(list(group.batches))
                 left.extend(group.versions)  # each will say for itself what is wrong with it
         shutil.rmtree(plain, ignore_errors=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backbone.errors import BatchRefused
+from backbone.formatted.binding import UNNAMED
 from backbone.formatted.parsed import Parsed
 
 FEW_FILES, FEW_COLUMNS = 3, 20
@@ -24,7 +25,7 @@ class Unread:
 
     def notes(self) -> set[str]:
         """A remark for each column."""
-        return {f"ignored column {name}" for name in self.ignored} | {
+        return {f"ignored {_described(name)}" for name in self.ignored} | {
             f"no column {name}, whose field is null" for name in self.missing
         }
 
@@ -81,6 +82,12 @@ def drift(files: Sequence[tuple[str, Unread]], before: Unread | None, ignore_ext
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:60]) for name in names[:FEW_COLUMNS])
+    named = [repr(name[:60]) for name in names[:FEW_COLUMNS] if not name.startswith(UNNAMED)]
+    shown = [f"the column{'s' if len(named) > 1 else ''} {', '.join(named)}"] if named else []
+    shown += [name for name in names[:FEW_COLUMNS] if name.startswith(UNNAMED)]
     more = f" and {len(names) - FEW_COLUMNS:,} more" if len(names) > FEW_COLUMNS else ""
-    return f"the column{'s' if len(names) > 1 else ''} {shown}{more}"
+    return f"{', '.join(shown)}{more}"
+
+
+def _described(name: str) -> str:
+    return name if name.startswith(UNNAMED) else f"column {name}"

@@ -129,7 +129,7 @@ class Lake:
         return [dataset for dataset in found if self.exists(dataset)]
 
     def read(self, dataset: str, version: int | None = None) -> TableVersion:
-        """A version of a dataset; the present one unless said.
+        """A version of a dataset; the present one by default.
 
         Raises
         ------

@@ -28,7 +28,7 @@ def file_failure(
     Parameters
     ----------
     name : the file's name below the drop folder, or below the fixed part of the pattern.
-    project : the project's folder, whose log gets the traceback of an error that nobody foresaw.
+    project : the project's folder, whose log gets the traceback of an unexpected error.
     state : where the file is now.
     """
     where = f"source {source}, {shown(name)}"

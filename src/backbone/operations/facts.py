@@ -79,6 +79,7 @@ def run_row(
     pipelines: Iterable[str],
     published: Iterable[str],
     errors: Iterable[str],
+    warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
     """A row of `operations.run`."""
     return {
@@ -89,4 +90,5 @@ def run_row(
         "pipelines": list(pipelines),
         "published": list(published),
         "errors": list(errors),
+        "warnings": list(warnings),
     }

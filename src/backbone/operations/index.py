@@ -197,7 +197,11 @@ class Index:
         return f"stored_{table}"
 
     def batches(self, source: str) -> dict[str, Known]:
-        """The batches whose rows are in a source's tables, and how they are accounted for."""
+        """The batches whose rows are in a source's tables, and how they are accounted for.
+
+        They count as formatted under no contract where a run died after it replaced their quarantined rows
+        by those of another contract.
+        """
         facts = self.facts("batch", "source", source)
         if facts is None:
             return {}
@@ -207,7 +211,25 @@ class Index:
             "qualify row_number() over (partition by batch order by version desc) = 1",
             {"source": source},
         )
-        return {row[0]: Known(row[1], BatchCount(*row[2:6])) for row in rows if not row[6]}
+        other = self._half_published(source)
+        return {
+            row[0]: Known(row[1] if other in (None, row[1]) else "", BatchCount(*row[2:6]))
+            for row in rows
+            if not row[6]
+        }
+
+    def _half_published(self, source: str) -> str | None:
+        """The fingerprint under which a run that died replaced bad or duplicate rows, not formatted ones."""
+        facts = self.facts("receipt")
+        if facts is None:
+            return None
+        rows = self._engine.fetch(
+            f"select fingerprint from {facts} as r where stage = 'format' and dataset in ($bad, $repeated) "
+            f"and committed_at > (select max(committed_at) from {facts} as f where dataset = $good) "
+            "order by committed_at desc limit 1",
+            {"bad": f"quarantine.{source}", "repeated": f"duplicate.{source}", "good": f"formatted.{source}"},
+        )
+        return rows[0][0] if rows else None
 
     def revived_left(self, source: str) -> bool:
         """Whether a run died before it removed from the duplicates what it had formatted again."""

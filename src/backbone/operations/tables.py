@@ -37,7 +37,7 @@ def schema(table: str) -> pa.Schema:
         },
         "run": {
             "run_id": text, "started_at": instant, "finished_at": instant, "status": text,
-            "pipelines": texts, "published": texts, "errors": texts,
+            "pipelines": texts, "published": texts, "errors": texts, "warnings": texts,
         },
     }  # fmt: skip
     return pa.schema(list(columns[table].items()))

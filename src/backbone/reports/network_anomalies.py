@@ -61,8 +61,8 @@ def report_network_anomalies(
     Parameters
     ----------
     reader : the name of this reader's engine.
-    hour : of the user, to be shown day by day; that in which they stand out most unless said.
-    start : an instant in the window; the last window that has been computed unless said.
+    hour : of the user, to be shown day by day; by default that in which they stand out most.
+    start : an instant in the window; by default the last that has been computed.
     limit : outliers in the ranking.
 
     Raises

@@ -24,7 +24,7 @@ class Reading:
     quarantined : the text of each line or record that was turned away, with its reasons.
     refused : why the whole file was refused; None if it was not.
     counted : the rows of the file by the account; None where nobody counts.
-    crashed : whether it ended in an error that nobody foresaw.
+    crashed : whether it ended in an unexpected error.
     knows_null : whether the reader knows a null from an empty text.
     """
 

@@ -23,7 +23,7 @@ from backbone.engines.duckdb.types import delta_field, duckdb_type, stored_type
 from backbone.engines.duckdb.write import Writing
 from backbone.engines.order import OutOfOrder, is_ascending
 from backbone.engines.protocol import Parameters, RawFile
-from backbone.errors import EngineFailed
+from backbone.errors import ENGINE, EngineFailed, OutOfMemory
 from backbone.lake.publish import Staged
 from backbone.lake.table import PARTITION, TableVersion
 
@@ -324,9 +324,13 @@ class DuckdbEngine:
         try:
             return (connection or self._connection).execute(sql, used_of(sql, parameters))
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            raise EngineFailed(
-                "engine",
-                " ".join(str(error).split())[:400],
+            memory = isinstance(error, duckdb.OutOfMemoryException)
+            text = (
+                str(error).splitlines()[0] if memory else str(error)
+            )  # its advice names settings of its own
+            raise (OutOfMemory if memory else EngineFailed)(
+                ENGINE,
+                " ".join(text.split())[:400],
                 "Nothing of this step is published; what was published before stays.",
                 "free disk space, or raise [engine] memory_limit in backbone.toml, and run again",
             ) from error

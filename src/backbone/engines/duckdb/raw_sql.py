@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backbone.contract import quote_literal
-from backbone.engines.protocol import TEXT, RawFile
-
-MAX_RECORD_BYTES = 2_000_000  # of CSV, as in formatted/grammar.py
+from backbone.engines.protocol import MAX_RECORD, TEXT, RawFile
 
 
 def raw_rows(file: RawFile) -> str:
@@ -47,7 +45,7 @@ def _csv_options(file: RawFile) -> str:
         "allow_quoted_nulls = false",
         "null_padding = false",
         f"new_line = {quote_literal(file.newline)}",
-        f"max_line_size = {MAX_RECORD_BYTES}",
+        f"max_line_size = {MAX_RECORD}",
     ]
     return ", ".join(options)
 

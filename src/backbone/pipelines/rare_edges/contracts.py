@@ -22,7 +22,7 @@ class Connection(Contract):
     destination: Annotated[str, Field(min_length=1, description="to what")]
     connections: (
         Annotated[
-            int, Field(ge=1, le=MOST, description="how many connections the row stands for; 1 unless said")
+            int, Field(ge=1, le=MOST, description="how many connections the row stands for; 1 by default")
         ]
         | None
     ) = None
