@@ -131,13 +131,23 @@ def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch
 
     def parsed(records: int, broken: list[Broken], lines: Lines) -> Parsed:
         number_lines(engine, table, records, lines)
-        return Parsed(table, records, broken, raw, grammar, lines, file.binding.ignored, file.binding.missing)
+        return Parsed(
+            table,
+            records,
+            sql.checks,
+            broken,
+            raw,
+            grammar,
+            lines,
+            file.binding.ignored,
+            file.binding.missing,
+        )
 
     if grammar.line_end == LF:
         with ThreadPoolExecutor(1) as aside:
             counting = aside.submit(survey, raw.path, grammar)
             try:
-                records = engine.load(table, raw, sql.values, sql.select)
+                records = engine.load(table, raw, sql.levels)
             except MalformedFile:
                 records = -1
             found = counting.result()
@@ -153,7 +163,7 @@ def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch
     grammar = replace(grammar, body=0, body_line=1, line_end=LF)
     raw = replace(raw, path=cleaned, skip=0, newline=r"\n")
     try:
-        records = engine.load(table, raw, sql.values, sql.select)
+        records = engine.load(table, raw, sql.levels)
     except MalformedFile as error:
         raise unaccountable(where, str(error).splitlines()[0]) from error
     if records != parts.records:
@@ -165,7 +175,7 @@ def is_mostly_filled(engine: Engine, file: CsvFile, parsed: Parsed) -> bool:
     """Whether more than a tenth of the records have something in the field that should be empty."""
     if not file.is_wide:
         return False
-    sql = f"select count(*) from {parsed.table} where list_contains(_reasons, $filled)"
+    sql = f"select count(*) from {parsed.table} where _bad.refusal = $filled"
     filled = engine.fetch(sql, {"filled": file.filled})[0][0]
     return bool(10 * filled > parsed.records)
 

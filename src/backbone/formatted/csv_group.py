@@ -122,7 +122,7 @@ def _stage(
     import pyarrow as pa
 
     sql = group[0].file.conform_sql(source.columns, source.settings)
-    rows = engine.load_files(table, [member.file.raw for member in group], sql.values, sql.select)
+    rows = engine.load_files(table, [member.file.raw for member in group], sql.levels)
     expected = [member.survey.records for member in group]
     if rows != expected:
         raise MalformedFile(f"expected {expected} records, found {rows}")
@@ -133,6 +133,7 @@ def _stage(
         member.versions[0].batch: Parsed(
             table,
             member.survey.records,
+            sql.checks,
             [],
             member.file.raw,
             member.file.grammar,

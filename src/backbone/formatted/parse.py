@@ -17,7 +17,7 @@ from backbone.contract import Column
 from backbone.engines.protocol import Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import Binding, bind, empty_file, refuse_lookalikes, wanted_names
-from backbone.formatted.conform import RawColumn, conform_sql, notation_of
+from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql
 from backbone.formatted.kinds import refuse_other_text
 from backbone.formatted.parsed import Parsed, unaccountable
 from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
@@ -85,8 +85,8 @@ def parse_together(
         binding = bind(names, fields, settings, where)
         files = [RawFile(path, "parquet", names) for path in paths]
         sql = conform_sql(fields, raw_columns(binding, types), settings)
-        records = engine.load_together(table, files, batches, sql.values, sql.select)
-    return Parsed(table, records, [], files[0], None, None, binding.ignored, binding.missing)
+        records = engine.load_together(table, files, batches, sql.levels)
+    return Parsed(table, records, sql.checks, [], files[0], None, None, binding.ignored, binding.missing)
 
 
 def open_plain(
@@ -141,13 +141,13 @@ def _parse_jsonl(
     from backbone.engines.streamed import streamed
     from backbone.formatted.json_blocks import NotUtf8
     from backbone.formatted.json_reader import JsonRecords
-    from backbone.formatted.json_sql import json_select
 
     if plain.stat().st_size == 0:
         raise empty_file(where, "have the file delivered again; `[]` is a table without rows")
     wanted = tuple(wanted_names(fields, settings))
     reader = JsonRecords(plain, wanted)
     absent = set(range(len(wanted)))
+    sql = _json_sql(fields, settings)
 
     def watched() -> Iterator[pa.RecordBatch]:
         for batch in reader.batches():
@@ -156,14 +156,22 @@ def _parse_jsonl(
 
     try:
         with streamed(watched()) as rows:
-            records = engine.load(table, rows, *json_select(fields, notation_of(settings)))
+            records = engine.load(table, rows, sql.levels)
     except NotUtf8:
         refuse_if_not_utf8(plain, where)
         raise
     if reader.records != records:
         raise unaccountable(where, f"{reader.records:,} records counted, {records:,} read")
     refuse_lookalikes([wanted[i] for i in sorted(absent)], reader.others, fields, settings, where)
-    return Parsed(table, records, [], RawFile(plain, "jsonl", wanted), None, None, tuple(reader.others))
+    raw = RawFile(plain, "jsonl", wanted)
+    return Parsed(table, records, sql.checks, [], raw, None, None, tuple(reader.others))
+
+
+def _json_sql(fields: Sequence[Column], settings: SourceSettings) -> ConformSql:
+    """The contract's expressions for the records of `JsonRecords`."""
+    raw = [RawColumn(f"raw.c{i}", is_number=f"raw.n{i}") for i in range(len(fields))]
+    refusal = Refusal("raw.problem is not null", "raw.problem")
+    return conform_sql(fields, raw, settings, [refusal], text="raw.text", line="raw.line")
 
 
 def _parse_parquet(
@@ -174,9 +182,9 @@ def _parse_parquet(
         binding = bind(names, fields, settings, where)
         file = RawFile(plain, "parquet", names)
         sql = conform_sql(fields, raw_columns(binding, types), settings)
-        records = engine.load(table, file, sql.values, sql.select)
+        records = engine.load(table, file, sql.levels)
     engine.number_lines(table, None)
-    return Parsed(table, records, [], file, None, None, binding.ignored, binding.missing)
+    return Parsed(table, records, sql.checks, [], file, None, None, binding.ignored, binding.missing)
 
 
 def raw_columns(binding: Binding, types: Sequence[str]) -> list[RawColumn | None]:

@@ -137,7 +137,7 @@ class Staging:
         self._begun.append(quarantine.STAGED)
         quarantine.quarantine_group(self._engine, parsed)
         counted = self._engine.fetch(
-            f"select _batch, count(*), count(*) filter (where _reasons is null) from {PARSED} group by 1"
+            f"select _batch, count(*), count(*) filter (where _bad is null) from {PARSED} group by 1"
         )
         counts = {batch: BatchCount(0, 0, 0, 0) for batch in group.batches}
         counts |= {batch: BatchCount(rows, good, rows - good, 0) for batch, rows, good in counted}
@@ -169,7 +169,7 @@ class Staging:
     def _collect(self, parsed: Parsed, batch: str, counts: dict[str, BatchCount]) -> None:
         """Stage the good rows; what is known of the batches follows when nothing can fail any more."""
         fields = ", ".join(map(quote_identifier, self._source.fields))
-        good = f"select {fields}, {batch} as _batch, _row, _line from {parsed.table} where _reasons is null"
+        good = f"select {fields}, {batch} as _batch, _row, _line from {parsed.table} where _bad is null"
         hours, added, written = set[int](), 0, []
         if not self._source.keys:
             hours = self.hours_of(f"({good})")
