@@ -103,18 +103,18 @@ class RawTables:
         )
         columns = ", ".join(places(files[0]))
         raw = (
-            f"(select {columns}, {text_of(files[0])} as {TEXT}, f.batch as _batch, p.row_number as _row, "
-            "cast(null as bigint) as _line "
+            f"(select {columns}, {text_of(files[0])} as {TEXT}, f.batch as _batch, "
+            "p.file_row_number as _row, cast(null as bigint) as _line "
             f"from read_parquet([{listed}], hive_partitioning = false, filename = true, "
-            f"file_row_number = true) as p({columns}, file_name, row_number) "
-            f"join (values {named}) as f(path, batch) on f.path = p.file_name)"
+            f"file_row_number = true) as p({columns}) "
+            f"join (values {named}) as f(path, batch) on f.path = p.filename)"
         )
-        with _malformed():
+        with self._in_order(0), _malformed():
             loaded = self._run(
                 f"create or replace table {quote_identifier(name)} as "
                 f"{_nested(levels, raw, before=['_row', '_line', '_batch'])}"
-            )
-        return int(loaded.fetchall()[0][0])
+            ).fetchall()
+        return int(loaded[0][0])
 
     def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
         """Say on which lines the records of a loaded table begin."""

@@ -7,7 +7,7 @@ for each file, however few rows are bad.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from backbone.contract import (
@@ -74,7 +74,7 @@ def conform_sql(
     refusals: Sequence[Refusal] = (),
     *,
     text: str = f"raw.{TEXT}",
-    line: str | None = None,
+    also: Mapping[str, str] | None = None,
 ) -> ConformSql:
     """The expressions for one layout of files.
 
@@ -83,16 +83,16 @@ def conform_sql(
     raw : by field, the column that it reads; None for a column that is absent, which is null.
     refusals : further reasons; where one holds, the first such is the only one given.
     text : of the whole record.
-    line : SQL of the line on which a record begins, where the reader gives it; becomes `_line`.
+    also : further columns, by name their SQL over the raw columns; they stand before the contract's.
     """
     as_text, as_typed = notation_of(settings), Notation(settings.timezone)
     cases = " ".join(f"when {refusal.condition} then {refusal.reason}" for refusal in refusals)
     refusal = f"case {cases} end" if cases else "cast(null as varchar)"
     reads, values, select = [f"{text} as _text", f"{refusal} as _refusal"], ["v._text", "v._refusal"], []
-    if line is not None:
-        reads.append(f"{line} as _line")
-        values.append("v._line")
-        select.append("v._line")
+    for name, sql in (also or {}).items():
+        reads.append(f"{sql} as {name}")
+        values.append(f"v.{name}")
+        select.append(f"v.{name}")
     good, raws, checks = [], [], []
     for i, (column, found) in enumerate(zip(fields, raw, strict=True)):
         is_text = found is None or found.sql_type == "VARCHAR"

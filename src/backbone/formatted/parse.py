@@ -11,20 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backbone.contract import Column
 from backbone.engines.protocol import Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
-from backbone.formatted.binding import Binding, bind, empty_file, refuse_lookalikes, wanted_names
-from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql
+from backbone.formatted.binding import Binding, bind
+from backbone.formatted.conform import RawColumn, conform_sql
 from backbone.formatted.kinds import refuse_other_text
 from backbone.formatted.parsed import Parsed, unaccountable
-from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
+from backbone.formatted.plain import PACKED, make_plain
 from backbone.settings import SourceSettings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FORMATS = {
     ".csv": "csv",
@@ -139,39 +135,14 @@ def _parse_jsonl(
     engine: Engine, table: str, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
 ) -> Parsed:
     from backbone.engines.streamed import streamed
-    from backbone.formatted.json_blocks import NotUtf8
-    from backbone.formatted.json_reader import JsonRecords
+    from backbone.formatted.json_file import JsonFile, json_sql
 
-    if plain.stat().st_size == 0:
-        raise empty_file(where, "have the file delivered again; `[]` is a table without rows")
-    wanted = tuple(wanted_names(fields, settings))
-    reader = JsonRecords(plain, wanted)
-    absent = set(range(len(wanted)))
-    sql = _json_sql(fields, settings)
-
-    def watched() -> Iterator[pa.RecordBatch]:
-        for batch in reader.batches():
-            absent.difference_update(i for i in absent.copy() if batch[f"c{i}"].null_count < len(batch))
-            yield batch
-
-    try:
-        with streamed(watched()) as rows:
-            records = engine.load(table, rows, sql.levels)
-    except NotUtf8:
-        refuse_if_not_utf8(plain, where)
-        raise
-    if reader.records != records:
-        raise unaccountable(where, f"{reader.records:,} records counted, {records:,} read")
-    refuse_lookalikes([wanted[i] for i in sorted(absent)], reader.others, fields, settings, where)
-    raw = RawFile(plain, "jsonl", wanted)
-    return Parsed(table, records, sql.checks, [], raw, None, None, tuple(reader.others))
-
-
-def _json_sql(fields: Sequence[Column], settings: SourceSettings) -> ConformSql:
-    """The contract's expressions for the records of `JsonRecords`."""
-    raw = [RawColumn(f"raw.c{i}", is_number=f"raw.n{i}") for i in range(len(fields))]
-    refusal = Refusal("raw.problem is not null", "raw.problem")
-    return conform_sql(fields, raw, settings, [refusal], text="raw.text", line="raw.line")
+    file, sql = JsonFile(plain, fields, settings, where), json_sql(fields, settings)
+    with streamed(file.batches()) as rows:
+        records = engine.load(table, rows, sql.levels)
+    if file.records != records:
+        raise unaccountable(where, f"{file.records:,} records counted, {records:,} read")
+    return file.parsed(table, sql)
 
 
 def _parse_parquet(
