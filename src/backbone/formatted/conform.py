@@ -23,6 +23,8 @@ from backbone.contract import (
 from backbone.engines.protocol import TEXT
 from backbone.settings import SourceSettings
 
+REFUSAL, RECORD = "_bad[1]", "_bad[2]"
+
 
 @dataclass(frozen=True)
 class RawColumn:
@@ -58,9 +60,9 @@ class ConformSql:
     """Lists of expressions for `Engine.load`, and the checks of the fields.
 
     The first level is what the engine reads in each column, rightly or not; the second the values; the last
-    the contract's columns and `_bad`, which is null for a good row, else a struct: `refusal`, the only reason
-    of a row that is bad as a whole; `text`, the record as text where the reader gives it; `raws`, by field
-    its raw text; `good`, by field whether its value is good.
+    the contract's columns and `_bad`, which is null for a good row, else a list of texts: the only reason of
+    a row that is bad as a whole; the record, where the reader gives it; by field, its raw text; and by field,
+    whether its value is good. A struct of the same costs a fifth of all that is done with the rows here.
     """
 
     levels: tuple[str, str, str]
@@ -105,10 +107,7 @@ def conform_sql(
         raws.append(f"v.r{i}" if is_text else f"cast(v.r{i} as varchar)")
         checks.append(check)
     ok = " and ".join(["v._refusal is null", *good])
-    bad = (
-        "struct_pack(refusal := v._refusal, text := v._text, "
-        f"raws := [{', '.join(raws)}], good := [{', '.join(good)}])"
-    )
+    bad = f"[v._refusal, v._text, {', '.join(raws)}] || cast([{', '.join(good)}] as varchar[])"
     select.append(f"case when {ok} then null else {bad} end as _bad")
     return ConformSql((", ".join(reads), ", ".join(values), ", ".join(select)), tuple(checks))
 
@@ -135,6 +134,11 @@ def _value_sql(i: int, check: Check, found: RawColumn | None) -> tuple[list[str]
             reads.append(f"{found.is_number} as is{i}")
             value = f"case when v.is{i} then {number} else {value} end"
     return reads if read is None else [*reads, f"{read} as n{i}"], value
+
+
+def raw_text(field: int) -> str:
+    """SQL of the raw text of a field, by position, of a bad row."""
+    return f"_bad[{field + 3}]"
 
 
 def repeats_header(fields: Sequence[Column], raw: Sequence[RawColumn | None], names: Sequence[str]) -> bool:

@@ -12,6 +12,7 @@ from backbone.engines.protocol import Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import UNTOUCHED, Binding, bind, empty_file, wanted_names
 from backbone.formatted.conform import (
+    REFUSAL,
     ConformSql,
     RawColumn,
     Refusal,
@@ -214,7 +215,7 @@ def is_mostly_filled(engine: Engine, file: CsvFile, parsed: Parsed, those: str =
     """
     if not file.is_wide:
         return False
-    sql = f"select count(*) from {parsed.table} where _bad.refusal = $filled and {those}"
+    sql = f"select count(*) from {parsed.table} where {REFUSAL} = $filled and {those}"
     filled = engine.fetch(sql, {"filled": file.filled})[0][0]
     return bool(10 * filled > parsed.records)
 

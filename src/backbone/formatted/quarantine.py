@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from backbone.contract import quote_literal
 from backbone.engines.protocol import Engine
+from backbone.formatted.conform import RECORD
 from backbone.formatted.parsed import Parsed
 from backbone.formatted.reasons import failing_fields, reasons_sql
 
@@ -79,7 +80,7 @@ def _bad_records(engine: Engine, parsed: Mapping[str, Parsed], batch: str) -> in
             checks,
             failing_fields(engine, table),
             f"{table} p where p._bad is not null",
-            [batch, "p._line", "p._row", "p._bad.text"],
+            [batch, "p._line", "p._row", f"p.{RECORD}"],
         )
         return engine.insert(STAGED, f"{sql} order by r.o0, r.o2")
     found, last = 0, ("", -1)
