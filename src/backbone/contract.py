@@ -29,7 +29,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, SchemaError
 
 from backbone.column import Column, Rule
-from backbone.conversion import accepts, failures_sql, ok_sql, value_sql
+from backbone.conversion import accepts, failures_sql, ok_sql, read_sql, value_sql
 from backbone.errors import ContractError
 from backbone.field_names import refuse_aliases, refuse_unusable_names
 from backbone.notation import Notation
@@ -50,6 +50,7 @@ __all__ = [
     "ok_sql",
     "quote_identifier",
     "quote_literal",
+    "read_sql",
     "value_sql",
 ]
 

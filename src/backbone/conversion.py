@@ -28,12 +28,36 @@ _IN_RANGE = {
 }
 
 
-def value_sql(column: Column, raw: str, notation: Notation) -> str:
+def read_sql(column: Column, raw: str, notation: Notation) -> str | None:
+    """SQL of what the engine itself reads in a raw text, rightly or not; None where `value_sql` needs none.
+
+    Examples
+    --------
+    >>> read_sql(Column("day", "DATE", False, False, False, "", ()), "c", Notation())
+    'try_cast(c as date)'
+    """
+    match column.sql_type:
+        case "DATE" if notation.date_format is not None:
+            return _strptime(raw, read_format(notation.date_format))
+        case "TIMESTAMPTZ" if notation.datetime_format is not None:
+            return _strptime(raw, read_format(notation.datetime_format))
+        case "DATE":
+            return f"try_cast({raw} as date)"
+        case "TIMESTAMPTZ":
+            return f"try_cast({raw} as timestamp)"
+        case "VARCHAR" | "BLOB" | "BOOLEAN":
+            return None
+        case sql_type:
+            return f"try_cast({_plain(raw, notation)} as {sql_type.lower()})"
+
+
+def value_sql(column: Column, raw: str, notation: Notation, read: str | None = None) -> str:
     """SQL of the typed value of a raw text.
 
     Parameters
     ----------
     raw : an SQL expression of type VARCHAR; it is repeated, so a column reference serves best.
+    read : what `read_sql` gives, where it is computed already: a column reference.
 
     Returns
     -------
@@ -48,27 +72,29 @@ def value_sql(column: Column, raw: str, notation: Notation) -> str:
     >>> duckdb.sql(f"select {sql} from unnest(['3.50', '+4.', '1.005', '1e3']) as _(t)").fetchall()
     [(Decimal('3.50'),), (Decimal('4.00'),), (None,), (None,)]
     """
-    x = f"({raw})"
+    x = raw if raw.replace(".", "_").isidentifier() else f"({raw})"
     match column.sql_type:
         case "VARCHAR":
             return raw
         case "BLOB":
             return "cast(null as blob)"
-        case "BIGINT":
-            return _whole_number(x, notation)
-        case "DOUBLE":
-            return _float(x, notation)
         case "BOOLEAN":
             return (
                 f"case when lower({x}) in ('true', 't', 'yes', 'y', '1') then true"
                 f" when lower({x}) in ('false', 'f', 'no', 'n', '0') then false end"
             )
+    read = read or read_sql(column, x, notation) or ""
+    match column.sql_type:
+        case "BIGINT":
+            return _whole_number(x, read, notation)
+        case "DOUBLE":
+            return _float(x, read, notation)
         case "DATE":
-            return _date(x, notation)
+            return _date(x, read, notation)
         case "TIMESTAMPTZ":
-            return _instant(x, notation)
+            return _instant(x, read, notation)
         case _:
-            return _decimal(x, column.sql_type, notation)
+            return _decimal(x, read, column.sql_type, notation)
 
 
 def accepts(column: Column, sql_type: str) -> bool:
@@ -251,71 +277,51 @@ def _plain(x: str, notation: Notation) -> str:
     return x
 
 
-def _usual_first(usual: str, value: str, grammar: str, strict_value: str, notation: Notation) -> str:
+def _number(number: str, usual: str, grammar: str, notation: Notation) -> str:
     """`usual` recognises numbers with a decimal point only; elsewhere it would take `1.234` for 1.234."""
-    fast = f"when {usual} then {value} " if notation.decimal_separator == "." else ""
-    return f"case {fast}when {grammar} then {strict_value} end"
+    fast = f"when {usual} then {number} " if notation.decimal_separator == "." else ""
+    return f"case {fast}when {grammar} then {number} end"
 
 
-def _whole_number(x: str, notation: Notation) -> str:
-    number = f"try_cast({x} as bigint)"
+def _whole_number(x: str, number: str, notation: Notation) -> str:
     written = f"cast({number} as varchar)"
-    return _usual_first(
-        f"{written} = {x} or {written} || '.0' = {x}",
-        number,
-        _matches(x, _whole_pattern(notation)),
-        f"try_cast({_plain(x, notation)} as bigint)",
-        notation,
-    )
+    usual = f"{written} = {x} or {written} || '.0' = {x}"
+    return _number(number, usual, _matches(x, _whole_pattern(notation)), notation)
 
 
-def _decimal(x: str, sql_type: str, notation: Notation) -> str:
+def _decimal(x: str, number: str, sql_type: str, notation: Notation) -> str:
     _, scale = _digits(sql_type)
-    number = f"try_cast({x} as {sql_type})"
     fraction = rf"\d{{1,{scale}}}0*" if scale else "0+"
     # A text that begins DuckDB's own text of the value has neither more decimals nor another spelling.
-    return _usual_first(
-        f"starts_with(cast({number} as varchar), {x})",
-        number,
-        _matches(x, _decimal_pattern(notation, fraction)),
-        f"try_cast({_plain(x, notation)} as {sql_type})",
-        notation,
-    )
+    usual = f"starts_with(cast({number} as varchar), {x})"
+    return _number(number, usual, _matches(x, _decimal_pattern(notation, fraction)), notation)
 
 
-def _float(x: str, notation: Notation) -> str:
-    number = f"try_cast({x} as double)"
-    plain = f"try_cast({_plain(x, notation)} as double)"
+def _float(x: str, number: str, notation: Notation) -> str:
     grammar = _matches(x, _decimal_pattern(notation, exponent=r"(?:[eE][+-]?\d+)?"))
+    strict = f"{grammar} and isfinite({number})"
+    if notation.thousands_separator is not None:
+        return f"case when {strict} then {number} end"
     # DuckDB reads `1_0` and `+-5` too; apart from infinities and NaN, nothing else is beyond the grammar.
-    return _usual_first(
-        f"isfinite({number}) and not regexp_matches({x}, '[_\r\n]|[+]-')",
-        number,
-        f"{grammar} and isfinite({plain})",
-        plain,
-        notation,
-    )
+    usual = f"isfinite({number}) and not regexp_matches({x}, '[_\r\n]|[+]-')"
+    return _number(number, usual, strict, notation)
 
 
-def _date(x: str, notation: Notation) -> str:
+def _date(x: str, day: str, notation: Notation) -> str:
     if notation.date_format is not None:
         form = read_format(notation.date_format)
-        at = _strptime(x, form)
-        return _in_grammar(x, form, f"cast({at} as date) = {at}", f"cast({at} as date)")
+        return _in_grammar(x, day, form, f"cast({day} as date) = {day}", f"cast({day} as date)")
     # The length keeps out `infinity`, years before 1 and years after 9999.
-    day = f"try_cast({x} as date)"
     return (
         f"case when cast({day} as varchar) = {x} and strlen({x}) = 10 then {day}"
         f" when {_matches(x, _MIDNIGHT)} then try_cast(left({x}, 10) as date) end"
     )
 
 
-def _instant(x: str, notation: Notation) -> str:
+def _instant(x: str, local: str, notation: Notation) -> str:
     if notation.datetime_format is not None:
         form = read_format(notation.datetime_format)
-        at = _strptime(x, form)
-        return _in_grammar(x, form, "", at if form.zone else _in_zone(at, notation.timezone))
-    local = f"try_cast({x} as timestamp)"
+        return _in_grammar(x, local, form, "", local if form.zone else _in_zone(local, notation.timezone))
     moment = rf"{_DAY}[ T]{_CLOCK}"
     without_offset = f"{_DAY}(?:[ T]{_CLOCK})?"
     here = _in_zone(local, notation.timezone)
@@ -340,11 +346,11 @@ def _strptime(x: str, form: TimeFormat) -> str:
     return f"try_strptime({x}, {quote_literal(form.spelt())})"
 
 
-def _in_grammar(x: str, form: TimeFormat, condition: str, value: str) -> str:
+def _in_grammar(x: str, read: str, form: TimeFormat, condition: str, value: str) -> str:
     """The value of a text that is in the grammar of the format and meets the condition."""
     strict = " and ".join([_matches(x, form.pattern()), *_agreements(x, form)])
     if form.is_plain:  # a later year has four digits, so the text is in the grammar
-        strict = f"({_strptime(x, form)} > {_OF_WORDS} or {strict})"
+        strict = f"({read} > {_OF_WORDS} or {strict})"
     return f"case when {strict}{f' and {condition}' if condition else ''} then {value} end"
 
 

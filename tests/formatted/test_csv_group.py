@@ -11,7 +11,7 @@ import pytest
 
 from backbone.engines.duckdb.engine import DuckdbEngine
 from backbone.engines.protocol import RawFile
-from backbone.formatted import csv_group
+from backbone.formatted import file_group
 from conftest import HEADER, ONE, THREE, TWO, Trial
 
 OF_FILE = "join landing.batch b on b.batch = x._batch order by 1, 2"
@@ -54,7 +54,7 @@ def found(trial: Trial) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
 
 @pytest.mark.parametrize("most", [1, 2, 500])
 def test_files_are_read_as_if_alone(trial: Trial, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    monkeypatch.setattr(csv_group, "MOST_FILES", most)
+    monkeypatch.setattr(file_group, "MOST_FILES", most)
     groups: list[int] = []
     load = DuckdbEngine.load_files
 
@@ -68,7 +68,7 @@ def test_files_are_read_as_if_alone(trial: Trial, monkeypatch: pytest.MonkeyPatc
     trial.run_well()
     assert found(trial) == (FOUND, TURNED_AWAY)
     assert trial.accounted() == (14, 11, 3, 0)
-    assert groups == {1: [], 2: [2, 2], 500: [5]}[most]
+    assert groups == {1: [], 2: [2, 2, 2], 500: [7]}[most]
 
 
 def test_a_group_that_is_read_otherwise_than_counted_is_read_singly(

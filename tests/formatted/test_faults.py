@@ -17,14 +17,15 @@ import pytest
 from backbone.dataset import Batch
 from backbone.error_log import LOG
 from backbone.errors import EngineFailed, OutOfMemory
-from backbone.formatted import csv_group, parse, staging
+from backbone.formatted import csv_group, file_group, parse, staging
+from backbone.formatted.file_group import FileGroup
 from backbone.formatted.staging import Staging
 from conftest import HEADER, KEYED_SALE, ONE, SALE, THREE, TWO, Trial
 from projects import TinyProject
 
 # Two good records, one that breaks the contract, and a line that is no record.
 MIXED = HEADER + ONE + TWO.replace("3.25", "-1") + "4,tea\n" + THREE
-CALLS = ("load", "create", "insert", "take", "fetch", "write", "drop")
+CALLS = ("load", "load_files", "create", "insert", "take", "fetch", "write", "drop")
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException, name: str = "bad.csv") -> None:
@@ -35,21 +36,21 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException, name: str = "
             raise error
         return parse.parse(engine, table, path, found, *rest)
 
-    def of_group(project: Path, versions: list[Batch], *rest: Any) -> Any:
-        if versions[0].name == name:
+    def of_group(path: Path, batch: Batch, *rest: Any) -> Any:
+        if batch.name == name:
             raise error
-        return member(project, versions, *rest)
+        return member(path, batch, *rest)
 
-    member = csv_group._opened
+    member = csv_group.open_member
     monkeypatch.setattr("backbone.formatted.staging.parse", raises)
-    monkeypatch.setattr("backbone.formatted.csv_group._opened", of_group)
+    monkeypatch.setattr("backbone.formatted.csv_group.open_member", of_group)
 
 
 class Fault:
     """Lets the n-th call of the engine fail while a file is staged, before it does its work or after."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, trial: Trial, name: str) -> None:
-        self.left, self.after, self.active = 0, False, False
+        self.left, self.after, self.active, self.name = 0, False, False, name
         with trial.open().engine("question") as engine:
             kind = type(engine)
         for call in CALLS:
@@ -57,13 +58,23 @@ class Fault:
         add = Staging._add
 
         def watched(this: Staging, batch: Batch, where: str) -> None:
-            self.active = batch.name == name
+            self.active = batch.name == self.name
             try:
                 add(this, batch, where)
             finally:
                 self.active = False
 
         monkeypatch.setattr(Staging, "_add", watched)
+        add_group = Staging._add_group
+
+        def watched_group(this: Staging, group: FileGroup) -> None:
+            self.active = self.name in {member.batch.name for member in group.members}
+            try:
+                add_group(this, group)
+            finally:
+                self.active = False
+
+        monkeypatch.setattr(Staging, "_add_group", watched_group)
 
     def _watched(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
@@ -94,6 +105,7 @@ def test_a_file_that_fails_at_any_step_leaves_no_row(
 ) -> None:
     trial.contract(contract)
     monkeypatch.setattr(staging, "LARGE", large)
+    monkeypatch.setattr(file_group, "MOST_FILES", 1)
     fault = Fault(monkeypatch, trial, "bad.csv")
     fault.after = after
     trial.drop(MIXED, "bad.csv")
@@ -112,6 +124,30 @@ def test_a_file_that_fails_at_any_step_leaves_no_row(
     assert step > 10
     assert trial.formatted() == [1, 3, 10 * step, 10 * step + 1]
     assert trial.accounted() == (8, 4, 4, 0)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.long)])
+def test_a_group_that_fails_at_any_step_is_read_in_parts(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch, after: bool, every: int
+) -> None:
+    fault = Fault(monkeypatch, trial, "")
+    fault.after = after
+    good, bad = list[int](), 0
+    for step in range(1, 100, every):
+        fault.name, fault.left = f"bad{step}.csv", step
+        ids = [4 * step + n for n in range(4)]
+        trial.drop(f"{HEADER}{ids[0]},a,1,2026-01-05\nx,,,\n", f"a{step}.csv")
+        trial.drop(f"{HEADER}{ids[1]},z,1,2026-01-05\nx,y\n{ids[2]},z,1,2026-01-05\n", fault.name)
+        trial.drop(f"{HEADER}{ids[3]},z,1,2026-01-05\nx,,,\n", f"z{step}.csv")
+        trial.run_well()
+        good, bad = [*good, *ids], bad + 3
+        assert trial.formatted() == good, f"step {step}"
+        assert trial.accounted() == (len(good) + bad, len(good), bad, 0)
+        if fault.left > 0:
+            break
+    assert step > 10
+    assert fault.left > 0
 
 
 @pytest.mark.parametrize(

@@ -72,15 +72,15 @@ class Engine(Protocol):
     def raw_types(self, file: RawFile) -> list[str]:
         """The SQL type of each column of a raw file; VARCHAR throughout for text formats."""
 
-    def load(self, name: str, file: RawFile | pa.RecordBatchReader, values: str, select: str) -> int:
+    def load(self, name: str, file: RawFile | pa.RecordBatchReader, levels: Sequence[str]) -> int:
         """Stage a raw file as table `name`, one row per record, and return the number of records.
 
         `file` may be a stream of the records of a file that was read elsewhere, which has a column `_row`:
-        their positions, as below. `values` is a list of expressions over the file's columns, by position
-        written `raw.c0`, or over those of the stream, and, of a file, over `raw.{TEXT}`, which is the whole
-        record as JSON for a file of typed columns and null for text.
-        `select` is a list over those, written `v.name`. The staged table has a column `_row` before them:
-        the record's position in the file, from 0; and a column `_line`, null until `number_lines`.
+        their positions, as below. Each of `levels` is a list of expressions. The first is over the file's
+        columns, by position written `raw.c0`, or over those of the stream, and, of a file, over `raw.{TEXT}`,
+        which is the whole record as JSON for a file of typed columns and null for text. Every further one is
+        over the one before it, written `v.name`. The staged table has a column `_row` before those of the
+        last: the record's position in the file, from 0; and a column `_line`, null until `number_lines`.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Engine(Protocol):
             When a record can't be parsed; nothing is staged.
         """
 
-    def load_files(self, name: str, files: Sequence[RawFile], values: str, select: str) -> list[int]:
+    def load_files(self, name: str, files: Sequence[RawFile], levels: Sequence[str]) -> list[int]:
         """Stage CSV files that are laid out alike as one table, as `load` does with one.
 
         Returns
@@ -103,7 +103,7 @@ class Engine(Protocol):
         """
 
     def load_together(
-        self, name: str, files: Sequence[RawFile], labels: Sequence[str], values: str, select: str
+        self, name: str, files: Sequence[RawFile], labels: Sequence[str], levels: Sequence[str]
     ) -> int:
         """Stage several Parquet files with equal columns as one table, as `load` does with one.
 

@@ -1,32 +1,43 @@
-"""The SQL that turns the columns of a raw file into the contract's, with every reason why a row breaks it."""
+"""The SQL that turns the columns of a raw file into the contract's, and keeps what breaks it.
+
+It computes values and whether each is good. Why one is not is asked later, of the rows that are not good:
+see `reasons.py`. The texts of all reasons make up two thirds of the SQL otherwise, and the engine reads them
+for each file, however few rows are bad.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from backbone.contract import (
     Column,
     Notation,
     accepts,
-    failures_sql,
     ok_sql,
     quote_identifier,
     quote_literal,
+    read_sql,
     value_sql,
 )
 from backbone.engines.protocol import TEXT
 from backbone.settings import SourceSettings
 
 MARK = "\ufeff"  # the byte order mark
+REFUSAL, RECORD = "_bad[1]", "_bad[2]"
 
 
 @dataclass(frozen=True)
 class RawColumn:
-    """A column of a raw file: an SQL expression of it, and the SQL type that it has."""
+    """A column of a raw file: an SQL expression of it, and the SQL type that it has.
+
+    `is_number` is the condition, if there is one, that a text is a number of JSON: with a decimal point and
+    nothing between thousands, whatever the source's notation.
+    """
 
     sql: str
     sql_type: str = "VARCHAR"
+    is_number: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,11 +49,25 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class ConformSql:
-    """Lists of expressions for `Engine.load`: over the raw columns, and over those."""
+class Check:
+    """A field, and the notation in which a layout of files has it."""
 
-    values: str
-    select: str
+    column: Column
+    notation: Notation
+
+
+@dataclass(frozen=True)
+class ConformSql:
+    """Lists of expressions for `Engine.load`, and the checks of the fields.
+
+    The first level is what the engine reads in each column, rightly or not; the second the values; the last
+    the contract's columns and `_bad`, which is null for a good row, else a list of texts: the only reason of
+    a row that is bad as a whole; the record, where the reader gives it; by field, its raw text; and by field,
+    whether its value is good. A struct of the same costs a fifth of all that is done with the rows here.
+    """
+
+    levels: tuple[str, str, str]
+    checks: tuple[Check, ...]
 
 
 def conform_sql(
@@ -50,40 +75,71 @@ def conform_sql(
     raw: Sequence[RawColumn | None],
     settings: SourceSettings,
     refusals: Sequence[Refusal] = (),
+    *,
+    text: str = f"raw.{TEXT}",
+    also: Mapping[str, str] | None = None,
 ) -> ConformSql:
     """The expressions for one layout of files.
 
     Parameters
     ----------
     raw : by field, the column that it reads; None for a column that is absent, which is null.
-    refusals : further reasons; where one holds, it is the only one given.
+    refusals : further reasons; where one holds, the first such is the only one given.
+    text : of the whole record.
+    also : further columns, by name their SQL over the raw columns; they stand before the contract's.
     """
     as_text, as_typed = notation_of(settings), Notation(settings.timezone)
-    values, names, good, failures = [], [], [], []
+    cases = " ".join(f"when {refusal.condition} then {refusal.reason}" for refusal in refusals)
+    refusal = f"case {cases} end" if cases else "cast(null as varchar)"
+    reads, values, select = [f"{text} as _text", f"{refusal} as _refusal"], ["v._text", "v._refusal"], []
+    for name, sql in (also or {}).items():
+        reads.append(f"{sql} as {name}")
+        values.append(f"v.{name}")
+        select.append(f"v.{name}")
+    good, raws, checks = [], [], []
     for i, (column, found) in enumerate(zip(fields, raw, strict=True)):
-        text = found is None or found.sql_type == "VARCHAR"
-        notation = as_text if text else as_typed
-        source = found.sql if found else "cast(null as varchar)"
-        if found and not text and accepts(column, found.sql_type):
-            value = f"cast({source} as {column.sql_type})"
-        else:
-            source = source if text else f"cast({source} as varchar)"
-            value = value_sql(column, source, notation)
-        values += [f"{value} as v{i}", f"{source} as r{i}"]
-        names.append(f"v.v{i} as {quote_identifier(column.name)}")
-        good.append(ok_sql(column, f"v.r{i}", f"v.v{i}", notation))
-        failures += failures_sql(column, f"v.r{i}", f"v.v{i}", notation)
-    cases = ""
-    for i, refusal in enumerate(refusals):
-        values.append(f"coalesce({refusal.condition}, false) as refused{i}")
-        good.append(f"not v.refused{i}")
-        cases += f" when v.refused{i} then [{refusal.reason}]"
-    values.append(f"raw.{TEXT} as _text")
-    listed = f"list_filter([{', '.join(failures)}], lambda reason: reason is not null)"
-    ok = " and ".join(good)
-    reasons = f"case when {ok} then null{cases} else {listed} end as _reasons"
-    raw_text = f"case when {ok} then null else v._text end as _raw"
-    return ConformSql(", ".join(values), ", ".join([reasons, *names, raw_text]))
+        is_text = found is None or found.sql_type == "VARCHAR"
+        check = Check(column, as_text if is_text else as_typed)
+        read, value = _value_sql(i, check, found)
+        reads += read
+        values += [f"{value} as v{i}", f"v.r{i}"]
+        select.append(f"v.v{i} as {quote_identifier(column.name)}")
+        good.append(ok_sql(column, f"v.r{i}", f"v.v{i}", check.notation))
+        raws.append(f"v.r{i}" if is_text else f"cast(v.r{i} as varchar)")
+        checks.append(check)
+    ok = " and ".join(["v._refusal is null", *good])
+    bad = f"[v._refusal, v._text, {', '.join(raws)}] || cast([{', '.join(good)}] as varchar[])"
+    select.append(f"case when {ok} then null else {bad} end as _bad")
+    return ConformSql((", ".join(reads), ", ".join(values), ", ".join(select)), tuple(checks))
+
+
+def _value_sql(i: int, check: Check, found: RawColumn | None) -> tuple[list[str], str]:
+    """What to read for the field `i`, and its value, over what was read."""
+    column, notation = check.column, check.notation
+    if found is None:
+        return [f"cast(null as varchar) as r{i}"], f"cast(null as {column.sql_type})"
+    reads = [f"{found.sql} as r{i}"]
+    if found.sql_type != "VARCHAR" and accepts(column, found.sql_type):
+        return reads, f"cast(v.r{i} as {column.sql_type})"
+    text = found.sql
+    if found.sql_type != "VARCHAR":
+        text = f"cast({found.sql} as varchar)"
+        reads.append(f"{text} as t{i}")
+    source = f"v.r{i}" if found.sql_type == "VARCHAR" else f"v.t{i}"
+    read = read_sql(column, text, notation)
+    value = value_sql(column, source, notation, None if read is None else f"v.n{i}")
+    if found.is_number is not None:
+        of_number = replace(notation, decimal_separator=".", thousands_separator=None)
+        if value_sql(column, source, of_number) != value_sql(column, source, notation):
+            number = value_sql(column, source, of_number)
+            reads.append(f"{found.is_number} as is{i}")
+            value = f"case when v.is{i} then {number} else {value} end"
+    return reads if read is None else [*reads, f"{read} as n{i}"], value
+
+
+def raw_text(field: int) -> str:
+    """SQL of the raw text of a field, by position, of a bad row."""
+    return f"_bad[{field + 3}]"
 
 
 def repeats_header(fields: Sequence[Column], raw: Sequence[RawColumn | None], names: Sequence[str]) -> bool:

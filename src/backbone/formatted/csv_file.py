@@ -12,6 +12,7 @@ from backbone.engines.protocol import MAX_RECORD, Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import UNTOUCHED, Binding, bind, empty_file, wanted_names
 from backbone.formatted.conform import (
+    REFUSAL,
     ConformSql,
     RawColumn,
     Refusal,
@@ -67,9 +68,8 @@ class CsvFile:
 
     @property
     def alike(self) -> tuple[object, ...]:
-        """Equal for files that one statement can read."""
-        raw = replace(self.raw, path=Path())
-        return raw, self.layout.names, self.binding, self.grammar.columns, self.grammar.line_end
+        """Equal for files with the same columns."""
+        return self.layout.names, self.binding, self.grammar.columns
 
     def conform_sql(self, fields: Sequence[Column], settings: SourceSettings) -> ConformSql:
         """The contract's expressions, and what makes a whole line bad."""
@@ -121,6 +121,63 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
     return CsvFile(raw, layout, binding, grammar)
 
 
+@dataclass(frozen=True)
+class Counted:
+    """The records of a CSV file, counted independently of the engine.
+
+    Attributes
+    ----------
+    raw, grammar : how to read them; in a copy without the broken lines, where there are such.
+    lines : on which they begin in the file.
+    """
+
+    raw: RawFile
+    grammar: Grammar
+    records: int
+    lines: Lines
+    broken: list[Broken]
+
+    @property
+    def alike(self) -> RawFile:
+        """Equal for files that one statement can read, if they have the same columns."""
+        return replace(self.raw, path=Path())
+
+    def parsed(self, table: str, file: CsvFile, sql: ConformSql) -> Parsed:
+        """The records, staged as `table`."""
+        return Parsed(
+            table,
+            self.records,
+            sql.checks,
+            self.broken,
+            self.raw,
+            self.grammar,
+            self.lines,
+            file.binding.ignored,
+            file.binding.missing,
+        )
+
+
+def separate(file: CsvFile, scratch: Path, where: str) -> Counted:
+    """Copy the records of a file below `scratch`, without the lines that are none.
+
+    The copy has as many lines before its records as the file, so that both can be read in one statement.
+
+    Raises
+    ------
+    BatchRefused
+        When its bytes are not UTF-8, or all would be records if another sign quoted.
+    """
+    refuse_if_not_utf8(file.raw.path, where)
+    scratch.mkdir(parents=True, exist_ok=True)
+    cleaned = scratch / "cleaned"
+    parts = split(file.raw.path, file.grammar, cleaned, skip=file.raw.skip)
+    if parts.broken:
+        _refuse_other_quote(file.raw.path, file.by_header().grammar, where)
+    grammar = replace(file.grammar, body=file.raw.skip, body_line=file.raw.skip + 1, line_end=LF)
+    raw = replace(file.raw, path=cleaned, newline=r"\n")
+    return Counted(raw, grammar, parts.records, parts.lines, parts.broken)
+
+
 def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch: Path, where: str) -> Parsed:
     """Stage a file as `table`; one that the engine reads otherwise than the count is split first.
 
@@ -130,44 +187,37 @@ def read_csv(engine: Engine, table: str, file: CsvFile, sql: ConformSql, scratch
         When its bytes are not UTF-8, or its records can't be told apart.
     """
     raw, grammar = file.raw, file.grammar
-
-    def parsed(records: int, broken: list[Broken], lines: Lines) -> Parsed:
-        number_lines(engine, table, records, lines)
-        return Parsed(table, records, broken, raw, grammar, lines, file.binding.ignored, file.binding.missing)
-
     if grammar.line_end == LF:
         with ThreadPoolExecutor(1) as aside:
             counting = aside.submit(survey, raw.path, grammar)
             try:
-                records = engine.load(table, raw, sql.values, sql.select)
+                records = engine.load(table, raw, sql.levels)
             except MalformedFile:
                 records = -1
             found = counting.result()
         if found is not None and found.records == records:
-            return parsed(records, [], found.lines)
+            number_lines(engine, table, records, found.lines)
+            return Counted(raw, grammar, records, found.lines, []).parsed(table, file, sql)
 
-    refuse_if_not_utf8(raw.path, where)
-    scratch.mkdir(parents=True, exist_ok=True)
-    cleaned = scratch / "cleaned"
-    parts = split(raw.path, grammar, cleaned)
-    if parts.broken:
-        _refuse_other_quote(raw.path, file.by_header().grammar, where)
-    grammar = replace(grammar, body=0, body_line=1, line_end=LF)
-    raw = replace(raw, path=cleaned, skip=0, newline=r"\n")
+    counted = separate(file, scratch, where)
     try:
-        records = engine.load(table, raw, sql.values, sql.select)
+        records = engine.load(table, counted.raw, sql.levels)
     except MalformedFile as error:
         raise unaccountable(where, str(error).splitlines()[0]) from error
-    if records != parts.records:
-        raise unaccountable(where, f"{parts.records:,} records counted, {records:,} read")
-    return parsed(records, parts.broken, parts.lines)
+    if records != counted.records:
+        raise unaccountable(where, f"{counted.records:,} records counted, {records:,} read")
+    number_lines(engine, table, records, counted.lines)
+    return counted.parsed(table, file, sql)
 
 
-def is_mostly_filled(engine: Engine, file: CsvFile, parsed: Parsed) -> bool:
-    """Whether more than a tenth of the records have something in the field that should be empty."""
+def is_mostly_filled(engine: Engine, file: CsvFile, parsed: Parsed, those: str = "true") -> bool:
+    """Whether more than a tenth of the records have something in the field that should be empty.
+
+    `those` is a condition for the file's rows, where the table has others too.
+    """
     if not file.is_wide:
         return False
-    sql = f"select count(*) from {parsed.table} where list_contains(_reasons, $filled)"
+    sql = f"select count(*) from {parsed.table} where {REFUSAL} = $filled and {those}"
     filled = engine.fetch(sql, {"filled": file.filled})[0][0]
     return bool(10 * filled > parsed.records)
 

@@ -11,20 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backbone.contract import Column
 from backbone.engines.protocol import Engine, MalformedFile, RawFile
 from backbone.errors import BatchRefused
-from backbone.formatted.binding import Binding, bind, empty_file, refuse_lookalikes, wanted_names
-from backbone.formatted.conform import RawColumn, conform_sql, notation_of
+from backbone.formatted.binding import Binding, bind
+from backbone.formatted.conform import RawColumn, conform_sql
 from backbone.formatted.kinds import refuse_other_text
 from backbone.formatted.parsed import Parsed, unaccountable
-from backbone.formatted.plain import PACKED, make_plain, refuse_if_not_utf8
+from backbone.formatted.plain import PACKED, make_plain
 from backbone.settings import SourceSettings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FORMATS = {
     ".csv": "csv",
@@ -85,8 +81,8 @@ def parse_together(
         binding = bind(names, fields, settings, where)
         files = [RawFile(path, "parquet", names) for path in paths]
         sql = conform_sql(fields, raw_columns(binding, types), settings)
-        records = engine.load_together(table, files, batches, sql.values, sql.select)
-    return Parsed(table, records, [], files[0], None, None, binding.ignored, binding.missing)
+        records = engine.load_together(table, files, batches, sql.levels)
+    return Parsed(table, records, sql.checks, [], files[0], None, None, binding.ignored, binding.missing)
 
 
 def open_plain(
@@ -139,31 +135,14 @@ def _parse_jsonl(
     engine: Engine, table: str, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
 ) -> Parsed:
     from backbone.engines.arrow_stream import arrow_stream
-    from backbone.formatted.json_blocks import NotUtf8
-    from backbone.formatted.json_reader import JsonRecords
-    from backbone.formatted.json_sql import json_select
+    from backbone.formatted.json_file import JsonFile, json_sql
 
-    if plain.stat().st_size == 0:
-        raise empty_file(where, "have the file delivered again; `[]` is a table without rows")
-    wanted = tuple(wanted_names(fields, settings))
-    reader = JsonRecords(plain, wanted)
-    absent = set(range(len(wanted)))
-
-    def watched() -> Iterator[pa.RecordBatch]:
-        for batch in reader.batches():
-            absent.difference_update(i for i in absent.copy() if batch[f"c{i}"].null_count < len(batch))
-            yield batch
-
-    try:
-        with arrow_stream(watched()) as rows:
-            records = engine.load(table, rows, *json_select(fields, notation_of(settings)))
-    except NotUtf8:
-        refuse_if_not_utf8(plain, where)
-        raise
-    if reader.records != records:
-        raise unaccountable(where, f"{reader.records:,} records counted, {records:,} read")
-    refuse_lookalikes([wanted[i] for i in sorted(absent)], reader.others, fields, settings, where)
-    return Parsed(table, records, [], RawFile(plain, "jsonl", wanted), None, None, tuple(reader.others))
+    file, sql = JsonFile(plain, fields, settings, where), json_sql(fields, settings)
+    with arrow_stream(file.batches()) as rows:
+        records = engine.load(table, rows, sql.levels)
+    if file.records != records:
+        raise unaccountable(where, f"{file.records:,} records counted, {records:,} read")
+    return file.parsed(table, sql)
 
 
 def _parse_parquet(
@@ -174,9 +153,9 @@ def _parse_parquet(
         binding = bind(names, fields, settings, where)
         file = RawFile(plain, "parquet", names)
         sql = conform_sql(fields, raw_columns(binding, types), settings)
-        records = engine.load(table, file, sql.values, sql.select)
+        records = engine.load(table, file, sql.levels)
     engine.number_lines(table, None)
-    return Parsed(table, records, [], file, None, None, binding.ignored, binding.missing)
+    return Parsed(table, records, sql.checks, [], file, None, None, binding.ignored, binding.missing)
 
 
 def raw_columns(binding: Binding, types: Sequence[str]) -> list[RawColumn | None]:

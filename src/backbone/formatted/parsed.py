@@ -12,6 +12,7 @@ from backbone.errors import BatchRefused
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from backbone.formatted.conform import Check
     from backbone.formatted.grammar import Grammar
     from backbone.formatted.lines import Lines
     from backbone.formatted.split import Broken
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A file staged as a table with `_row`, `_line`, the contract's columns, `_reasons` (null for good rows).
+    """A file staged as a table with `_row`, `_line` and those of `ConformSql`.
 
     `records` counts its rows; `broken` are the lines of the file that are no records. `ignored_columns` are
     those of the file that no field reads, `missing_columns` the optional ones that it lacks.
@@ -27,6 +28,7 @@ class Parsed:
 
     table: str
     records: int
+    checks: tuple[Check, ...]
     broken: list[Broken]
     file: RawFile
     grammar: Grammar | None

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from backbone.contract import quote_literal
 from backbone.engines.protocol import Engine
+from backbone.formatted.conform import RECORD
 from backbone.formatted.parsed import Parsed
+from backbone.formatted.reasons import failing_fields, reasons_sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STAGED = "stage_quarantine"
 AT_A_TIME = 200_000
@@ -22,59 +30,86 @@ def quarantine_rows(engine: Engine, parsed: Parsed, batch: str) -> int:
     `line` is the physical line of the file on which the record begins, null where a file has no lines;
     `_row` the record's position, null for a line that is no record.
     """
+    return _bad_records(engine, {batch: parsed}, quote_literal(batch)) + _broken_lines(
+        engine, {batch: parsed}
+    )
+
+
+def quarantine_group(engine: Engine, parsed: Mapping[str, Parsed]) -> None:
+    """Append the bad records and broken lines of files staged as one table, with a column `_batch`."""
+    _bad_records(engine, parsed, "p._batch")
+    _broken_lines(engine, parsed)
+
+
+def _broken_lines(engine: Engine, parsed: Mapping[str, Parsed]) -> int:
+    """Append the lines that are no records."""
     import pyarrow as pa
 
-    bad = _bad_records(engine, parsed, quote_literal(batch))
-    if parsed.broken:
+    broken = [(batch, line) for batch, file in sorted(parsed.items()) for line in file.broken]
+    if broken:
         lines = pa.table(
             {
-                "line": pa.array([b.line for b in parsed.broken], pa.int64()),
-                "raw": pa.array([b.raw.decode("utf-8", "replace") for b in parsed.broken], pa.string()),
-                "reason": pa.array([f"the line {b.reason}" for b in parsed.broken], pa.string()),
+                "batch": pa.array([batch for batch, _ in broken], pa.string()),
+                "line": pa.array([b.line for _, b in broken], pa.int64()),
+                "raw": pa.array([b.raw.decode("utf-8", "replace") for _, b in broken], pa.string()),
+                "reason": pa.array([f"the line {b.reason}" for _, b in broken], pa.string()),
             }
         )
         engine.take("stage_broken", lines)
         engine.insert(
-            STAGED,
-            f"select {quote_literal(batch)}, line, null, raw, [reason] from stage_broken order by line",
+            STAGED, "select batch, line, null, raw, [reason] from stage_broken order by batch, line"
         )
         engine.drop("stage_broken")
-    return bad + len(parsed.broken)
+    return len(broken)
 
 
-def quarantine_group(engine: Engine, parsed: Mapping[str, Parsed]) -> None:
-    """Append the bad records of files that were staged as one table, with a column `_batch`."""
+def _bad_records(engine: Engine, parsed: Mapping[str, Parsed], batch: str) -> int:
+    """Append the records that are not good, so many at a time that their texts fit into memory.
+
+    Parameters
+    ----------
+    batch : SQL of a row's batch, over the table `p`.
+    """
     first = next(iter(parsed.values()))
+    table, checks = first.table, first.checks
+    failing = None
     if first.grammar is None:
-        _bad_records(engine, first, "_batch")
-        return
-    bad = engine.fetch(f"select distinct _batch from {first.table} where _reasons is not null order by 1")
-    for (batch,) in bad:
-        _bad_records(engine, parsed[batch], "_batch", f"_batch = {quote_literal(batch)}")
-
-
-def _bad_records(engine: Engine, parsed: Parsed, named: str, those: str = "true") -> int:
-    """Append the records with reasons, so many at a time that their texts fit into memory."""
-    if parsed.grammar is None:
-        line = "_line" if parsed.file.format == "jsonl" else "null"
-        return engine.insert(
-            STAGED,
-            f"select {named}, {line}, _row, _raw, _reasons from {parsed.table} "
-            "where _reasons is not null order by _row",
+        if not engine.fetch(f"select 1 from {table} where _bad is not null limit 1"):
+            return 0
+        sql = reasons_sql(
+            checks,
+            failing_fields(engine, table),
+            f"{table} p where p._bad is not null",
+            [batch, "p._line", "p._row", f"p.{RECORD}"],
         )
-    found, last = 0, -1
+        return engine.insert(STAGED, f"{sql} order by r.o0, r.o2")
+    found, last = 0, ("", -1)
     while rows := engine.fetch(
-        f"select _row from {parsed.table} where _reasons is not null and _row > $last and {those} "
-        f"order by _row limit {AT_A_TIME}",
-        {"last": last},
+        f"select {batch}, _row from {table} p where _bad is not null "
+        f"and ({batch} > $batch or ({batch} = $batch and _row > $last)) order by all limit {AT_A_TIME}",
+        {"batch": last[0], "last": last[1]},
     ):
-        engine.take("stage_located", parsed.located([row for (row,) in rows]))
-        engine.insert(
-            STAGED,
-            f"select {named}, l.line, l.row, l.raw, p._reasons "
-            f"from {parsed.table} p join stage_located l on l.row = p._row "
-            f"where {those} order by l.row",
+        if failing is None:
+            failing = failing_fields(engine, table)
+        engine.take("stage_located", _located(parsed, rows))
+        sql = reasons_sql(
+            checks,
+            failing,
+            f"{table} p join stage_located l on l.batch = {batch} and l.row = p._row",
+            ["l.batch", "l.line", "l.row", "l.raw"],
         )
-        found, last = found + len(rows), rows[-1][0]
+        engine.insert(STAGED, f"{sql} order by r.o0, r.o2")
+        found, last = found + len(rows), rows[-1]
     engine.drop("stage_located")
     return found
+
+
+def _located(parsed: Mapping[str, Parsed], rows: Sequence[tuple[str, int]]) -> pa.Table:
+    """Line and raw text of some records of text files, given by batch and position, in rising order."""
+    import pyarrow as pa
+
+    parts = []
+    for batch, of_batch in groupby(rows, key=itemgetter(0)):
+        part = parsed[batch].located([row for _, row in of_batch])
+        parts.append(part.append_column("batch", pa.array([batch] * len(part), pa.string())))
+    return pa.concat_tables(parts)

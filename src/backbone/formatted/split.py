@@ -60,7 +60,7 @@ class Split:
     good_bytes: int
 
 
-def split(path: Path, grammar: Grammar, cleaned: Path) -> Split:
+def split(path: Path, grammar: Grammar, cleaned: Path, skip: int = 0) -> Split:
     r"""Copy the good records of a file to `cleaned`, and list the lines that are none.
 
     Where no record begins, one physical line is broken and the next one is tried: a quote that is never
@@ -75,6 +75,7 @@ def split(path: Path, grammar: Grammar, cleaned: Path) -> Split:
     grammar : how its records should be written.
     cleaned : overwritten; every line ending outside quotes becomes a newline (read it with
         `new_line='\n'`), blank lines stay, and a last record that lacks its newline gets one.
+    skip : how many lines to write before, which are blank.
 
     Returns
     -------
@@ -94,6 +95,7 @@ def split(path: Path, grammar: Grammar, cleaned: Path) -> Split:
     """
     size = path.stat().st_size
     with path.open("rb") as source, cleaned.open("wb") as target:
+        target.write(b"\n" * skip)
         if grammar.body >= size:
             return Split([], 0, LineCounter(1).found(), 0)
         with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data:

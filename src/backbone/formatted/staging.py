@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from backbone.contract import quote_identifier, quote_literal
@@ -11,20 +11,19 @@ from backbone.dataset import Batch, BatchCount
 from backbone.engines.protocol import Engine
 from backbone.errors import BackboneError, BatchRefused
 from backbone.formatted import quarantine
-from backbone.formatted.csv_group import csv_groups
-from backbone.formatted.file_group import FileGroup
+from backbone.formatted.file_group import FileGroup, file_groups
 from backbone.formatted.parse import parse
 from backbone.formatted.parsed import Parsed
 from backbone.formatted.refusal import as_end, as_refusal, ends_formatting, named
 from backbone.formatted.source import PLACE, FormattedSource, among
 from backbone.formatted.unread import Unread, refuse_extra_columns, unread_of
-from backbone.formatted.window_group import window_groups
 from backbone.lake.publish import Staged
 from backbone.lake.table import Lake
 
 LARGE = 500_000  # rows; a batch with more has files of its own
 GOOD = "stage_good"
 PARSED = "stage_batch"
+MOST_FAILURES = 40  # of parts of a group, before the files of others are read one by one
 
 
 class Staging:
@@ -100,10 +99,10 @@ class Staging:
             shutil.rmtree(plain, ignore_errors=True)
         rows = parsed.records + len(parsed.broken)
         counts = {batch.batch: BatchCount(rows, rows - quarantined, quarantined, 0)}
-        self._collect(parsed, quote_literal(batch.batch), counts)
+        self._collect({batch.batch: parsed}, quote_literal(batch.batch), counts)
 
     def add_groups(self, waiting: list[list[Batch]], progress: Callable[[str], None]) -> list[list[Batch]]:
-        """Stage small files many at a time: windows extracted by a query, and CSV files laid out alike.
+        """Stage small files many at a time, where several are laid out alike.
 
         Parameters
         ----------
@@ -113,36 +112,53 @@ class Staging:
         -------
         Those that are left to be added one by one.
         """
-        plain = self._scratch / "plain"
-        windows, left = window_groups(self._lake.project, waiting, self._source)
-        files, left = csv_groups(self._lake.project, left, self._source, plain)
-        for group in [*windows, *files]:
-            progress(f"format {self._source.name}: {len(group.versions)} files")
-            self._make_room()
-            try:
-                self._add_group(group)
-            except Exception as error:
-                if ends_formatting(error):
-                    where = named(self._source.dataset, [versions[0] for versions in group.versions])
-                    raise as_end(where, error, of_files=True) from error
-                self._undo(list(group.batches))
-                left.extend(group.versions)  # each will say for itself what is wrong with it
+        plain, left = self._scratch / "plain", list[list[Batch]]()
+        for group in file_groups(self._lake.project, waiting, self._source, plain):
+            if isinstance(group, FileGroup):
+                progress(f"format {self._source.name}: {len(group.members)} files")
+                left += self._add_parts(group)
+                for batch in group.batches:
+                    shutil.rmtree(plain / batch, ignore_errors=True)
+            else:
+                left.append(group)
         shutil.rmtree(plain, ignore_errors=True)
         return left
 
+    def _add_parts(self, group: FileGroup) -> list[list[Batch]]:
+        """Stage a group, or its halves if one of its files can't be read; returns the files that are left."""
+        parts, left, failures = [group], list[list[Batch]](), 0
+        while parts:
+            part = parts.pop()
+            self._make_room()
+            try:
+                self._add_group(part)
+            except Exception as error:
+                if ends_formatting(error):
+                    where = named(self._source.dataset, [member.batch for member in part.members])
+                    raise as_end(where, error, of_files=True) from error
+                self._undo(part.batches)
+                failures += 1
+                if len(part.members) == 1 or failures > MOST_FAILURES:
+                    left += [[member.batch] for member in part.members]  # each says what is wrong with it
+                else:
+                    parts += reversed(part.halves())
+        return left
+
     def _add_group(self, group: FileGroup) -> None:
-        parsed = group.stage(self._engine, PARSED)
-        first = parsed[group.batches[0]]
+        parsed = group.stage(self._source, group.members, self._engine, PARSED)
         if self._source.settings.extra_columns == "refuse":
-            refuse_extra_columns(first, self._source.dataset)
+            refuse_extra_columns(parsed[group.batches[0]], self._source.dataset)
         self._begun.append(quarantine.STAGED)
         quarantine.quarantine_group(self._engine, parsed)
         counted = self._engine.fetch(
-            f"select _batch, count(*), count(*) filter (where _reasons is null) from {PARSED} group by 1"
+            f"select _batch, count(*), count(*) filter (where _bad is null) from {PARSED} group by 1"
         )
-        counts = {batch: BatchCount(0, 0, 0, 0) for batch in group.batches}
-        counts |= {batch: BatchCount(rows, good, rows - good, 0) for batch, rows, good in counted}
-        self._collect(first, "_batch", counts)
+        found = {batch: (rows, good) for batch, rows, good in counted}
+        counts = {}
+        for batch, file in parsed.items():
+            (rows, good), broken = found.get(batch, (0, 0)), len(file.broken)
+            counts[batch] = BatchCount(rows + broken, good, rows - good + broken, 0)
+        self._collect(parsed, "_batch", counts)
 
     def good(self) -> list[Staged]:
         """The good rows as files to publish; at least one, if only to tell the schema."""
@@ -167,25 +183,26 @@ class Staging:
         for table in (GOOD, quarantine.STAGED):
             self._engine.drop(table)
 
-    def _collect(self, parsed: Parsed, batch: str, counts: dict[str, BatchCount]) -> None:
+    def _collect(self, parsed: Mapping[str, Parsed], batch: str, counts: dict[str, BatchCount]) -> None:
         """Stage the good rows; what is known of the batches follows when nothing can fail any more."""
+        table = next(iter(parsed.values())).table
         fields = ", ".join(map(quote_identifier, self._source.fields))
-        good = f"select {fields}, {batch} as _batch, _row, _line from {parsed.table} where _reasons is null"
+        good = f"select {fields}, {batch} as _batch, _row, _line from {table} where _bad is null"
         hours, added, written = set[int](), 0, []
         if not self._source.keys:
             hours = self.hours_of(f"({good})")
-        if not self._source.keys and parsed.records >= LARGE:
+        if not self._source.keys and sum(count.rows for count in counts.values()) >= LARGE:
             written.append(self._engine.write(good, self._scratch))
         else:
             self._begun.append(GOOD)
             added = self._engine.insert(GOOD, good)
-        self._engine.drop(parsed.table)
+        self._engine.drop(table)
         self._begun.clear()
         self._written += written
         self.hours |= hours
         self._collected += added
         self.done |= counts
-        self.unread |= dict.fromkeys(counts, unread_of(parsed))
+        self.unread |= {name: unread_of(file) for name, file in parsed.items()}
 
     def _undo(self, batches: list[str]) -> None:
         """Remove what was staged of batches that failed midway."""

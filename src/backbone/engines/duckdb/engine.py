@@ -104,24 +104,24 @@ class DuckdbEngine:
     def raw_types(self, file: RawFile) -> list[str]:
         return self._raw.types(file)
 
-    def load(self, name: str, file: RawFile | pa.RecordBatchReader, values: str, select: str) -> int:
+    def load(self, name: str, file: RawFile | pa.RecordBatchReader, levels: Sequence[str]) -> int:
         self.drop(name)
         if isinstance(file, RawFile):
-            return self._raw.load(name, file, values, select)
-        return self._raw.load_stream(name, file, values, select)
+            return self._raw.load(name, file, levels)
+        return self._raw.load_stream(name, file, levels)
 
-    def load_files(self, name: str, files: Sequence[RawFile], values: str, select: str) -> list[int]:
+    def load_files(self, name: str, files: Sequence[RawFile], levels: Sequence[str]) -> list[int]:
         self.drop(name)
-        return self._raw.load_files(name, files, values, select)
+        return self._raw.load_files(name, files, levels)
 
     def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
         self._raw.number_lines(name, lines)
 
     def load_together(
-        self, name: str, files: Sequence[RawFile], labels: Sequence[str], values: str, select: str
+        self, name: str, files: Sequence[RawFile], labels: Sequence[str], levels: Sequence[str]
     ) -> int:
         self.drop(name)
-        return self._raw.load_together(name, files, labels, values, select)
+        return self._raw.load_together(name, files, labels, levels)
 
     def create(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
         made = self._run(f"create or replace table {quote_identifier(name)} as {sql}", parameters)

@@ -47,24 +47,23 @@ class RawTables:
             ).fetchall()
         return [row[1] for row in found]
 
-    def load(self, name: str, file: RawFile, values: str, select: str) -> int:
+    def load(self, name: str, file: RawFile, levels: Sequence[str]) -> int:
         """Read one file; returns its records."""
         rows = quote_identifier(f"{name}_rows")
         with self._in_order(file.path.stat().st_size), _malformed():
             loaded = self._run(
-                f"create or replace table {rows} as "
-                f"select {select} from (select {values} from {raw_rows(file)} as raw) as v"
+                f"create or replace table {rows} as {_nested(levels, raw_rows(file))}"
             ).fetchall()
         self.number_lines(name, None)
         return int(loaded[0][0])
 
-    def load_files(self, name: str, files: Sequence[RawFile], values: str, select: str) -> list[int]:
+    def load_files(self, name: str, files: Sequence[RawFile], levels: Sequence[str]) -> list[int]:
         """Read CSV files that are laid out alike, one after the other; returns the records of each."""
         rows = quote_identifier(f"{name}_rows")
         with self._in_order(0), _malformed():
             self._run(
-                f"create or replace table {rows} as select {select}, v._file from "
-                f"(select {values}, raw._file from {rows_of_files(files, '_file')} as raw) as v"
+                f"create or replace table {rows} as "
+                f"{_nested(levels, rows_of_files(files, '_file'), after=['_file'])}"
             )
         sql = f"select _file, min(rowid), max(rowid), count(*) from {rows} group by _file"
         found = {file: (first, last, count) for file, first, last, count in self._run(sql).fetchall()}
@@ -79,21 +78,21 @@ class RawTables:
             begin += count
         return counts
 
-    def load_stream(self, name: str, rows: pa.RecordBatchReader, values: str, select: str) -> int:
+    def load_stream(self, name: str, rows: pa.RecordBatchReader, levels: Sequence[str]) -> int:
         """Take records that were read elsewhere, with their positions; returns how many."""
         self._connection.register(INCOMING, rows)
         try:
             with self._in_order(SMALL + 1):
                 loaded = self._run(
-                    f"create or replace table {quote_identifier(name)} as select v._row, {select} "
-                    f"from (select raw._row, {values} from {quote_identifier(INCOMING)} as raw) as v"
+                    f"create or replace table {quote_identifier(name)} as "
+                    f"{_nested(levels, quote_identifier(INCOMING), before=['_row'])}"
                 )
                 return int(loaded.fetchall()[0][0])
         finally:
             self._connection.unregister(INCOMING)
 
     def load_together(
-        self, name: str, files: Sequence[RawFile], labels: Sequence[str], values: str, select: str
+        self, name: str, files: Sequence[RawFile], labels: Sequence[str], levels: Sequence[str]
     ) -> int:
         """Read Parquet files with equal columns; returns their records."""
         paths = [str(file.path) for file in files]
@@ -104,18 +103,18 @@ class RawTables:
         )
         columns = ", ".join(places(files[0]))
         raw = (
-            f"(select {columns}, {text_of(files[0])} as {TEXT}, f.batch as _batch, p.row_number as _row "
+            f"(select {columns}, {text_of(files[0])} as {TEXT}, f.batch as _batch, "
+            "p.file_row_number as _row, cast(null as bigint) as _line "
             f"from read_parquet([{listed}], hive_partitioning = false, filename = true, "
-            f"file_row_number = true) as p({columns}, file_name, row_number) "
-            f"join (values {named}) as f(path, batch) on f.path = p.file_name)"
+            f"file_row_number = true) as p({columns}) "
+            f"join (values {named}) as f(path, batch) on f.path = p.filename)"
         )
-        with _malformed():
+        with self._in_order(0), _malformed():
             loaded = self._run(
                 f"create or replace table {quote_identifier(name)} as "
-                f"select v._row, cast(null as bigint) as _line, v._batch, {select} "
-                f"from (select raw._row, raw._batch, {values} from {raw} as raw) as v"
-            )
-        return int(loaded.fetchall()[0][0])
+                f"{_nested(levels, raw, before=['_row', '_line', '_batch'])}"
+            ).fetchall()
+        return int(loaded[0][0])
 
     def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
         """Say on which lines the records of a loaded table begin."""
@@ -157,6 +156,18 @@ class RawTables:
             yield
         finally:
             self._connection.execute("pragma enable_optimizer" if small else "reset disabled_optimizers")
+
+
+def _nested(
+    levels: Sequence[str], rows: str, *, before: Sequence[str] = (), after: Sequence[str] = ()
+) -> str:
+    """A query of the last level; further columns of `rows` are passed on, before or after its own."""
+    sql = ""
+    for number, level in enumerate(levels):
+        alias = "v" if number else "raw"
+        listed = [*(f"{alias}.{name}" for name in before), level, *(f"{alias}.{name}" for name in after)]
+        sql = f"select {', '.join(listed)} from {f'({sql})' if number else rows} as {alias}"
+    return sql
 
 
 @contextmanager

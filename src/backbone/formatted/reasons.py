@@ -1,0 +1,43 @@
+"""The SQL of every reason why a staged row breaks the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backbone.contract import failures_sql, quote_identifier
+from backbone.engines.protocol import Engine
+from backbone.formatted.conform import REFUSAL, Check, raw_text
+
+
+def failing_fields(engine: Engine, table: str) -> list[int]:
+    """The fields, by position, of which a value is bad in some row of a table made by `conform_sql`."""
+    fields = "(len(_bad) - 2) // 2"
+    places = f"list_filter(range({fields}), lambda place: _bad[place + 3 + {fields}] = 'false')"
+    rows = engine.fetch(
+        f"select distinct unnest({places}) from {table} where _bad is not null and {REFUSAL} is null"
+    )
+    return sorted(place for (place,) in rows)
+
+
+def reasons_sql(checks: Sequence[Check], failing: Sequence[int], rows: str, others: Sequence[str]) -> str:
+    """A query of bad rows with all their reasons, in the order of the fields.
+
+    Parameters
+    ----------
+    failing : the fields that may have a reason.
+    rows : the FROM item of the bad rows, among them a table `p` made by `conform_sql`.
+    others : further columns of `rows` to select; they stand before `reasons`.
+    """
+    columns, failures = [f"{other} as o{i}" for i, other in enumerate(others)], []
+    for i in failing:
+        column = checks[i].column
+        columns += [f"p.{raw_text(i)} as r{i}", f"p.{quote_identifier(column.name)} as v{i}"]
+        failures += failures_sql(column, f"r.r{i}", f"r.v{i}", checks[i].notation)
+    listed = (
+        f"list_filter([{', '.join(['cast(null as varchar)', *failures])}], lambda reason: reason is not null)"
+    )
+    return (
+        f"select {', '.join(f'r.o{i}' for i in range(len(others)))}, "
+        f"case when r.refusal is not null then [r.refusal] else {listed} end as reasons "
+        f"from (select {', '.join([*columns, f'p.{REFUSAL} as refusal'])} from {rows}) as r"
+    )
