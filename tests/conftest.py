@@ -21,10 +21,10 @@ import pytest
 from typer.testing import CliRunner
 
 from backbone.dataset import Batch
-from backbone.landing.manifest import read_manifest
+from backbone.ledger.accounts import SourceAccount, source_account
+from backbone.ledger.index import Index
+from backbone.ledger.manifest import read_manifest
 from backbone.loading import source_settings
-from backbone.operations.accounts import SourceAccount, source_account
-from backbone.operations.index import Index
 from backbone.operations.query import open_tables
 from backbone.runner import Project, RunResult, open_project, run
 
@@ -98,7 +98,7 @@ class Trial:
             "from decimal import Decimal\n"
             "from typing import Annotated\n\n"
             "from pydantic import Field\n\n"
-            "from backbone.contract import Contract, Key\n"
+            "from backbone.contracts.contract import Contract, Key\n"
             "from backbone.pipeline import Pipeline, Source\n\n"
             f"{textwrap.dedent(text)}\n"
             f'pipeline = Pipeline("trial", every="day", steps=[], '
@@ -152,7 +152,7 @@ class Trial:
 
     def command(self, *arguments: str) -> Ended:
         """The command line on this project."""
-        from backbone.cli import app
+        from backbone.commands.cli import app
 
         done = CliRunner().invoke(app, ["-C", str(self.root), *arguments], catch_exceptions=False)
         return Ended(done.exit_code, done.stdout, done.stderr)
@@ -160,9 +160,9 @@ class Trial:
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a query over the present version of every table."""
         project = self.open()
-        with project.engine("question") as engine:
-            open_tables(project.lake, engine)
-            return engine.fetch(sql, parameters)
+        with project.database("question") as database:
+            open_tables(project.lake, database)
+            return database.fetch(sql, parameters)
 
     def value(self, sql: str) -> Any:
         return self.rows(sql)[0][0]
@@ -186,8 +186,8 @@ class Trial:
 
     def batches(self, status: str | None = None) -> list[Batch]:
         project = self.open()
-        with project.engine("question") as engine:
-            found = read_manifest(project.lake, engine).batches
+        with project.database("question") as database:
+            found = read_manifest(project.lake, database).batches
         return [b for b in found if b.source == self.source and status in (None, b.status)]
 
     def versions(self) -> dict[str, int]:
@@ -199,20 +199,20 @@ class Trial:
         """The source's account; it adds up, and agrees with what is in the tables."""
         project = self.open()
         found = next(s for s, _ in project.sources if s.name == (source or self.source))
-        with project.engine("question") as engine:
-            index = Index(project.lake, engine, project.scratch("question"))
-            manifest = read_manifest(project.lake, engine)
+        with project.database("question") as database:
+            index = Index(project.lake, database, project.scratch("question"))
+            manifest = read_manifest(project.lake, database)
             redelivery = source_settings(project.settings, found).redelivery
             account = source_account(found.name, redelivery, manifest, index)
-            open_tables(project.lake, engine)
+            open_tables(project.lake, database)
             there = {}
             for zone in ("formatted", "quarantine", "duplicate"):
                 table = f"{zone}.{found.name}"
                 exists = project.lake.exists(table)
-                there[zone] = engine.fetch(f"select count(*) from {table}")[0][0] if exists else 0
+                there[zone] = database.fetch(f"select count(*) from {table}")[0][0] if exists else 0
             if project.lake.exists(f"duplicate.{found.name}"):
                 both = f"formatted.{found.name} join duplicate.{found.name} using (_batch, _row)"
-                assert engine.fetch(f"select count(*) from {both}") == [(0,)]
+                assert database.fetch(f"select count(*) from {both}") == [(0,)]
         rows = account.rows
         assert rows.balanced, rows
         assert there == {

@@ -28,7 +28,7 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import Field
 
-from backbone.contract import Contract, Key
+from backbone.contracts.contract import Contract, Key
 from backbone.exploitation.checks import (
     AcceptedValues, InRange, NearRecent, NotNull, RowCount, Unique
 )
@@ -173,7 +173,7 @@ class TinyProject:
 
 def backbone(root: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start the command line on a project, in a process of its own."""
-    code = "from backbone.cli import main; main()"
+    code = "from backbone.commands.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", code, "-C", str(root), *arguments],
         stdout=subprocess.PIPE,
@@ -245,15 +245,15 @@ def accounts(root: Path, without: Sequence[str] = ()) -> dict[str, tuple[int, in
     Fails where these don't add up, or are not what the tables hold, and where a file is not formatted of
     another source than those of `without`.
     """
-    from backbone.landing.manifest import read_manifest
-    from backbone.operations.accounts import source_account
-    from backbone.operations.index import Index
+    from backbone.ledger.accounts import source_account
+    from backbone.ledger.index import Index
+    from backbone.ledger.manifest import read_manifest
 
     project = open_project(root)
     found = {}
-    with project.engine("test") as engine:
-        index = Index(project.lake, engine, project.scratch("test"))
-        manifest = read_manifest(project.lake, engine)
+    with project.database("test") as database:
+        index = Index(project.lake, database, project.scratch("test"))
+        manifest = read_manifest(project.lake, database)
         for source, _ in project.sources:
             redelivery = (
                 project.settings.sources[source.name].redelivery

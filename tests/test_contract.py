@@ -30,7 +30,7 @@ from pydantic import (
     model_validator,
 )
 
-from backbone.contract import (
+from backbone.contracts.contract import (
     Column,
     Contract,
     Key,
@@ -703,6 +703,6 @@ def test_a_notation_that_cannot_be_meant_is_refused(words: dict[str, Any]) -> No
 
 
 def test_reading_a_contract_loads_no_engine() -> None:
-    code = "import sys, backbone.contract; print({'duckdb', 'pyarrow', 'numpy'} & set(sys.modules))"
+    code = "import sys, backbone.contracts.contract; print({'duckdb', 'pyarrow', 'numpy'} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown == "set()\n"

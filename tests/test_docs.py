@@ -212,7 +212,7 @@ def section(text: str, heading: str) -> str:
 def test_every_command_is_documented() -> None:
     from typer.main import get_command
 
-    from backbone.cli import app
+    from backbone.commands.cli import app
 
     group: Any = get_command(app)
     page = (DOCS / "command-line.md").read_text(encoding="utf-8")
@@ -290,7 +290,7 @@ def test_every_operations_column_is_documented() -> None:
     from dataclasses import fields
 
     from backbone.dataset import Batch
-    from backbone.operations.tables import TABLES, schema
+    from backbone.ledger.tables import TABLES, schema
 
     page = (DOCS / "zones.md").read_text(encoding="utf-8")
     columns = {f"operations.{table}": schema(table).names for table in TABLES}

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final
 import pytest
 from pydantic import AliasChoices, ConfigDict, Field
 
-from backbone.contract import Contract, Key, columns
+from backbone.contracts.contract import Contract, Key, columns
 from backbone.errors import ContractError
 from projects import TinyProject, finished
 

@@ -9,14 +9,14 @@ import duckdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbone.regular_expression import UnreadablePattern, as_re2
+from backbone.contracts.regular_expression import UnreadablePattern, as_re2
 
 DATABASE = duckdb.connect()
 
 
 def test_usual_patterns_are_checked_without_an_engine() -> None:
     code = (
-        "import sys; from backbone.regular_expression import as_re2\n"
+        "import sys; from backbone.contracts.regular_expression import as_re2\n"
         "for pattern in (r'^[A-Z]{2}\\d{6}$', r'\\bfoo\\b', '^(a|b)?[^,;]*$', r'\\w+\\.[a-z]{2,}$', 'É+'):\n"
         "    as_re2(pattern)\n"
         "print('duckdb' in sys.modules)"

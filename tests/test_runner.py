@@ -311,7 +311,7 @@ def test_a_new_project_without_data_has_its_tables(tmp_path: Path) -> None:
 
 def test_only_the_named_pipelines_run_and_others_names_are_refused(tmp_path: Path) -> None:
     project = _fed(TinyProject(tmp_path))
-    with pytest.raises(PipelineError, match="no pipeline of this name; it runs tiny"):
+    with pytest.raises(PipelineError, match="no pipeline or table of this name; its pipelines are tiny"):
         project.run(["tidy"])
     assert project.run(["tiny"]).ok
     assert finished(tmp_path, "run", "tidy")[0] == 2
@@ -352,3 +352,13 @@ def test_a_table_none_of_whose_inputs_has_windows_has_none(tmp_path: Path) -> No
         "exploitation.one": (None, 2),
         "exploitation.two": (None, 2),
     }
+
+
+def test_an_argument_that_has_been_renamed_is_named(tmp_path: Path) -> None:
+    steps = 'steps=[SqlModel("a", "a.sql", grain=[], together=True)]'
+    (tmp_path / "older.py").write_text(
+        f"from backbone import Pipeline, SqlModel\npipeline = Pipeline('older', sources=[], {steps})\n"
+    )
+    (tmp_path / "backbone.toml").write_text('[project]\npipelines = ["older"]\n')
+    with pytest.raises(PipelineError, match="`together` is called `all_windows_at_once`"):
+        open_project(tmp_path)

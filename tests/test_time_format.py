@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbone.contract import Column, Notation, value_sql
+from backbone.contracts.contract import Column, Notation, value_sql
+from backbone.contracts.time_format import UnusableFormat, read_format
 from backbone.errors import SettingsError
 from backbone.settings import load_settings
-from backbone.time_format import UnusableFormat, read_format
 
 EPOCH = datetime(1970, 1, 1)
 DATE = Column("x", "DATE", True, True, False, "", ())

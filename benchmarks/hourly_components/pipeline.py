@@ -16,6 +16,8 @@ from pathlib import Path
 
 from backbone import open_project, run
 from backbone.dataset import Window
+from backbone.engines import open_engine
+from backbone.engines.duckdb.rewriter import delta_store
 from backbone.exploitation.build import build
 from backbone.exploitation.compute import Due
 from backbone.loading import models_of
@@ -66,10 +68,11 @@ def main(file: Path, out: Path, memory: str) -> None:
 def count_all(project: Project, days: Sequence[Window]) -> None:
     """Count, audit and publish all days in one commit."""
     (counts,) = (m for m in models_of(project.pipelines) if m.dataset == "exploitation.hourly_count")
-    with project.engine() as engine:
-        scratch = project.scratch("count")
-        due = [Due(counts, days, replaces_all=True)]
-        assert list(build(project.lake, engine, due, run_id="count", scratch=scratch))
+    scratch = project.scratch("count")
+    due = [Due(counts, days, replaces_all=True)]
+    with project.database() as database, open_engine(project.settings.engine.kind, database) as engine:
+        store = delta_store(project.lake, database, scratch)
+        assert list(build(project.lake, store, engine, due, run_id="count", scratch=scratch))
 
 
 if __name__ == "__main__":

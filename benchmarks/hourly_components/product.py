@@ -25,6 +25,7 @@ from backbone.analysis.hourly_components.counting import Counts, count, timed
 from backbone.analysis.hourly_components.results import Results
 from backbone.engines import own_engine
 from backbone.engines.as_rows import as_rows
+from backbone.engines.relation import Relation
 from benchmarks.hourly_components.data import FIRST_DAY
 from benchmarks.hourly_components.hours import EXPLAINED, THRESHOLD, days_of, keep, quickest, told
 from benchmarks.per_group.phases import Phases
@@ -62,18 +63,18 @@ def in_engine(file: Path, out: Path, memory: str, phases: Phases) -> None:
     first = date(1970, 1, 1) + timedelta(days=FIRST_DAY)
     with own_engine(memory) as engine:
         with phases("load"):
-            engine.create("cells", f"select * from read_parquet('{file}')")
-            engine.create("users", "select distinct code, cast(code as varchar) as name from cells")
-        counts = Counts(engine, "cells", "users", first, first + timedelta(days=days), False, True, 0)
+            cells = engine.stage(f"select * from {engine.put(file)}")
+            users = engine.stage(f"select distinct code, cast(code as varchar) as name from {cells}")
+        counts = Counts(engine, cells, users, first, first + timedelta(days=days), False, True, 0)
 
-        def work() -> str:
+        def work() -> Relation:
             *_, found = _results(counts).rows("scores").staged
             if made:
                 engine.drop(made.pop())
             made.append(found)
             return found
 
-        made: list[str] = []
+        made: list[Relation] = []
         phases.seconds["pca"], found = quickest(work)
         _keep(out, engine.stream(f"select * from {found}").read_all())
 

@@ -9,54 +9,132 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from backbone.analysis.group_task import KernelTask, map_groups
     from backbone.analysis.hourly_components.estimator import HourlyComponents
+    from backbone.analysis.kernels.candidates import CandidateKernel
     from backbone.analysis.per_group.estimator import PerGroup
     from backbone.analysis.rare_edges.detector import RareEdgeDetector
-    from backbone.contract import Contract, Key
-    from backbone.exploitation.checks import AcceptedValues, InRange, NearRecent, NotNull, RowCount, Unique
-    from backbone.exploitation.lists import Lists
-    from backbone.exploitation.model import SqlModel, Step
+    from backbone.analysis.rated_reviews import RatingScale, choose_reviews
+    from backbone.analysis.sentiment import SentimentModel, train_sentiment
+    from backbone.contracts.contract import Contract, Key
+    from backbone.dataset import Window
+    from backbone.engines.rows import Rows
+    from backbone.errors import StepFailed
+    from backbone.exploitation.checks import (
+        AcceptedValues,
+        Audited,
+        Check,
+        InRange,
+        NearRecent,
+        NotNull,
+        RowCount,
+        Unique,
+    )
+    from backbone.exploitation.csv_export import CsvExport
+    from backbone.exploitation.model import Retention, SqlModel, Step, StepContext
+    from backbone.perform import execute
     from backbone.pipeline import Pipeline, Source
-    from backbone.runner import open_project, run
+    from backbone.planning.plan import plan
+    from backbone.planning.task import Plan, Task
+    from backbone.project import open_project
+    from backbone.runner import run
+    from backbone.timezones import is_timezone, is_utc
 
 __all__ = [
     "AcceptedValues",
+    "Audited",
+    "CandidateKernel",
+    "Check",
     "Contract",
+    "CsvExport",
     "HourlyComponents",
     "InRange",
+    "KernelTask",
     "Key",
-    "Lists",
     "NearRecent",
     "NotNull",
     "PerGroup",
     "Pipeline",
+    "Plan",
     "RareEdgeDetector",
+    "RatingScale",
+    "Retention",
     "RowCount",
+    "Rows",
+    "SentimentModel",
     "Source",
     "SqlModel",
     "Step",
+    "StepContext",
+    "StepFailed",
+    "Task",
     "Unique",
+    "Window",
+    "choose_reviews",
+    "execute",
+    "is_timezone",
+    "is_utc",
+    "map_groups",
     "open_project",
+    "plan",
     "run",
+    "train_sentiment",
 ]
 
 _PLACES = {
+    "backbone.analysis.group_task": (
+        "KernelTask",
+        "map_groups",
+    ),
     "backbone.analysis.hourly_components.estimator": ("HourlyComponents",),
+    "backbone.analysis.kernels.candidates": ("CandidateKernel",),
     "backbone.analysis.per_group.estimator": ("PerGroup",),
     "backbone.analysis.rare_edges.detector": ("RareEdgeDetector",),
-    "backbone.contract": ("Contract", "Key"),
+    "backbone.analysis.rated_reviews": (
+        "RatingScale",
+        "choose_reviews",
+    ),
+    "backbone.analysis.sentiment": (
+        "SentimentModel",
+        "train_sentiment",
+    ),
+    "backbone.contracts.contract": (
+        "Contract",
+        "Key",
+    ),
+    "backbone.dataset": ("Window",),
+    "backbone.engines.rows": ("Rows",),
+    "backbone.errors": ("StepFailed",),
     "backbone.exploitation.checks": (
         "AcceptedValues",
+        "Audited",
+        "Check",
         "InRange",
         "NearRecent",
         "NotNull",
         "RowCount",
         "Unique",
     ),
-    "backbone.exploitation.lists": ("Lists",),
-    "backbone.exploitation.model": ("SqlModel", "Step"),
-    "backbone.pipeline": ("Pipeline", "Source"),
-    "backbone.runner": ("open_project", "run"),
+    "backbone.exploitation.csv_export": ("CsvExport",),
+    "backbone.exploitation.model": (
+        "Retention",
+        "SqlModel",
+        "Step",
+        "StepContext",
+    ),
+    "backbone.pipeline": (
+        "Pipeline",
+        "Source",
+    ),
+    "backbone.perform": ("execute",),
+    "backbone.planning.plan": ("plan",),
+    "backbone.planning.task": ("Plan", "Task"),
+    "backbone.project": ("open_project",),
+    "backbone.runner": ("run",),
+    "backbone.timezones": (
+        "is_timezone",
+        "is_utc",
+    ),
 }
 _PLACE = {name: module for module, names in _PLACES.items() for name in names}
 

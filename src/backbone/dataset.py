@@ -23,6 +23,31 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = ("landing", "formatted", "quarantine", "duplicate", "exploitation", "operations")
 DATASET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
+
+@dataclass(frozen=True, order=True)
+class Dataset:
+    """A table by its zone and its name in it.
+
+    Examples
+    --------
+    >>> sale = Dataset.of("formatted.sale")
+    >>> sale.zone, sale.name, str(sale)
+    ('formatted', 'sale', 'formatted.sale')
+    """
+
+    zone: str
+    name: str
+
+    @classmethod
+    def of(cls, text: str) -> Dataset:
+        """The dataset of a dotted name, `zone.name`; the name is empty where there is none."""
+        zone, _, name = text.partition(".")
+        return cls(zone, name)
+
+    def __str__(self) -> str:
+        return f"{self.zone}.{self.name}"
+
+
 HourRanges = tuple[tuple[int, int], ...]
 
 

@@ -16,13 +16,32 @@ from typing import Any
 
 from pydantic.errors import PydanticUserError
 
-from backbone.declared import check_cadences, check_lists, check_names, check_shared, look_back, settings_of
+from backbone.dataset import Dataset
 from backbone.engines import dialect_of
 from backbone.engines.sql.cache import SqlCache
 from backbone.errors import ContractError, PipelineError
-from backbone.exploitation.model import Aggregate, LoadedModel, Model, SqlModel, Step
+from backbone.exploitation.model import CODE, PARAMETER, Aggregate, LoadedModel, Model, SqlModel, Step
 from backbone.pipeline import Pipeline, Source
 from backbone.settings import Settings, SourceSettings
+from backbone.validation import (
+    check_cadences,
+    check_exports,
+    check_names,
+    check_one_fit,
+    look_back,
+    settings_of,
+)
+
+RENAMED = {
+    "together": "all_windows_at_once",
+    "whole": "read_whole",
+    "uses": "pins",
+    "shared": "one_fit",
+    "besides": "keep_where",
+    "limits": "validators",
+    "lists": "exports",
+}
+"""Arguments of earlier pipelines, and what they are called now."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +67,8 @@ def load_pipelines(settings: Settings, cache_file: Path) -> list[LoadedPipeline]
     """
     pipelines = [import_pipeline(name, [settings.root]) for name in settings.project.pipelines]
     check_names(settings, [p for p, _ in pipelines])
-    check_shared([p for p, _ in pipelines])
-    check_lists([p for p, _ in pipelines])
+    check_one_fit([p for p, _ in pipelines])
+    check_exports([p for p, _ in pipelines])
     produced = {f"exploitation.{m.name}": (m, p) for p, _ in pipelines for m in p.steps}
     sources = {s.dataset: s for p, _ in pipelines for s in p.sources}
     cache = SqlCache(cache_file, dialect_of(settings.engine.kind))
@@ -63,10 +82,9 @@ def load_pipelines(settings: Settings, cache_file: Path) -> list[LoadedPipeline]
     windowed = _with_windows(inputs, sources)
     loaded = []
     for pipeline, folder, every, parameters in set_up:
-        models = [
-            _loaded(model, pipeline, folder, every, parameters, sources, produced, windowed, cache)
-            for model in pipeline.steps
-        ]
+        tables = _Tables(sources, produced, windowed)
+        work = _Loading(pipeline, folder, every, parameters, tables, cache)
+        models = [work.load(model) for model in pipeline.steps]
         loaded.append(LoadedPipeline(pipeline, every, parameters, tuple(models)))
     cache.save()
     in_order = _with_events(models_of(loaded), sources)
@@ -148,13 +166,31 @@ def import_pipeline(name: str, places: Sequence[Path]) -> tuple[Pipeline, Path]:
         module = importlib.import_module(name)
         if not isinstance(getattr(module, "pipeline", None), Pipeline):
             module = importlib.import_module(f"{name}.pipeline")
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        if not isinstance(error, ModuleNotFoundError) or (error.name or "").startswith("backbone."):
+            raise PipelineError(
+                f"pipeline {name}",
+                f"it imports what is not there: {error.msg}",
+                "Nothing was changed.",
+                "import what a pipeline needs from `backbone` itself; docs/python.md lists the names "
+                "(`Lists` is `CsvExport` now)",
+            ) from error
         looked = " and ".join(map(str, places))
         raise PipelineError(
             f"pipeline {name}",
             f"there is no module {error.name}",
             "Nothing was changed.",
             f"mend the name; modules are looked for in {looked} first, then where Python finds them",
+        ) from error
+    except TypeError as error:
+        old = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if old is None or old[1] not in RENAMED:
+            raise
+        raise PipelineError(
+            f"pipeline {name}",
+            f"`{old[1]}` is called `{RENAMED[old[1]]}` since 0.1.0",
+            "Nothing was changed.",
+            "rename it; the changelog lists all new names",
         ) from error
     except PydanticUserError as error:
         raise ContractError(
@@ -189,10 +225,11 @@ class _Code:
 
 
 def _read(model: Model, folder: Path, parameters: Mapping[str, Any], cache: SqlCache) -> _Code:
-    if not isinstance(model, SqlModel):
-        inputs = tuple(dict.fromkeys([*model.reads, *model.uses]))
+    if isinstance(model, Step):
+        inputs = tuple(dict.fromkeys([*model.reads, *model.pins]))
         mark = hashlib.sha256(_module_source(model).encode()).hexdigest()
         return _Code(None, "", inputs, tuple(model.parameters), mark)
+    assert isinstance(model, SqlModel)
     path = folder / model.file
     try:
         text = path.read_text(encoding="utf-8")
@@ -217,86 +254,123 @@ def _with_windows(inputs: Mapping[str, Sequence[str]], sources: Mapping[str, Sou
     return found
 
 
-def _loaded(
-    model: Model,
-    pipeline: Pipeline,
-    folder: Path,
-    every: str | None,
-    parameters: Mapping[str, Any],
-    sources: Mapping[str, Source],
-    produced: Mapping[str, tuple[Model, Pipeline]],
-    windowed: set[str],
-    cache: SqlCache,
-) -> LoadedModel:
-    cadence = every if model.dataset in windowed else None
-    code = _read(model, folder, parameters, cache)
-    inputs = code.inputs
-    for name in code.parameters:
-        if name not in parameters:
-            raise PipelineError(model.dataset, f"the pipeline {pipeline.name} has no parameter {name!r}")
-    used = {name: parameters[name] for name in code.parameters}
-    for name in (*inputs, *model.whole):
-        if name not in sources and name not in produced:
-            known = ", ".join(sorted([*sources, *produced]))
-            place = model.dataset
-            if isinstance(model, SqlModel):
-                place = f"{model.file}{_position(code.text, name)}"
+@dataclass(frozen=True)
+class _Tables:
+    """What there is to read: the sources and the computed tables, and which of these have windows."""
+
+    sources: Mapping[str, Source]
+    produced: Mapping[str, tuple[Model, Pipeline]]
+    windowed: set[str]
+
+
+@dataclass(frozen=True)
+class _Loading:
+    """What the models of a pipeline are loaded with."""
+
+    pipeline: Pipeline
+    folder: Path
+    every: str | None
+    parameters: Mapping[str, Any]
+    tables: _Tables
+    cache: SqlCache
+
+    def load(self, model: Model) -> LoadedModel:
+        """A model with its code read, checked against what there is, and its fingerprint."""
+        code = _read(model, self.folder, self.parameters, self.cache)
+        for name in code.parameters:
+            if name not in self.parameters:
+                raise PipelineError(
+                    model.dataset, f"the pipeline {self.pipeline.name} has no parameter {name!r}"
+                )
+        self._check_inputs(model, code)
+        used = {name: self.parameters[name] for name in code.parameters}
+        cadence = self.every if model.dataset in self.tables.windowed else None
+        if cadence is None and (model.all_windows_at_once or (isinstance(model, Step) and model.previous)):
             raise PipelineError(
-                place,
-                f"{model.dataset} reads {name}, which no pipeline has; there are {known}",
+                model.dataset,
+                "its windows are to be computed all at once, and it has none",
                 "Nothing was run.",
-                "mend the name, or declare the source",
+                "let it read a source with an event_time, or drop `all_windows_at_once` and `previous`",
             )
-    times = {}
-    for name in inputs:
-        column = sources[name].event_time if name in sources else None
-        if name in windowed:
-            column = "window_start"
-        if column is not None:
-            times[name] = column
-    conserves = {
-        column: _aggregate(cache, text, model, "conserves", inputs)
-        for column, text in model.conserves.items()
-    }
-    measures = {
-        name: _aggregate(cache, text, model, "measures", inputs) for name, text in model.measures.items()
-    }
-    if cadence is not None:
-        for column, aggregate in conserves.items():
-            if aggregate.table not in times:
+        lookback = look_back(model, self.parameters)
+        facts: list[Any] = [code.mark, cadence, lookback, sorted(model.read_whole), sorted(used.items())]
+        if model.all_windows_at_once:
+            facts.append("together")
+        times = self._times(code.inputs)
+        return LoadedModel(
+            model,
+            code.inputs,
+            code.sql,
+            _mark(facts)[:32],
+            cadence,
+            used,
+            times,
+            self._conserves(model, code.inputs, times if cadence is not None else None),
+            self._aggregates(model.measures, model, "measures", code.inputs),
+            text=code.text,
+            lookback=lookback,
+            keep_days=_keep_days(model, self.pipeline, self.parameters),
+            parts=_parts(model, code.mark, used | {"every": cadence}, lookback),
+        )
+
+    def _check_inputs(self, model: Model, code: _Code) -> None:
+        """Every table that a model names is there."""
+        there = [*self.tables.sources, *self.tables.produced]
+        for name in (*code.inputs, *model.read_whole):
+            if name not in there:
+                place = model.dataset
+                if isinstance(model, SqlModel):
+                    place = f"{model.file}{_position(code.text, name)}"
+                raise PipelineError(
+                    place,
+                    f"{model.dataset} reads {name}, which no pipeline has; there are "
+                    f"{', '.join(sorted(there))}",
+                    "Nothing was run.",
+                    "mend the name, or declare the source",
+                )
+
+    def _times(self, inputs: Sequence[str]) -> dict[str, str]:
+        """The column by which each windowed input is cut."""
+        sources = self.tables.sources
+        found = {name: sources[name].event_time if name in sources else None for name in inputs}
+        found |= {name: "window_start" for name in inputs if name in self.tables.windowed}
+        return {name: column for name, column in found.items() if column is not None}
+
+    def _conserves(
+        self, model: Model, inputs: Sequence[str], times: Mapping[str, str] | None
+    ) -> dict[str, Aggregate]:
+        """What the model conserves; per window, where `times` are given."""
+        found = self._aggregates(model.conserves, model, "conserves", inputs)
+        for column, aggregate in found.items():
+            if times is not None and aggregate.table not in times:
                 raise PipelineError(
                     f"{model.dataset}, conserves {column}",
                     f"{aggregate.table} has no event time to tell windows by",
                     "Nothing was run.",
                     "give the source an event_time, or drop the condition",
                 )
-    if cadence is None and (model.together or (isinstance(model, Step) and model.previous)):
-        raise PipelineError(
-            model.dataset,
-            "its windows are to be computed together, and it has none",
-            "Nothing was run.",
-            "let it read a source with an event_time, or drop `together` and `previous`",
-        )
-    keep_days = _keep_days(model, pipeline, parameters)
-    lookback = look_back(model, parameters)
-    facts: list[Any] = [code.mark, cadence, lookback, sorted(model.whole), sorted(used.items())]
-    if model.together:
-        facts.append("together")
-    fingerprint = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:32]
-    return LoadedModel(
-        model,
-        inputs,
-        code.sql,
-        fingerprint,
-        cadence,
-        used,
-        times,
-        conserves,
-        measures,
-        text=code.text,
-        lookback=lookback,
-        keep_days=keep_days,
-    )
+        return found
+
+    def _aggregates(
+        self, texts: Mapping[str, str], model: Model, kind: str, inputs: Sequence[str]
+    ) -> dict[str, Aggregate]:
+        return {name: _aggregate(self.cache, text, model, kind, inputs) for name, text in texts.items()}
+
+
+def _parts(model: Model, code: str, used: Mapping[str, Any], lookback: int) -> dict[str, tuple[str, ...]]:
+    """Of what a fingerprint is made, told apart: the code, and each parameter by its name."""
+    if callable(model.lookback):
+        used = {**used, "lookback": lookback}
+        lookback = 0
+    marks = tuple(f"{name}:{_mark(value)[:12]}" for name, value in sorted(used.items()))
+    return {
+        CODE: (_mark([code, lookback, sorted(model.read_whole), model.all_windows_at_once])[:12],),
+        PARAMETER: marks,
+    }
+
+
+def _mark(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
 
 
 def _keep_days(model: Model, pipeline: Pipeline, parameters: Mapping[str, Any]) -> int:
@@ -348,8 +422,8 @@ def _read_at(reader: str, read: str, models: Mapping[str, LoadedModel]) -> str:
 
 def _position(text: str, dataset: str) -> str:
     """`, line 3, column 6` of the first place in a text that names a dataset."""
-    zone, _, table = dataset.partition(".")
-    found = re.search(rf'"?{zone}"?\s*\.\s*"?{table}\b', text, re.IGNORECASE)
+    read = Dataset.of(dataset)
+    found = re.search(rf'"?{read.zone}"?\s*\.\s*"?{read.name}\b', text, re.IGNORECASE)
     if found is None:
         return ""
     before = text[: found.start()]

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from backbone.landing.manifest import read_manifest
-from backbone.loading import models_of, source_settings
-from backbone.operations.accounts import SourceAccount, source_account
-from backbone.operations.index import Index, Warned
+from backbone.asked import Asked
+from backbone.exploitation.model import by_function
+from backbone.ledger.accounts import SourceAccount, source_account
+from backbone.ledger.index import Index, Warned
+from backbone.ledger.manifest import read_manifest
+from backbone.loading import source_settings
 from backbone.operations.last_runs import Failed, LastRun, failures_of, last_runs
 from backbone.operations.open_windows import OpenRows, open_rows
 from backbone.operations.status import TableStatus, table_status
-from backbone.runner import Project
+from backbone.planning.builds import plan_builds
+from backbone.planning.outlook import Outlook
+from backbone.project import Project
 
 
 @dataclass(frozen=True)
@@ -38,19 +42,31 @@ def overview(project: Project, reader: str) -> Overview:
     reader : a name for the folder that the engine may spill to; two at the same time have different ones.
     """
     now = datetime.now(UTC)
-    models = models_of(project.pipelines)
-    with project.engine(reader) as engine:
-        index = Index(project.lake, engine, project.scratch(reader))
+    models = list(project.models.values())
+    with project.database(reader) as database:
+        index = Index(project.lake, database, project.scratch(reader))
         index.complete()
-        manifest = read_manifest(project.lake, engine)
+        manifest = read_manifest(project.lake, database)
         sources = [
             source_account(s.name, source_settings(project.settings, s).redelivery, manifest, index)
             for s, _ in project.sources
         ]
-        tables = [table_status(project.lake, engine, index, model, now) for model in models]
+        outlook = Outlook(index, project.lake, {})
+        outlook.pending.update(s.dataset for s, _ in project.sources if not project.lake.exists(s.dataset))
+        planned = plan_builds(project, outlook, by_function(models), Asked(now))
+        stale = {
+            part.dataset: len(part.windows) or (project.models[part.dataset].every is None)
+            for task in planned.tasks
+            for part in task.parts
+            if part.why
+        }
+        tables = [
+            table_status(project.lake, database, index, model, int(stale.get(model.dataset, 0)))
+            for model in models
+        ]
         event_times = [(s.dataset, s.event_time) for s, _ in project.sources]
-        waiting = open_rows(project.lake, engine, event_times, models, now)
-        runs = last_runs(project.lake, engine, [p.pipeline.name for p in project.pipelines])
+        waiting = open_rows(project.lake, database, event_times, models, now)
+        runs = last_runs(project.lake, database, [p.pipeline.name for p in project.pipelines])
         return Overview(sources, tables, _warnings(index, runs), waiting, failures_of(runs))
 
 

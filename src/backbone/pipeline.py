@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backbone.contract import Contract
-from backbone.exploitation.lists import Lists
+from backbone.contracts.contract import Contract
+from backbone.exploitation.csv_export import CsvExport
 from backbone.exploitation.model import Model
 
-Limits = Mapping[str, tuple[str, Callable[[Any], bool]]]
+Validators = Mapping[str, tuple[str, Callable[[Any], bool]]]
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Pipeline:
         for tables without windows. A table none of whose inputs has windows has none either.
     sources, steps : in any order; what reads what decides what runs first.
     parameters : names and default values, which `[pipelines.NAME]` may set.
-    limits : of a parameter what it has to be, in words and as a function of the value, such as
-        `{"folds": ("a whole number from 2", lambda folds: folds >= 2)}`; told when the project is opened.
+    validators : of a parameter what it has to be, in words and as a function of the value, such as
+        `{"folds": ("a whole number from 2", lambda folds: folds >= 2)}`; checked when the project is opened.
         Of `every` too.
-    lists : files that are written of its tables, where a parameter names a folder.
+    exports : files that are written of its tables, where a parameter names a folder.
     """
 
     name: str
@@ -55,5 +55,5 @@ class Pipeline:
     steps: Sequence[Model]
     every: str | None = "day"
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    limits: Limits = field(default_factory=dict)
-    lists: Sequence[Lists] = ()
+    validators: Validators = field(default_factory=dict)
+    exports: Sequence[CsvExport] = ()

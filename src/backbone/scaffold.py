@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from backbone.contract import columns
+from backbone.contracts.contract import columns
 from backbone.errors import SettingsError
 from backbone.landing.files import TEMPORAL
 from backbone.loading import import_pipeline
@@ -66,7 +66,7 @@ def make_project(folder: Path, names: Sequence[str]) -> Path:
     for pipeline in pipelines:
         text += f"\n# Pipeline {pipeline.name}\n# [pipelines.{pipeline.name}]\n"
         if pipeline.every is not None:
-            may_be, _ = pipeline.limits.get("every", (ANY, None))
+            may_be, _ = pipeline.validators.get("every", (ANY, None))
             text += f'# every = "{pipeline.every}"              # {may_be}\n'
         text += "".join(f"# {name} = {_toml(value)}\n" for name, value in pipeline.parameters.items())
         text += "".join(map(_section, pipeline.sources))

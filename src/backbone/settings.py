@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from backbone.contracts.notation import Notation
+from backbone.contracts.time_format import read_format
 from backbone.dataset import DATASET_NAME, Every
 from backbone.errors import SettingsError
-from backbone.notation import Notation
 from backbone.resources import refuse_unusable
-from backbone.time_format import read_format
 from backbone.timezones import is_timezone
 
 FILE_NAME = "backbone.toml"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbone.analysis.groups import Groups, chunks, map_chunks, one_by_one
+from backbone.analysis.groups import Groups, LargeGroups, chunks, map_chunks, one_by_one
 from backbone.testing import check_kernel
 
 
@@ -71,9 +71,8 @@ def test_a_group_larger_than_a_chunk_is_mapped_from_disk_and_told(tmp_path: Path
         chunks(
             rows.to_batches(max_chunksize=1000),
             ["user"],
-            scratch=tmp_path,
             chunk_bytes=9_000,
-            large=told.append,
+            large=LargeGroups(tmp_path, told.append),
         )
     )
     assert told == [50_000]

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pytest
 from made_up_reviews import shuffled
 
-from backbone.analysis.rated_reviews import RatingScale, choose, is_held_out, label
+from backbone.analysis.rated_reviews import RatingScale, choose_reviews, is_held_out, label
 
 
 @pytest.mark.parametrize(
@@ -37,17 +37,17 @@ def test_the_smallest_hashes_are_chosen() -> None:
     ids = [f"review {i} é" for i in range(500)]
     by_hash = sorted(ids, key=lambda text: hashlib.blake2b(text.encode(), digest_size=16).digest()[:8])
     reviews = pa.table({"review_id": [*ids, None], "n": range(501)})
-    assert choose(reviews, 40)["review_id"].to_pylist() == by_hash[:40]
-    assert choose(reviews)["review_id"].to_pylist() == by_hash
-    assert choose(reviews, 0).num_rows == 0
-    assert choose(reviews.slice(0, 0), 3).schema == reviews.schema
+    assert choose_reviews(reviews, 40)["review_id"].to_pylist() == by_hash[:40]
+    assert choose_reviews(reviews)["review_id"].to_pylist() == by_hash
+    assert choose_reviews(reviews, 0).num_rows == 0
+    assert choose_reviews(reviews.slice(0, 0), 3).schema == reviews.schema
 
 
 def test_rows_of_one_id_have_an_order() -> None:
     reviews = pa.table(
         {"review_id": ["a"] * 4, "review_text": ["y", "x", "y", None], "rating": [3, 2, 1, None]}
     )
-    assert choose(reviews, 3) == choose(shuffled(reviews), 3)
+    assert choose_reviews(reviews, 3) == choose_reviews(shuffled(reviews), 3)
 
 
 def test_a_number_is_hashed_as_its_text() -> None:
@@ -58,5 +58,5 @@ def test_about_a_fifth_is_held_out() -> None:
     reviews = pa.table({"review_id": [f"id-{i}" for i in range(10_000)]})
     assert 1_900 < pc.sum(is_held_out(reviews["review_id"])).as_py() < 2_100
     # The hash that chooses says nothing about who is held out.
-    assert 170 < pc.sum(is_held_out(choose(reviews, 1_000)["review_id"])).as_py() < 230
+    assert 170 < pc.sum(is_held_out(choose_reviews(reviews, 1_000)["review_id"])).as_py() < 230
     assert is_held_out(pa.array([None, "a"]))[0].as_py() is None

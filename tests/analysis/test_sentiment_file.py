@@ -13,13 +13,13 @@ from made_up_reviews import made_up
 from sklearn.preprocessing import FunctionTransformer
 
 from backbone.analysis.rated_reviews import RatingScale
-from backbone.analysis.sentiment import SentimentModel, train
+from backbone.analysis.sentiment import SentimentModel, train_sentiment
 from backbone.errors import StepFailed
 
 
 @pytest.mark.parametrize("ratings", [(1, 3, 5), (1, 5), (3,)])
 def test_the_bytes_hold_the_whole_model(ratings: tuple[int, ...]) -> None:
-    model = train(made_up(300, ratings), RatingScale(2.5, 4.5), limit=250)
+    model = train_sentiment(made_up(300, ratings), RatingScale(2.5, 4.5), limit=250)
     read = SentimentModel.from_bytes(model.to_bytes())
     texts = pa.array([*made_up(60, seed=9)["review_text"].to_pylist(), None, "xyzzy"])
     assert read.classify(texts) == model.classify(texts)
@@ -30,7 +30,7 @@ def test_the_bytes_hold_the_whole_model(ratings: tuple[int, ...]) -> None:
 
 
 def test_skops_itself_finds_nothing_to_distrust() -> None:
-    assert skops.io.get_untrusted_types(data=train(made_up(100)).to_bytes()) == []
+    assert skops.io.get_untrusted_types(data=train_sentiment(made_up(100)).to_bytes()) == []
 
 
 def rewritten(data: bytes, old: str, new: str) -> bytes:
@@ -79,19 +79,19 @@ def test_anything_else_is_refused(payload: bytes, message: str) -> None:
     ],
 )
 def test_a_tampered_model_is_refused(old: str, new: str, message: str) -> None:
-    data = train(made_up(100)).to_bytes()
+    data = train_sentiment(made_up(100)).to_bytes()
     with pytest.raises(StepFailed, match=message):
         SentimentModel.from_bytes(rewritten(data, old, new))
 
 
 def test_a_model_that_loads_and_cannot_answer_is_refused() -> None:
-    model = train(made_up(100))
+    model = train_sentiment(made_up(100))
     del model._classifier.intercept_
     with pytest.raises(StepFailed, match=r"scikit-learn .* can use"):
         SentimentModel.from_bytes(model.to_bytes())
 
 
 def test_a_cut_model_is_refused() -> None:
-    data = train(made_up(100)).to_bytes()
+    data = train_sentiment(made_up(100)).to_bytes()
     with pytest.raises(StepFailed):
         SentimentModel.from_bytes(data[: len(data) // 2])

@@ -37,13 +37,15 @@ def test_what_is_no_number_is_not_larger_than_anything(values: list[float]) -> N
 
 def test_an_engine_is_asked_about_a_query() -> None:
     with own_engine("200MB", 2) as engine:
-        engine.create("t", "select unnest(range(300000)) as a")
-        assert engine.is_ascending("select a from t")
-        assert not engine.is_ascending("select a // 2 as b from t")
-        assert not engine.is_ascending("select -a as b from t")
-        assert engine.is_ascending("select a from t where false")
-        engine.create("n", "select a, nullif(a, 7) as b from t")
-        assert engine.is_ascending("select a::double as b from t")
-        assert not engine.is_ascending("select a, b from n")
-        assert not engine.is_ascending("select a::double as a, b from n")
-        assert engine.fetch("select count(*) from t") == [(300000,)], "it is done with the rows it has read"
+        t = engine.stage("select unnest(range(300000)) as a")
+        assert engine.is_ascending(f"select a from {t}")
+        assert not engine.is_ascending(f"select a // 2 as b from {t}")
+        assert not engine.is_ascending(f"select -a as b from {t}")
+        assert engine.is_ascending(f"select a from {t} where false")
+        n = engine.stage(f"select a, nullif(a, 7) as b from {t}")
+        assert engine.is_ascending(f"select a::double as b from {t}")
+        assert not engine.is_ascending(f"select a, b from {n}")
+        assert not engine.is_ascending(f"select a::double as a, b from {n}")
+        assert engine.fetch(f"select count(*) from {t}") == [(300000,)], (
+            "it is done with the rows it has read"
+        )

@@ -11,7 +11,7 @@ import duckdb
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from backbone.formatted.grammar import Grammar
+from backbone.formatted.csv.grammar import Grammar
 
 COLUMNS = 3
 THREE = Grammar(columns=COLUMNS)

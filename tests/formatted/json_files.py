@@ -10,7 +10,7 @@ import pyarrow as pa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from backbone.formatted.json_reader import JsonRecords
+from backbone.formatted.json.reader import JsonRecords
 
 CHUNKS = (1, 2, 3, 7, 64, 1 << 20)
 WANTED = ("id", "name", "x y", "a/b.c~d", "ID", "a key that is longer than sixteen bytes")

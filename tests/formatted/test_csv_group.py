@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from backbone.engines.duckdb.engine import DuckdbEngine
-from backbone.engines.protocol import RawFile
+from backbone.engines.duckdb.database import Database
+from backbone.engines.duckdb.raw_file import RawFile
 from backbone.formatted import file_group
 from conftest import HEADER, ONE, THREE, TWO, Trial
 
@@ -56,13 +56,13 @@ def found(trial: Trial) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
 def test_files_are_read_as_if_alone(trial: Trial, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     monkeypatch.setattr(file_group, "MOST_FILES", most)
     groups: list[int] = []
-    load = DuckdbEngine.load_files
+    load = Database.load_files
 
-    def counted(self: DuckdbEngine, name: str, files: Sequence[RawFile], *sql: str) -> list[int]:
+    def counted(self: Database, name: str, files: Sequence[RawFile], *sql: str) -> list[int]:
         groups.append(len(files))
         return load(self, name, files, *sql)
 
-    monkeypatch.setattr(DuckdbEngine, "load_files", counted)
+    monkeypatch.setattr(Database, "load_files", counted)
     for name, data in FILES.items():
         trial.drop(data, name)
     trial.run_well()
@@ -74,13 +74,13 @@ def test_files_are_read_as_if_alone(trial: Trial, monkeypatch: pytest.MonkeyPatc
 def test_a_group_that_is_read_otherwise_than_counted_is_read_singly(
     trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = DuckdbEngine.load_files
+    load = Database.load_files
 
-    def one_less(self: DuckdbEngine, name: str, files: Sequence[RawFile], *sql: str) -> list[int]:
+    def one_less(self: Database, name: str, files: Sequence[RawFile], *sql: str) -> list[int]:
         counts = load(self, name, files, *sql)
         return [counts[0] - 1, counts[1] + 1, *counts[2:]]
 
-    monkeypatch.setattr(DuckdbEngine, "load_files", one_less)
+    monkeypatch.setattr(Database, "load_files", one_less)
     for name, data in FILES.items():
         trial.drop(data, name)
     trial.run_well()

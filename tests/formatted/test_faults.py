@@ -17,7 +17,8 @@ import pytest
 from backbone.dataset import Batch
 from backbone.error_log import LOG
 from backbone.errors import EngineFailed, OutOfMemory
-from backbone.formatted import csv_group, file_group, parse, staging
+from backbone.formatted import file_group, parse, staging
+from backbone.formatted.csv import group as csv_group
 from backbone.formatted.file_group import FileGroup
 from backbone.formatted.staging import Staging
 from conftest import HEADER, KEYED_SALE, ONE, SALE, THREE, TWO, Trial
@@ -31,10 +32,10 @@ CALLS = ("load", "load_files", "create", "insert", "take", "fetch", "write", "dr
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException, name: str = "bad.csv") -> None:
     """From now on, to parse the file of this name raises an error."""
 
-    def raises(engine: Any, table: str, path: Path, found: str, *rest: Any) -> Any:
-        if found == name:
+    def raises(database: Any, table: str, file: parse.LandedFile, *rest: Any) -> Any:
+        if file.name == name:
             raise error
-        return parse.parse(engine, table, path, found, *rest)
+        return parse.parse(database, table, file, *rest)
 
     def of_group(path: Path, batch: Batch, *rest: Any) -> Any:
         if batch.name == name:
@@ -43,16 +44,16 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException, name: str = "
 
     member = csv_group.open_member
     monkeypatch.setattr("backbone.formatted.staging.parse", raises)
-    monkeypatch.setattr("backbone.formatted.csv_group.open_member", of_group)
+    monkeypatch.setattr("backbone.formatted.csv.group.open_member", of_group)
 
 
 class Fault:
-    """Lets the n-th call of the engine fail while a file is staged, before it does its work or after."""
+    """Lets the n-th call of the database fail while a file is staged, before it does its work or after."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, trial: Trial, name: str) -> None:
         self.left, self.after, self.active, self.name = 0, False, False, name
-        with trial.open().engine("question") as engine:
-            kind = type(engine)
+        with trial.open().database("question") as database:
+            kind = type(database)
         for call in CALLS:
             monkeypatch.setattr(kind, call, self._watched(getattr(kind, call)))
         add = Staging._add
@@ -269,7 +270,7 @@ def test_an_error_while_a_source_is_published_stops_no_other(
     def raises(*arguments: Any, **options: Any) -> Any:
         raise KeyError("odd")
 
-    monkeypatch.setattr("backbone.formatted.format.settle_duplicates", raises)
+    monkeypatch.setattr("backbone.formatted.format.rank_duplicates", raises)
     result = project.run()
     assert {*result.failures} == {"formatted.sale"}
     assert "KeyError" in str(result.failures["formatted.sale"])

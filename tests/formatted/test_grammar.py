@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backbone.errors import SettingsError
-from backbone.formatted.grammar import Grammar
+from backbone.formatted.csv.grammar import Grammar
 
 
 def test_a_grammar_that_cannot_be_meant() -> None:

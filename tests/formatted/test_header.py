@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from backbone.errors import BatchRefused
-from backbone.formatted.grammar import CR, LF, Grammar
-from backbone.formatted.header import Layout, ends_in_delimiter, read_layout
+from backbone.formatted.csv.grammar import CR, LF, Grammar
+from backbone.formatted.csv.header import Layout, ends_in_delimiter, read_layout
 from backbone.settings import SourceSettings
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from json_files import CHUNKS, read
 
-from backbone.formatted.json_blocks import NotUtf8
-from backbone.formatted.json_problems import DEEPEST
+from backbone.formatted.json.blocks import NotUtf8
+from backbone.formatted.json.problems import DEEPEST
 
 GOOD_LINES: dict[str, tuple[str, str | None]] = {
     "a text": ('{"id": "x"}', "x"),

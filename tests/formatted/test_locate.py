@@ -9,10 +9,10 @@ from csv_files import CHUNKS, COLUMNS, THREE, duckdb_reads, many, slow_records, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbone.formatted.grammar import Grammar
-from backbone.formatted.locate import texts
-from backbone.formatted.records import survey
-from backbone.formatted.split import split
+from backbone.formatted.csv.grammar import Grammar
+from backbone.formatted.csv.locate import texts
+from backbone.formatted.csv.records import survey
+from backbone.formatted.csv.split import split
 
 
 @many

@@ -12,10 +12,10 @@ from csv_files import CHUNKS, COLUMNS, THREE, duckdb_reads, many, slow_records, 
 from hypothesis import given
 
 from backbone.errors import BatchRefused
-from backbone.formatted.grammar import Grammar
-from backbone.formatted.locate import texts
-from backbone.formatted.records import CHUNK, survey
-from backbone.formatted.split import split
+from backbone.formatted.csv.grammar import Grammar
+from backbone.formatted.csv.locate import texts
+from backbone.formatted.csv.records import CHUNK, survey
+from backbone.formatted.csv.split import split
 
 
 def counted(path: Path, grammar: Grammar, chunk: int = CHUNK) -> int | None:

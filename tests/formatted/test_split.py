@@ -19,10 +19,10 @@ from csv_files import (
 )
 from hypothesis import example, given, settings
 
-from backbone.formatted.grammar import CR, Grammar
-from backbone.formatted.locate import texts
-from backbone.formatted.records import survey
-from backbone.formatted.split import (
+from backbone.formatted.csv.grammar import CR, Grammar
+from backbone.formatted.csv.locate import texts
+from backbone.formatted.csv.records import survey
+from backbone.formatted.csv.split import (
     BESIDE,
     PAIRED,
     QUOTE_INSIDE,

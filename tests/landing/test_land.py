@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from backbone.dataset import Receipt
+from backbone.lake.store import DeltaStore
 from conftest import GOOD, HEADER, ONE, THREE, TWO, Trial
 
 OTHER = HEADER + ONE + "2,cake,4.00,2026-01-01 09:30:00\n4,bun,1.00,2026-01-04 10:00:00\n"
@@ -213,20 +216,38 @@ def dies(original: Callable[..., Any], at: int, before: bool) -> Callable[..., A
     return wrapped
 
 
+def die_at(patch: pytest.MonkeyPatch, step: str, at: int, before: bool) -> None:
+    """Let a function die at a call; `replace of STAGE` is the publishing of what a stage has made."""
+    stage = step.removeprefix("replace of ")
+    if stage == step:
+        module, _, name = step.rpartition(".")
+        owner: Any = importlib.import_module(module)
+        patch.setattr(owner, name, dies(getattr(owner, name), at, before))
+        return
+    replace = DeltaStore.replace
+    dead = dies(replace, at, before)
+
+    def replacing(self: DeltaStore, staged: Any, receipt: Receipt, *rest: Any) -> int:
+        of_stage = dead if receipt.stage == stage else replace
+        return int(of_stage(self, staged, receipt, *rest))
+
+    patch.setattr(DeltaStore, "replace", replacing)
+
+
 STEPS = [
     ("backbone.landing.files._move", 1),
     ("backbone.landing.files._move", 3),
     ("backbone.landing.land._batches", 2),
-    ("backbone.landing.manifest.record", 1),
+    ("backbone.ledger.manifest.record", 1),
     ("backbone.landing.land._remove_duplicates", 1),
-    ("backbone.runner.format_source", 1),
-    ("backbone.formatted.format.replace_rows", 1),
-    ("backbone.formatted.format.replace_rows", 2),
-    ("backbone.formatted.format.replace_rows", 3),
-    ("backbone.engines.replace.publish", 2),
-    ("backbone.operations.index.replace_rows", 1),
-    ("backbone.operations.index.replace_rows", 2),
-    ("backbone.operations.index.replace_rows", 3),
+    ("backbone.perform.format_source", 1),
+    ("replace of format", 1),
+    ("replace of format", 2),
+    ("replace of format", 3),
+    ("backbone.lake.store.publish", 2),
+    ("replace of index", 1),
+    ("replace of index", 2),
+    ("replace of index", 3),
 ]
 
 
@@ -269,19 +290,15 @@ def assert_settled(trial: Trial) -> None:
 def test_the_next_run_completes_what_a_dead_one_began(
     keyed: Trial, monkeypatch: pytest.MonkeyPatch, step: str, at: int
 ) -> None:
-    import importlib
-
     first_deliveries(keyed)
     keyed.run_well()
     second_deliveries(keyed)
-    module, _, name = step.rpartition(".")
-    owner = importlib.import_module(module)
     with monkeypatch.context() as patched:
-        patched.setattr(owner, name, dies(getattr(owner, name), at, before=True))
+        die_at(patched, step, at, before=True)
         with pytest.raises(Died):
             keyed.run()
         patched.undo()
-        patched.setattr(owner, name, dies(getattr(owner, name), 1, before=False))
+        die_at(patched, step, 1, before=False)
         with suppress(Died):  # and dies once more, if it gets there, now right after that step
             keyed.run()
     keyed.run_well()
@@ -289,12 +306,10 @@ def test_the_next_run_completes_what_a_dead_one_began(
 
 
 def test_the_first_run_of_a_project_may_die_too(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    from backbone.engines.replace import replace_rows
-
     trial.drop()
     for at in (1, 2):
         with monkeypatch.context() as patched:
-            patched.setattr("backbone.formatted.format.replace_rows", dies(replace_rows, at, before=True))
+            die_at(patched, "replace of format", at, before=True)
             with pytest.raises(Died):
                 trial.run()
     trial.run_well()
@@ -326,7 +341,7 @@ def test_a_copy_that_was_cut_off_is_made_again(
 def test_a_copy_that_was_not_recorded_is_no_second_delivery(
     trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backbone.landing import manifest
+    from backbone.ledger import manifest
 
     trial.write(tmp_path / "vendor" / "a.csv", GOOD)
     trial.settings(f'path = "{tmp_path}/vendor/*.csv"')
@@ -348,7 +363,7 @@ from backbone.runner import open_project, run
 def killed(*arguments, **named):
     os.kill(os.getpid(), 9)
 
-module.settle_duplicates = killed
+module.rank_duplicates = killed
 run(open_project(Path(sys.argv[1])))
 """
 

@@ -224,7 +224,7 @@ def test_what_a_dead_run_extracted_is_not_extracted_again(
         raise Died
 
     with monkeypatch.context() as patched:
-        patched.setattr("backbone.landing.manifest.record", die)
+        patched.setattr("backbone.ledger.manifest.record", die)
         with pytest.raises(Died):
             trial.run(now=NOW)
     extracted: list[str] = []

@@ -211,8 +211,8 @@ def test_one_line_of_json_is_a_row(trial: Trial) -> None:
 
 
 def test_listing_ten_thousand_arrivals_is_fast(trial: Trial) -> None:
-    from backbone.landing.manifest import Manifest
     from backbone.landing.persistent import PersistentLanding
+    from backbone.ledger.manifest import Manifest
 
     trial.drop(GOOD)
     trial.run_well()

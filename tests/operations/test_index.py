@@ -13,9 +13,9 @@ import pytest
 from deltalake import write_deltalake
 
 from backbone.lake.pieces import MANY_PIECES
-from backbone.operations.facts import run_row
-from backbone.operations.index import Index
-from backbone.operations.tables import OF_RECEIPTS
+from backbone.ledger.facts import Ran
+from backbone.ledger.index import Index
+from backbone.ledger.tables import OF_RECEIPTS
 from projects import TinyProject, accounts, built, contents, finished
 
 
@@ -163,10 +163,10 @@ def test_the_index_stays_small(tmp_path: Path) -> None:
     assert project.run().ok
     opened = project.open()
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    with opened.engine("test") as engine:
-        index = Index(project.lake, engine, opened.scratch("test"))
+    with opened.database("test") as database:
+        index = Index(project.lake, database, opened.scratch("test"))
         for number in range(50):
-            index.add_run(run_row(str(number), now, now, "done", [], [], []))
+            index.add_run(Ran(str(number), now, "done", [], [], []).row())
             index.write()
     assert len(project.lake.read("operations.run").files) <= MANY_PIECES
     assert project.rows("select count(distinct run_id) from operations.run") == [(51,)]
@@ -176,7 +176,7 @@ def test_the_index_stays_small(tmp_path: Path) -> None:
 def test_old_versions_of_the_index_are_not_kept_and_those_of_other_tables_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backbone.operations.index.CLEAN_EVERY", 2)
+    monkeypatch.setattr("backbone.ledger.index.CLEAN_EVERY", 2)
     project = TinyProject(tmp_path)
     for day in range(1, 8):
         project.sales(f"{day}.csv", (day, "x", day, f"2026-02-0{day}T10:00:00"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from backbone.ledger.tables import columns
 from backbone.operations import last_runs as module
 from backbone.operations.last_runs import last_runs
 from projects import TinyProject, finished
@@ -118,16 +119,8 @@ def test_runs_recorded_without_warnings_say_nothing(
     project: TinyProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = project.open()
-    with opened.engine("test") as engine:
-        assert len(last_runs(project.lake, engine, ["tiny"])) == 1
-        assert len(last_runs(project.lake, engine, ["other"])) == 1
-        monkeypatch.setattr(module, "schema", lambda table: _older_schema())
-        assert last_runs(project.lake, engine, ["tiny"]) == []
-
-
-def _older_schema() -> Any:
-    """The columns that an older version of Backbone gave the table."""
-    from backbone.operations.tables import schema
-
-    columns = schema("run")
-    return columns.remove(columns.get_field_index("warnings"))
+    with opened.database("test") as database:
+        assert len(last_runs(project.lake, database, ["tiny"])) == 1
+        assert len(last_runs(project.lake, database, ["other"])) == 1
+        monkeypatch.setattr(module, "columns", lambda table: columns(table)[:-1])
+        assert last_runs(project.lake, database, ["tiny"]) == []

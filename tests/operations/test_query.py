@@ -94,10 +94,10 @@ def test_sentinels_in_a_formatted_table_break_no_command(trial: Trial) -> None:
 
 
 def test_parquet_holds_what_the_query_gives(trial: Trial, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    from backbone.operations.query import print_rows
-    from backbone.terminal import console
+    from backbone.commands.query_output import print_rows
+    from backbone.commands.terminal import console
 
-    with trial.open().engine("question") as engine:
-        print_rows(engine, "select timestamptz 'infinity' as x, 1 as n", "parquet", 1, None, console)
+    with trial.open().database("question") as database:
+        print_rows(database, "select timestamptz 'infinity' as x, 1 as n", "parquet", 1, None, console)
     table = pq.read_table(io.BytesIO(capfdbinary.readouterr().out))
     assert table["x"].cast(pa.int64()).to_pylist() == [2**63 - 1]

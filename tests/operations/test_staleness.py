@@ -107,7 +107,7 @@ def test_look_back_widens_what_late_data_restates(tmp_path: Path) -> None:
 
 
 def test_an_input_read_whole_restates_all(tmp_path: Path) -> None:
-    project = chain(tmp_path, '{whole=["formatted.sale"]}')
+    project = chain(tmp_path, '{read_whole=["formatted.sale"]}')
     project.sales("late.csv", (9, "x", 10, at(D2)))
     assert built(project.run(), "amount") == [D1, D2, D3, D4]
 
@@ -284,7 +284,7 @@ pipeline = Pipeline(
     sources=SOURCES,
     steps=[
         SqlModel("rate", "rate.sql", grain=["rate"], windowed=False),
-        Step("tally", tally, reads=["formatted.visit"], uses=["exploitation.rate"], grain=["shop"],
+        Step("tally", tally, reads=["formatted.visit"], pins=["exploitation.rate"], grain=["shop"],
              schema=Tally),
     ],
 )

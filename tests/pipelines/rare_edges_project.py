@@ -33,9 +33,9 @@ def project(root: Path, settings: str = "") -> Trial:
 
 def table(trial: Trial, sql: str) -> pa.Table:
     found = trial.open()
-    with found.engine("question") as engine:
-        open_tables(found.lake, engine)
-        return engine.stream(sql).read_all()
+    with found.database("question") as database:
+        open_tables(found.lake, database)
+        return database.stream(sql).read_all()
 
 
 def contents(trial: Trial) -> dict[str, list[tuple[Any, ...]]]:

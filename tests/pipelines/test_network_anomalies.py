@@ -42,9 +42,9 @@ def project(root: Path, settings: str = "") -> Trial:
 
 def contents(trial: Trial, tables: Iterable[str] = TABLES) -> dict[str, list[tuple[Any, ...]]]:
     found = trial.open()
-    with found.engine("question") as engine:
-        open_tables(found.lake, engine)
-        return {name: engine.fetch(f"select * from exploitation.{name} order by all") for name in tables}
+    with found.database("question") as database:
+        open_tables(found.lake, database)
+        return {name: database.fetch(f"select * from exploitation.{name} order by all") for name in tables}
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from test_network_anomalies import BEGIN, EVENTS, deliver, project
 
-import backbone.runner
+import backbone.publish_exports
 from backbone.errors import BackboneError, PipelineError, SettingsError
-from backbone.exploitation.lists import _folder_of, _is_window
+from backbone.exploitation.csv_export import _folder_of, _is_window
 from conftest import Trial
 from projects import TinyProject
 
@@ -107,7 +107,7 @@ def test_what_a_dead_run_left_undone_is_done_by_the_next(
         raise KeyboardInterrupt
 
     deliver(trial, [("eve", 3, 9, 30)], "late.csv")
-    monkeypatch.setattr(backbone.runner, "write_lists", dying)
+    monkeypatch.setattr(backbone.publish_exports, "write_export", dying)
     with pytest.raises(KeyboardInterrupt):
         trial.run()
     monkeypatch.undo()
@@ -188,9 +188,9 @@ def test_a_folder_with_tables_is_refused_by_its_whole_path_too(tmp_path: Path, p
 
 def test_lists_of_what_is_not_there_are_refused(tmp_path: Path) -> None:
     pipeline = (
-        "from backbone.exploitation.lists import Lists\n"
+        "from backbone.exploitation.csv_export import CsvExport\n"
         'pipeline = Pipeline("tiny", sources=SOURCES, steps=[], '
-        'lists=[Lists("none", "folder", "hour", ["x"], ["x"])])\n'
+        'exports=[CsvExport("none", "folder", "hour", ["x"], ["x"])])\n'
     )
     with pytest.raises(
         PipelineError, match="expected a table of the pipeline and a parameter that is a text"

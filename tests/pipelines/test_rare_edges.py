@@ -349,7 +349,7 @@ def test_a_run_that_dies_is_completed_by_the_next(tmp_path: Path, monkeypatch: p
                     raise KeyboardInterrupt
                 yield receipt
 
-        monkeypatch.setattr("backbone.runner.build", dying)
+        monkeypatch.setattr("backbone.perform.build", dying)
         with pytest.raises(KeyboardInterrupt):
             trial.run()
         monkeypatch.undo()

@@ -11,7 +11,7 @@ import deltalake
 import pytest
 from rare_edges_project import COUNTS, QUICK, Count, contents, deliver, project, whole
 
-from backbone.engines.duckdb import engine as engines
+from backbone.engines.duckdb import database, read
 from backbone.lake.pieces import MANY_PIECES
 from backbone.lake.publish import publish
 from backbone.lake.table import TableVersion
@@ -30,7 +30,7 @@ def counted(trial: Trial) -> Iterator[dict[str, Any]]:
     found: dict[str, Any] = {"opened": 0, "files": 0}
     before = set(trial.root.glob("*/*/_delta_log/*.json"))
     with pytest.MonkeyPatch.context() as patched:
-        opened, scan = deltalake.DeltaTable.__init__, engines._scan
+        opened, scan = deltalake.DeltaTable.__init__, read.scan
 
         def opens(*arguments: Any, **named: Any) -> None:
             found["opened"] += 1
@@ -41,7 +41,8 @@ def counted(trial: Trial) -> Iterator[dict[str, Any]]:
             return scan(table, option)
 
         patched.setattr(deltalake.DeltaTable, "__init__", opens)
-        patched.setattr(engines, "_scan", scans)
+        for module in (read, database):
+            patched.setattr(module, "scan", scans)
         yield found
     found["commits"] = len(set(trial.root.glob("*/*/_delta_log/*.json")) - before)
 
@@ -83,10 +84,10 @@ def test_joined_files_leave_versions_and_receipts_as_they_were(
         assert len(lake.read("formatted.connection").files) <= 2
     assert len(lake.read("exploitation.edge_hour").files) <= 4
     project_ = trial.open()
-    with project_.engine("question") as engine:
+    with project_.database("question") as opened:
         for version, rows in before:
-            engine.read(project_.lake.read("exploitation.edge_hour", version))
-            assert engine.fetch("select count(*) from exploitation.edge_hour") == [(rows,)]
+            opened.read(project_.lake.read("exploitation.edge_hour", version))
+            assert opened.fetch("select count(*) from exploitation.edge_hour") == [(rows,)]
     assert [version for version, *_ in project_.lake.receipts("exploitation.edge_hour")] == [
         v for v, _ in before
     ]
@@ -119,7 +120,7 @@ def test_a_run_that_dies_while_files_are_joined_is_completed(
             return version
 
         with monkeypatch.context() as patched:
-            patched.setattr("backbone.engines.replace.publish", dies)
+            patched.setattr("backbone.lake.store.publish", dies)
             if part < 10:
                 with pytest.raises(Died):
                     trial.run()

@@ -51,13 +51,13 @@ def watch_all(steps: Steps) -> None:
     import deltalake
     import deltalake.transaction
 
-    from backbone.engines.duckdb.engine import DuckdbEngine
+    from backbone.engines.duckdb.database import Database
 
     for name in ("rename", "replace", "unlink", "rmdir"):
         steps.watch(Path, name)
     for name in ("move", "copy2"):
         steps.watch(shutil, name)
-    steps.watch(DuckdbEngine, "write")
+    steps.watch(Database, "write")
     steps.watch(deltalake.transaction, "create_table_with_add_actions", after=True)
     steps.watch(deltalake.DeltaTable, "create_write_transaction", after=True)
 

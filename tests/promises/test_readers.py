@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from backbone.dataset import Receipt, window_of
-from backbone.engines import open_engine
-from backbone.engines.replace import replace_rows
-from backbone.exploitation.window_start import within
+from backbone.engines.duckdb.database import Database
+from backbone.engines.duckdb.rewriter import delta_store
+from backbone.engines.sql.functions import DUCKDB
+from backbone.lake.store import Replacing
 from backbone.lake.table import Lake
 from projects import TinyProject
 
@@ -30,9 +31,9 @@ from backbone.operations.query import open_tables
 from backbone.runner import open_project
 project = open_project(root)
 def look():
-    with project.engine("reader") as engine:
-        open_tables(project.lake, engine)
-        return engine.fetch(QUESTION)
+    with project.database("reader") as database:
+        open_tables(project.lake, database)
+        return database.fetch(QUESTION)
 """,
     "deltalake and duckdb": """
 import duckdb
@@ -74,28 +75,24 @@ class Writer:
     def __init__(self, root: Path) -> None:
         self.lake = Lake(root)
         self.scratch = root / "scratch"
-        self.engine = open_engine("duckdb", memory_limit="500MB", threads=1, scratch=self.scratch)
+        self.database = Database(memory_limit="500MB", threads=1, scratch=self.scratch)
         self.stamp = 0
 
     def publish(self) -> None:
         days = [BEGIN + timedelta(day) for day in range(DAYS)]
-        self.engine.create(
+        self.database.create(
             "staged",
             "select make_timestamptz(epoch_us(timestamptz '2026-01-01 00:00:00+00') + day * 86400000000) "
             "as window_start, cast($stamp as bigint) as stamp, n + (case when n = 0 then $stamp "
             f"when n = 1 then -$stamp else 0 end) as n from range({DAYS}) as d(day), range({ROWS}) as r(n)",
             {"stamp": self.stamp},
         )
-        staged = self.engine.write("select * from staged", self.scratch, partitioned=True)
-        replace_rows(
-            self.lake,
-            self.engine,
-            NAME,
+        staged = self.database.write("select * from staged", self.scratch, partitioned=True)
+        delta_store(self.lake, self.database, self.scratch).replace(
             [staged],
             Receipt("run", "build", NAME, "f"),
-            transaction=str(self.stamp),
-            scratch=self.scratch,
-            where=within("window_start", [window_of(day, "day") for day in days]),
+            str(self.stamp),
+            Replacing(DUCKDB.within("window_start", [window_of(day, "day") for day in days])),
         )
         self.stamp += 1
 

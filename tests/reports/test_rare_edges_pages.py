@@ -117,9 +117,9 @@ def test_an_edge_of_which_nothing_can_be_expected_is_said_to_be(tmp_path: Path) 
     rows = "".join(f"2026-03-02T00:00:00Z,web,db,{10**12}\n" for _ in range(9008))
     trial.drop(f"started_at,source,destination,connections\n{rows}2026-03-02T01:00:00Z,web,a,1\n")
     assert set(trial.run().failures) == {"exploitation.edge_state"}
-    with trial.open().engine("question") as engine, pytest.raises(BackboneError) as refused:
-        open_tables(trial.open().lake, engine)
-        edge_page(engine, "web", "db", PARAMETERS)
+    with trial.open().database("question") as database, pytest.raises(BackboneError) as refused:
+        open_tables(trial.open().lake, database)
+        edge_page(database, "web", "db", PARAMETERS)
     assert refused.value.where == "edge web > db"
     assert "expected at most 2**53 connections in an hour" in refused.value.problem
 

@@ -16,7 +16,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -67,6 +67,23 @@ class Groups:
             else {name: values[start:end] for name, values in self.values.items()}
         )
         return Groups(self.keys.slice(first, last - first), self.offsets[first : last + 1] - start, values)
+
+
+@dataclass(frozen=True)
+class LargeGroups:
+    """What happens to a group that is larger than a chunk.
+
+    Parameters
+    ----------
+    scratch : where it is laid down; the system's temporary folder unless given.
+    note : called with the number of its rows.
+    """
+
+    scratch: Path | None = None
+    note: Callable[[int], object] = field(default=lambda rows: None)
+
+
+IN_TEMPORARY_FILES = LargeGroups()
 
 
 class _Columns(Mapping[str, Values]):
@@ -125,9 +142,8 @@ def map_chunks(
     by: Sequence[str],
     *,
     threads: int = 1,
-    scratch: Path | None = None,
     chunk_bytes: int = CHUNK_BYTES,
-    large: Callable[[int], None] = lambda rows: None,
+    large: LargeGroups = IN_TEMPORARY_FILES,
     parts: Callable[[Groups], Iterable[Groups]] = whole,
 ) -> Iterator[pa.RecordBatch]:
     """Run a kernel over rows that arrive in the order of their groups; results keep that order.
@@ -139,7 +155,7 @@ def map_chunks(
     batches : as for `chunks`, and at least one, which may be empty.
     threads : how many chunks are worked on at a time; a kernel must let go of the interpreter's lock
         (Numba's `nogil`) to gain by it.
-    scratch, chunk_bytes, large : as for `chunks`.
+    chunk_bytes, large : as for `chunks`.
     parts : cuts a chunk into what the kernel is called with, where results are larger than their rows.
     """
     batches = iter(batches)
@@ -150,7 +166,7 @@ def map_chunks(
     with ThreadPoolExecutor(threads, thread_name_prefix="kernel") as pool:
         pending: deque[Future[pa.RecordBatch]] = deque()
         try:
-            for groups in chunks(batches, by, scratch=scratch, chunk_bytes=chunk_bytes, large=large):
+            for groups in chunks(batches, by, chunk_bytes=chunk_bytes, large=large):
                 for part in parts(groups):
                     pending.append(pool.submit(kernel, part))
                     if len(pending) > threads:
@@ -166,9 +182,8 @@ def chunks(
     batches: Iterable[pa.RecordBatch],
     by: Sequence[str],
     *,
-    scratch: Path | None = None,
     chunk_bytes: int = CHUNK_BYTES,
-    large: Callable[[int], None] = lambda rows: None,
+    large: LargeGroups = IN_TEMPORARY_FILES,
 ) -> Iterator[Groups]:
     """Cut rows into chunks of complete groups.
 
@@ -177,9 +192,8 @@ def chunks(
     batches : the rows; those of a group lie together. The columns beside the key hold numbers, instants or
         dates without nulls (a missing number is NaN).
     by : the columns that identify a group; with none, all rows are one group.
-    scratch : where a group larger than a chunk is laid down; the system's temporary folder unless given.
     chunk_bytes : of values. A group is cut off only where it ends, so chunks vary around this.
-    large : called with the number of rows of each group that is larger than a chunk.
+    large : what happens to each group that is larger than a chunk.
     """
     waiting: list[pa.RecordBatch] = []  # rows of groups whose end has not been seen
     size = 0
@@ -194,7 +208,7 @@ def chunks(
                 continue
             rest = int(ends[1]) - 1
             spilled.append(batch.slice(0, rest))
-            large(spilled.rows)
+            large.note(spilled.rows)
             yield spilled.groups()
             spilled, batch = None, batch.slice(rest)
         waiting.append(batch)
@@ -207,10 +221,10 @@ def chunks(
             waiting = _from(waiting, int(starts[-1]))
             size = sum(_value_bytes(b, by) for b in waiting)
         if size >= chunk_bytes:
-            spilled = _Spilled(waiting, by, scratch)
+            spilled = _Spilled(waiting, by, large.scratch)
             waiting, size = [], 0
     if spilled is not None:
-        large(spilled.rows)
+        large.note(spilled.rows)
         yield spilled.groups()
     elif waiting:
         starts = _starts(waiting, by)

@@ -126,7 +126,7 @@ def label(ratings: pa.Array | pa.ChunkedArray, scale: RatingScale | None = None)
     return pc.if_else(pc.less_equal(number, float(scale.negative_max)), "negative", upper)
 
 
-def choose(reviews: pa.Table, limit: int = 20_000) -> pa.Table:
+def choose_reviews(reviews: pa.Table, limit: int = 20_000) -> pa.Table:
     """The reviews with the smallest hash of `review_id`: the same ones on every machine, in any row order.
 
     Parameters
@@ -143,9 +143,9 @@ def choose(reviews: pa.Table, limit: int = 20_000) -> pa.Table:
     --------
     >>> import pyarrow as pa
     >>> reviews = pa.table({"review_id": ["a", "b", "c", "d", None]})
-    >>> choose(reviews, 2)["review_id"].to_pylist()
+    >>> choose_reviews(reviews, 2)["review_id"].to_pylist()
     ['d', 'a']
-    >>> choose(reviews.take([4, 3, 2, 1, 0]), 2)["review_id"].to_pylist()
+    >>> choose_reviews(reviews.take([4, 3, 2, 1, 0]), 2)["review_id"].to_pylist()
     ['d', 'a']
     """
     import numpy as np

@@ -13,7 +13,7 @@ import warnings
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from backbone.analysis.rated_reviews import LABELS, RatingScale, choose, is_held_out, label, usable
+from backbone.analysis.rated_reviews import LABELS, RatingScale, choose_reviews, is_held_out, label, usable
 from backbone.analysis.sentiment_file import damaged, read_parts, write_parts
 from backbone.analysis.sentiment_report import report, report_table
 
@@ -87,7 +87,7 @@ class SentimentModel:
         ...     "review_text": ["dull and boring", "a wonderful film"] * 20,
         ...     "rating": [1, 5] * 20,
         ... })
-        >>> model = train(reviews)
+        >>> model = train_sentiment(reviews)
         >>> model.classify(pa.array(["Boring!", "wonderful<br />film"]))["sentiment"].to_pylist()
         ['negative', 'positive']
         """
@@ -132,7 +132,8 @@ class SentimentModel:
         Examples
         --------
         >>> import pyarrow as pa
-        >>> row = train(pa.table({"review_id": ["a"], "review_text": ["fine"], "rating": [5]})).row()
+        >>> reviews = pa.table({"review_id": ["a"], "review_text": ["fine"], "rating": [5]})
+        >>> row = train_sentiment(reviews).row()
         >>> row["status"], row["n_trained"], row["n_positive"], row["accuracy"]
         ('constant: every review it was trained on is positive', 1, 1, None)
         """
@@ -235,7 +236,9 @@ class SentimentModel:
             raise ValueError("it was trained on nothing")
 
 
-def train(reviews: pa.Table, scale: RatingScale | None = None, limit: int = 20_000) -> SentimentModel:
+def train_sentiment(
+    reviews: pa.Table, scale: RatingScale | None = None, limit: int = 20_000
+) -> SentimentModel:
     """A classifier learnt from the rated reviews, graded on a fifth of them that it never saw.
 
     Reviews without a rating, an id or any text are left aside. Of the others at most `limit` are chosen
@@ -258,7 +261,7 @@ def train(reviews: pa.Table, scale: RatingScale | None = None, limit: int = 20_0
     Examples
     --------
     >>> import pyarrow as pa
-    >>> model = train(pa.table({
+    >>> model = train_sentiment(pa.table({
     ...     "review_id": [str(i) for i in range(100)],
     ...     "review_text": ["dull", "so so", "wonderful", "dull", "wonderful"] * 20,
     ...     "rating": [1, 3, 5, 2, 4] * 20,
@@ -277,7 +280,7 @@ def train(reviews: pa.Table, scale: RatingScale | None = None, limit: int = 20_0
     scale = scale or RatingScale()
     if limit < 1:
         raise ValueError(f"limit must be 1 or more, not {limit}")
-    chosen = choose(usable(reviews), limit)
+    chosen = choose_reviews(usable(reviews), limit)
     answers = pc.index_in(label(chosen["rating"], scale), pa.array(LABELS)).to_numpy(zero_copy_only=False)
     held_out = is_held_out(chosen["review_id"]).to_numpy(zero_copy_only=False).astype(bool)
     if held_out.all():

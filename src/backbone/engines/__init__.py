@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from backbone.engines.protocol import Engine
 from backbone.engines.sql.dialects import Dialect
 from backbone.errors import SettingsError
 from backbone.resources import refuse_unusable
+
+if TYPE_CHECKING:
+    from backbone.engines.duckdb.database import Database
 
 DIALECTS: dict[str, Dialect] = {"duckdb": "duckdb"}
 
@@ -19,21 +21,6 @@ def dialect_of(kind: str) -> Dialect:
     """The SQL dialect that an engine runs."""
     _refuse_unknown(kind)
     return DIALECTS[kind]
-
-
-def open_engine(kind: str, *, memory_limit: str, threads: int | None, scratch: Path) -> Engine:
-    """The engine that `backbone.toml` names.
-
-    Parameters
-    ----------
-    memory_limit : such as `4GB`; what does not fit goes to `scratch`.
-    threads : None for one per core.
-    scratch : a folder for spilled data, made when needed.
-    """
-    _refuse_unknown(kind)
-    from backbone.engines.duckdb.engine import DuckdbEngine
-
-    return DuckdbEngine(memory_limit=memory_limit, threads=threads, scratch=scratch)
 
 
 @contextmanager
@@ -46,14 +33,27 @@ def own_engine(memory_limit: str, threads: int | None = None) -> Iterator[Engine
         When the memory or the threads can't be meant.
     """
     refuse_unusable(memory_limit, threads)
-    with TemporaryDirectory(prefix="backbone-") as scratch:
-        engine = open_engine(
-            next(iter(DIALECTS)), memory_limit=memory_limit, threads=threads, scratch=Path(scratch)
-        )
-        try:
-            yield engine
-        finally:
-            engine.close()
+    from backbone.engines.duckdb.database import own_database
+
+    with own_database(memory_limit, threads) as database, open_engine("duckdb", database) as engine:
+        yield engine
+
+
+@contextmanager
+def open_engine(kind: str, database: Database) -> Iterator[Engine]:
+    """The engine that `backbone.toml` names.
+
+    Parameters
+    ----------
+    kind : as in `[engine] kind`.
+    database : the project's local database, which DuckDB's engine works in too.
+    """
+    _refuse_unknown(kind)
+    engine = _OPENERS[kind](database)
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 def _refuse_unknown(kind: str) -> None:
@@ -64,3 +64,12 @@ def _refuse_unknown(kind: str) -> None:
             "",
             f'write kind = "{next(iter(DIALECTS))}"',
         )
+
+
+def _duckdb(database: Database) -> Engine:
+    from backbone.engines.duckdb.engine import DuckdbEngine
+
+    return DuckdbEngine(database)
+
+
+_OPENERS: dict[str, Callable[[Database], Engine]] = {"duckdb": _duckdb}

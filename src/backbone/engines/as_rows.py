@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from backbone.engines import own_engine
 from backbone.engines.rows import Rows
-
-_names = itertools.count()
 
 
 @contextmanager
@@ -26,11 +23,4 @@ def as_rows(data: Any, columns: Sequence[str], memory_limit: str, threads: int |
         yield data
         return
     with own_engine(memory_limit, threads) as engine:
-        name = fresh("data")
-        engine.show(name, data, list(dict.fromkeys(columns)))
-        yield Rows(engine, f"select * from {name}", staged=(name,))
-
-
-def fresh(kind: str) -> str:
-    """A name that no other staged table has."""
-    return f"{kind}_{next(_names)}"
+        yield Rows.of(engine, engine.put(data, list(dict.fromkeys(columns))))

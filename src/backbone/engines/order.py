@@ -66,6 +66,26 @@ def is_ascending(batches: Iterable[pa.RecordBatch]) -> bool:
     return True
 
 
+def ascends(batches: Iterable[pa.RecordBatch]) -> bool:
+    """Whether every row is larger than the one before it; True of types that Arrow does not compare.
+
+    A null or a NaN is larger than nothing.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    batches = list(batches)
+    for batch in batches:
+        for column in batch.columns:
+            is_float = pa.types.is_floating(column.type)
+            if column.null_count or (is_float and pc.any(pc.is_nan(column)).as_py()):
+                return False
+    try:
+        return not any(descends or repeats for _, descends, repeats in _compared(batches, None))
+    except pa.ArrowNotImplementedError:
+        return True
+
+
 def _compared(
     batches: Iterable[pa.RecordBatch], columns: Sequence[str] | None
 ) -> Iterator[tuple[pa.RecordBatch, bool, bool]]:

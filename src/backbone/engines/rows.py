@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backbone.engines.protocol import Engine
+from backbone.engines.relation import Relation
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,22 +20,27 @@ class Rows:
     Parameters
     ----------
     engine : who holds them.
-    sql : a SELECT.
+    sql : a SELECT from relations of the engine.
     versions : the versions of the tables that they come from.
-    staged : tables of the engine that are there for these rows alone.
-    measures : what a step has counted that no row tells of; it goes into the receipt.
+    staged : relations of the engine that are there for these rows alone.
+    measures : what a step has counted and no row shows; it goes into the receipt.
     """
 
     engine: Engine
     sql: str
     versions: Mapping[str, int] = field(default_factory=dict)
-    staged: tuple[str, ...] = ()
+    staged: tuple[Relation, ...] = ()
     measures: Mapping[str, int] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, engine: Engine, relation: Relation, versions: Mapping[str, int] | None = None) -> Rows:
+        """All rows of a relation that is there for these rows alone."""
+        return cls(engine, f"select * from {relation}", versions or {}, (relation,))
+
     @property
-    def whole(self) -> str | None:
-        """The staged table that these rows are, if they are one."""
-        return next((name for name in self.staged if self.sql == f"select * from {name}"), None)
+    def relation(self) -> Relation | None:
+        """The staged relation that these rows are, if they are one."""
+        return next((one for one in self.staged if self.sql == f"select * from {one}"), None)
 
     def table(self) -> pa.Table:
         """All of them, in memory."""
@@ -42,8 +48,7 @@ class Rows:
 
     def drop(self) -> None:
         """Let the engine forget what it staged for them."""
-        for name in self.staged:
-            self.engine.drop(name)
+        self.engine.drop(*self.staged)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self.engine.stream(self.sql).__arrow_c_stream__(requested_schema)

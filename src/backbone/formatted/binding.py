@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from backbone.column import Column
+from backbone.contracts.column import Column
 from backbone.errors import BatchRefused
 from backbone.settings import SourceSettings
 

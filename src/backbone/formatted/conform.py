@@ -1,7 +1,7 @@
 """The SQL that turns the columns of a raw file into the contract's, and keeps what breaks it.
 
 It computes values and whether each is good. Why one is not is asked later, of the rows that are not good:
-see `reasons.py`. The texts of all reasons make up two thirds of the SQL otherwise, and the engine reads them
+see `reasons.py`. The texts of all reasons would make up two thirds of the SQL, and DuckDB would read them
 for each file, however few rows are bad.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from backbone.contract import (
+from backbone.contracts.contract import (
     Column,
     Notation,
     accepts,
@@ -20,7 +20,7 @@ from backbone.contract import (
     read_sql,
     value_sql,
 )
-from backbone.engines.protocol import TEXT
+from backbone.engines.duckdb.raw_file import TEXT
 from backbone.settings import SourceSettings
 
 MARK = "\ufeff"  # the byte order mark
@@ -58,9 +58,9 @@ class Check:
 
 @dataclass(frozen=True)
 class ConformSql:
-    """Lists of expressions for `Engine.load`, and the checks of the fields.
+    """Lists of expressions for `Database.load`, and the checks of the fields.
 
-    The first level is what the engine reads in each column, rightly or not; the second the values; the last
+    The first level is what the database reads in each column, rightly or not; the second the values; the last
     the contract's columns and `_bad`, which is null for a good row, else a list of texts: the only reason of
     a row that is bad as a whole; the record, where the reader gives it; by field, its raw text; and by field,
     whether its value is good. A struct of the same costs a fifth of all that is done with the rows here.

@@ -13,21 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from backbone.contract import quote_identifier
+from backbone.contracts.contract import quote_identifier
 from backbone.dataset import Batch, Receipt
-from backbone.engines.protocol import Engine
-from backbone.engines.replace import replace_rows
+from backbone.engines.duckdb.database import Database
+from backbone.engines.duckdb.local_work import LocalWork
 from backbone.formatted.source import FormattedSource
+from backbone.lake.store import Replacing
 from backbone.lake.table import Lake
-
-REVIVED = "revived"  # the measure in a formatted table's receipt
-TRIM = "trim"  # the stage of the commit that follows it
+from backbone.ledger.known import TRIM
 
 
 @dataclass(frozen=True)
-class Settled:
+class DuplicateOutcome:
     """Staged tables that hold the outcome.
 
     `winners` are rows to add to the formatted table and `lost` those of it to remove; `losers` are rows to
@@ -49,7 +47,7 @@ def places(files: Sequence[Sequence[Batch]], latest: str) -> dict[str, int]:
     Parameters
     ----------
     files : the versions of each file, newest first.
-    latest : `delivery` or `hash`, see `settle_duplicates`.
+    latest : `delivery` or `hash`, see `rank_duplicates`.
     """
     if latest == "hash":
         batches = sorted((b for versions in files for b in versions), key=lambda b: (b.arrived_at, b.batch))
@@ -67,18 +65,9 @@ def _ranking(source: FormattedSource) -> str:
     return f"{latest}md5(concat_ws(chr(31), {text})) desc, _place, _row"
 
 
-def settle_duplicates(
-    lake: Lake,
-    engine: Engine,
-    source: FormattedSource,
-    *,
-    candidates: str,
-    out: str,
-    redone: str,
-    order: Mapping[str, int],
-    afresh: bool,
-) -> Settled:
-    """Decide which of the candidates and of the rows already there with the same keys is formatted.
+@dataclass(frozen=True)
+class Change:
+    """New rows of a source with keys, and those that they replace.
 
     Parameters
     ----------
@@ -87,24 +76,40 @@ def settle_duplicates(
     order : each batch's place in the order of deliveries.
     afresh : whether all that is there goes, so that only the candidates count.
     """
+
+    candidates: str
+    out: str
+    redone: str
+    order: Mapping[str, int]
+    afresh: bool
+
+
+def rank_duplicates(
+    lake: Lake, database: Database, source: FormattedSource, change: Change
+) -> DuplicateOutcome:
+    """Decide which of the candidates and of the rows already there with the same keys is formatted."""
+    candidates, out, redone = change.candidates, change.out, change.redone
     import pyarrow as pa
 
     by = ", ".join(quote_identifier(k) for k in source.keys)
     same_key = " and ".join(f"a.{quote_identifier(k)} = b.{quote_identifier(k)}" for k in source.keys)
     formatted, duplicate = source.dataset, f"duplicate.{source.name}"
-    have_formatted = lake.exists(formatted) and not afresh
-    have_duplicates = lake.exists(duplicate) and not afresh
+    have_formatted = lake.exists(formatted) and not change.afresh
+    have_duplicates = lake.exists(duplicate) and not change.afresh
     row = source.row
-    different = engine.create("stage_keys", f"select distinct {by} from {candidates}")
+    different = database.create("stage_keys", f"select distinct {by} from {candidates}")
     alone = not have_formatted and not have_duplicates
-    if alone and engine.fetch(f"select count(*) from {candidates}")[0][0] == different:
-        return _all_win(engine, candidates, row)
+    if alone and database.fetch(f"select count(*) from {candidates}")[0][0] == different:
+        return _all_win(database, candidates, row)
     if have_formatted:
-        engine.insert("stage_keys", f"select distinct {by} from {formatted} a where {out}")
-    engine.take(
+        database.insert("stage_keys", f"select distinct {by} from {formatted} a where {out}")
+    database.take(
         "stage_order",
         pa.table(
-            {"_batch": pa.array(order.keys(), pa.string()), "_place": pa.array(order.values(), pa.int64())}
+            {
+                "_batch": pa.array(change.order.keys(), pa.string()),
+                "_place": pa.array(change.order.values(), pa.int64()),
+            }
         ),
     )
     parts = [f"select {row}, 'new' as _origin from {candidates}"]
@@ -120,47 +125,47 @@ def settle_duplicates(
             f"where not ({out}) and not ({redone}) and not exists ({again}) "
             f"and exists (select 1 from stage_keys b where {same_key})"
         )
-    engine.create("stage_all", " union all ".join(parts))
-    engine.create("stage_repeated", f"select {by} from stage_all group by {by} having count(*) > 1")
-    engine.create(
+    database.create("stage_all", " union all ".join(parts))
+    database.create("stage_repeated", f"select {by} from stage_all group by {by} having count(*) > 1")
+    database.create(
         "stage_ranked",
         f"select a.*, row_number() over (partition by {by} order by {_ranking(source)}) as _rank "
         "from stage_all a join stage_order using (_batch) "
         f"where exists (select 1 from stage_repeated b where {same_key})",
     )
-    settled = Settled()
-    engine.create(
-        settled.winners,
+    outcome = DuplicateOutcome()
+    database.create(
+        outcome.winners,
         f"select {row} from stage_all a where _origin <> 'formatted' "
         f"and not exists (select 1 from stage_repeated b where {same_key}) "
         f"union all select {row} from stage_ranked where _rank = 1 and _origin <> 'formatted'",
     )
-    engine.create(settled.lost, f"select {row} from stage_ranked where _rank > 1 and _origin = 'formatted'")
-    engine.create(
-        settled.losers, f"select {row} from stage_ranked where _rank > 1 and _origin <> 'duplicate'"
+    database.create(outcome.lost, f"select {row} from stage_ranked where _rank > 1 and _origin = 'formatted'")
+    database.create(
+        outcome.losers, f"select {row} from stage_ranked where _rank > 1 and _origin <> 'duplicate'"
     )
-    engine.create(
-        settled.revived,
+    database.create(
+        outcome.revived,
         f"select _batch, _row from stage_all a where _origin = 'duplicate' "
         f"and not exists (select 1 from stage_repeated b where {same_key}) "
         f"union all select _batch, _row from stage_ranked where _rank = 1 and _origin = 'duplicate'",
     )
     for name in ("stage_keys", "stage_all", "stage_repeated", "stage_ranked", "stage_order"):
-        engine.drop(name)
-    return settled
+        database.drop(name)
+    return outcome
 
 
-def _all_win(engine: Engine, candidates: str, row: str) -> Settled:
+def _all_win(database: Database, candidates: str, row: str) -> DuplicateOutcome:
     """The outcome where nothing is there yet and no key comes twice: large first loads are not copied."""
-    settled = Settled(winners=candidates)
-    for table in (settled.lost, settled.losers):
-        engine.create(table, f"select {row} from {candidates} where false")
-    engine.create(settled.revived, f"select _batch, _row from {candidates} where false")
-    engine.drop("stage_keys")
-    return settled
+    outcome = DuplicateOutcome(winners=candidates)
+    for table in (outcome.lost, outcome.losers):
+        database.create(table, f"select {row} from {candidates} where false")
+    database.create(outcome.revived, f"select _batch, _row from {candidates} where false")
+    database.drop("stage_keys")
+    return outcome
 
 
-def remove_revived(lake: Lake, engine: Engine, source: str, run_id: str, scratch: Path) -> None:
+def remove_revived(work: LocalWork, source: str) -> None:
     """Take out of the duplicates the rows that are formatted again.
 
     This follows the formatted table's commit, so that such a row is never in neither. A run that dies
@@ -168,14 +173,10 @@ def remove_revived(lake: Lake, engine: Engine, source: str, run_id: str, scratch
     """
     duplicate, formatted = f"duplicate.{source}", f"formatted.{source}"
     for dataset in (duplicate, formatted):
-        engine.read(lake.read(dataset))
-    replace_rows(
-        lake,
-        engine,
-        duplicate,
-        [engine.write(f"select * from {duplicate} where false", scratch)],
-        Receipt(run_id=run_id, stage=TRIM, dataset=duplicate, fingerprint=""),
-        transaction=("format", lake.version(duplicate) + 1),
-        scratch=scratch,
-        where=f"(_batch, _row) in (select (_batch, _row) from {formatted})",
+        work.database.read(work.lake.read(dataset))
+    work.store.replace(
+        [work.database.write(f"select * from {duplicate} where false", work.scratch)],
+        Receipt(run_id=work.run_id, stage=TRIM, dataset=duplicate, fingerprint=""),
+        ("format", work.lake.version(duplicate) + 1),
+        Replacing(f"(_batch, _row) in (select (_batch, _row) from {formatted})"),
     )

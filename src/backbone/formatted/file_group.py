@@ -1,6 +1,6 @@
 """Small files that one statement reads, and the files that are read one by one.
 
-To plan the SQL of a wide contract takes the engine about a millisecond a field, however few rows a file has.
+To plan the SQL of a wide contract takes about a millisecond a field, however few rows a file has.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from backbone.dataset import Batch
-from backbone.engines.protocol import Engine
+from backbone.engines.duckdb.database import Database
+from backbone.formatted.group_member import Member
 from backbone.formatted.parse import format_of
-from backbone.formatted.parsed import Parsed
+from backbone.formatted.parse_result import ParseResult
 from backbone.formatted.refusal import as_end, ends_formatting, named
 from backbone.formatted.source import FormattedSource
 
@@ -23,23 +24,8 @@ LARGE = {"csv": 4 * 1024 * 1024, "jsonl": 4 * 1024 * 1024, "parquet": MOST_BYTES
 """Bytes of a file, by format; to read one with more by itself costs little in comparison."""
 
 
-@dataclass(frozen=True)
-class Member:
-    """A file of a group, opened.
-
-    Attributes
-    ----------
-    alike : equal for files that one statement can read.
-    size : bytes, not compressed.
-    """
-
-    batch: Batch
-    alike: object
-    size: int
-
-
 Open = Callable[[Path, Batch, FormattedSource, Path], Member | None]
-Stage = Callable[[FormattedSource, Sequence[Any], Engine, str], Mapping[str, Parsed]]
+Stage = Callable[[FormattedSource, Sequence[Any], Database, str], Mapping[str, ParseResult]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +34,7 @@ class FileGroup:
 
     Attributes
     ----------
-    stage : reads them with an engine into a table of a given name, which has a column `_batch`; returns, by
+    stage : reads them with an database into a table of a given name, which has a column `_batch`; returns, by
         batch, what was seen of the file.
     """
 
@@ -109,14 +95,14 @@ def file_groups(
 def _of_format(form: str) -> tuple[Open, Stage]:
     """How files of a format are opened and read; what that needs is imported for it alone."""
     if form == "csv":
-        from backbone.formatted import csv_group
+        from backbone.formatted.csv import group as csv_group
 
         return csv_group.open_member, csv_group.stage
     if form == "jsonl":
-        from backbone.formatted import json_group
+        from backbone.formatted.json import group as json_group
 
         return json_group.open_member, json_group.stage
-    from backbone.formatted import parquet_group
+    from backbone.formatted.parquet import group as parquet_group
 
     return parquet_group.open_member, parquet_group.stage
 

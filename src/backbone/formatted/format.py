@@ -14,24 +14,24 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from backbone.dataset import BatchCount, HourRanges, Receipt, merge_hours
-from backbone.engines.protocol import Engine
-from backbone.engines.replace import replace_rows
+from backbone.engines.duckdb.local_work import LocalWork
 from backbone.errors import BackboneError
-from backbone.formatted.duplicates import REVIVED, Settled, places, remove_revived, settle_duplicates
+from backbone.formatted.duplicates import Change, DuplicateOutcome, places, rank_duplicates, remove_revived
 from backbone.formatted.loss import Loss, accepted, not_republished
 from backbone.formatted.refusal import as_end, ends_formatting, named
-from backbone.formatted.source import FormattedSource, Known, among
+from backbone.formatted.source import FormattedSource, among
 from backbone.formatted.staging import GOOD, Staging
 from backbone.formatted.unread import Unread, drift
 from backbone.lake.publish import Staged
+from backbone.lake.store import Replacing
 from backbone.lake.table import Lake
-from backbone.landing.manifest import Manifest
+from backbone.ledger.known import REVIVED, Known
+from backbone.ledger.manifest import Manifest
 
 ZONES = ("quarantine", "duplicate", "formatted")
 PASSED_OVER, IGNORED, MISSING = "passed_over", "ignored_columns", "missing_columns"  # what receipts remember
@@ -50,17 +50,13 @@ class Formatted:
 
 
 def format_source(
-    lake: Lake,
-    engine: Engine,
+    work: LocalWork,
     source: FormattedSource,
     manifest: Manifest,
     known: Mapping[str, Known],
     *,
     changed_before: HourRanges,
-    run_id: str,
-    scratch: Path,
     accept_loss: bool = False,
-    progress: Callable[[str], None] = lambda text: None,
 ) -> Formatted:
     """Format the batches that are not formatted, and take out those that no longer count.
 
@@ -73,7 +69,7 @@ def format_source(
     accept_loss : publish without the files of which no version can be formatted.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
-    result = Formatted()
+    result, lake, progress = Formatted(), work.lake, work.progress
     fingerprint = source.fingerprint
     in_force = {batch for batch, was in known.items() if was.fingerprint == fingerprint}
     files = manifest.versions(source.name, source.settings.redelivery)
@@ -87,9 +83,9 @@ def format_source(
     waiting = [versions for versions in waiting if versions[0].batch not in passed]
     if lake.exists(source.dataset) and not waiting and kept == set(known):
         return result
-    staging = Staging(lake, engine, source, scratch)
+    staging = Staging(work, source)
     losses: list[Loss] = []
-    for versions in staging.add_groups(waiting, progress):
+    for versions in staging.add_groups(waiting):
         failed: list[Loss] = []
         for batch in versions:
             if batch.batch in in_force:
@@ -118,7 +114,7 @@ def format_source(
         progress(f"publish {source.dataset}")
         warned, columns = _unread(source, staging, manifest, remembered)
         receipt = Receipt(
-            run_id=run_id,
+            run_id=work.run_id,
             stage="format",
             dataset=source.dataset,
             fingerprint=source.fingerprint,
@@ -132,9 +128,9 @@ def format_source(
             remembered={PASSED_OVER: tuple(sorted(passed))} | columns,
         )
         order = places(files, source.settings.latest)
-        work = _Publishing(lake, engine, source, staging, out, scratch, started)
+        publishing = _Publishing(work, source, staging, out, started)
         try:
-            result.receipt = work.publish(receipt, known, order, changed_before)
+            result.receipt = publishing.publish(receipt, known, order, changed_before)
         except Exception as error:
             if ends_formatting(error):
                 done = [b for b in manifest.batches if b.batch in staging.done]
@@ -170,12 +166,10 @@ def _unread(
 class _Publishing:
     """What was staged, and the batches `out` whose rows it replaces."""
 
-    lake: Lake
-    engine: Engine
+    work: LocalWork
     source: FormattedSource
     staging: Staging
     out: list[str]
-    scratch: Path
     started: float
 
     def publish(
@@ -187,10 +181,10 @@ class _Publishing:
     ) -> Receipt:
         """Replace the rows in the three zones, and return the formatted table's receipt."""
         for zone in ZONES:
-            if self.lake.exists(f"{zone}.{self.source.name}"):
-                self.engine.read(self.lake.read(f"{zone}.{self.source.name}"))
-        settled = self._settled(order, afresh=receipt.replaces_all) if self.source.keys else None
-        counts = self._counts(known, settled)
+            if self.work.lake.exists(f"{zone}.{self.source.name}"):
+                self.work.database.read(self.work.lake.read(f"{zone}.{self.source.name}"))
+        outcome = self._ranked(order, afresh=receipt.replaces_all) if self.source.keys else None
+        counts = self._counts(known, outcome)
         done = [counts[batch] for batch in self.staging.done]
         receipt = replace(
             receipt,
@@ -198,48 +192,42 @@ class _Publishing:
             rows_rejected=sum(c.quarantined for c in done),
             rows_duplicate=sum(c.duplicate for c in done),
             peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            touched=self._touched(settled, changed_before),
+            touched=self._touched(outcome, changed_before),
             batches=counts,
-            measures=self._revived(settled) if settled and not receipt.replaces_all else {},
+            measures=self._revived(outcome) if outcome and not receipt.replaces_all else {},
         )
         redone = among([*self.out, *self.staging.done])
         self._put("quarantine", [self.staging.quarantined()], redone, receipt)
-        if settled is None:
-            if self.lake.exists(f"duplicate.{self.source.name}"):  # the contract had a key before
+        if outcome is None:
+            if self.work.lake.exists(f"duplicate.{self.source.name}"):  # the contract had a key before
                 self._put("duplicate", [self._written(f"{GOOD} where false")], redone, receipt)
             gone = among(self.out)
             return self._put("formatted", self.staging.good(), gone, receipt)
         # The losers are replaced as well: a run that died here may have put some of them there already.
-        replaced = f"({redone} or {_in(settled.losers)})"
-        self._put("duplicate", [self._written(settled.losers)], replaced, receipt)
-        replaced = f"({among(self.out)} or {_in(settled.lost)})"
-        published = self._put("formatted", [self._written(settled.winners)], replaced, receipt)
+        replaced = f"({redone} or {_in(outcome.losers)})"
+        self._put("duplicate", [self._written(outcome.losers)], replaced, receipt)
+        replaced = f"({among(self.out)} or {_in(outcome.lost)})"
+        published = self._put("formatted", [self._written(outcome.winners)], replaced, receipt)
         if REVIVED in published.measures:
-            remove_revived(self.lake, self.engine, self.source.name, receipt.run_id, self.scratch)
-        for table in vars(settled).values():
-            self.engine.drop(table)
+            remove_revived(self.work, self.source.name)
+        for table in vars(outcome).values():
+            self.work.database.drop(table)
         return published
 
-    def _settled(self, order: Mapping[str, int], afresh: bool) -> Settled:
-        return settle_duplicates(
-            self.lake,
-            self.engine,
-            self.source,
-            candidates=GOOD,
-            out=among(self.out),
-            redone=among(self.staging.done),
-            order=order,
-            afresh=afresh,
-        )
+    def _ranked(self, order: Mapping[str, int], afresh: bool) -> DuplicateOutcome:
+        change = Change(GOOD, among(self.out), among(self.staging.done), order, afresh)
+        return rank_duplicates(self.work.lake, self.work.database, self.source, change)
 
-    def _counts(self, known: Mapping[str, Known], settled: Settled | None) -> dict[str, BatchCount]:
+    def _counts(self, known: Mapping[str, Known], outcome: DuplicateOutcome | None) -> dict[str, BatchCount]:
         """The accounts of the batches formatted now, and of those whose rows won or lost against them."""
         counts = dict(self.staging.done)
-        if settled is None:
+        if outcome is None:
             return counts
 
         def move(table: str, formatted: int, of_now: bool) -> None:
-            for batch, rows in self.engine.fetch(f"select _batch, count(*) from {table} group by _batch"):
+            for batch, rows in self.work.database.fetch(
+                f"select _batch, count(*) from {table} group by _batch"
+            ):
                 if of_now != (batch in self.staging.done):
                     continue
                 count = counts.get(batch) or known[batch].count
@@ -249,58 +237,54 @@ class _Publishing:
                     duplicate=count.duplicate - formatted * rows,
                 )
 
-        move(settled.losers, -1, of_now=True)
-        move(settled.lost, -1, of_now=False)
-        move(settled.revived, +1, of_now=False)
+        move(outcome.losers, -1, of_now=True)
+        move(outcome.lost, -1, of_now=False)
+        move(outcome.revived, +1, of_now=False)
         gone = set(self.out) - set(self.staging.done)
         return {batch: count for batch, count in counts.items() if batch not in gone}
 
-    def _touched(self, settled: Settled | None, changed_before: HourRanges) -> HourRanges | None:
+    def _touched(self, outcome: DuplicateOutcome | None, changed_before: HourRanges) -> HourRanges | None:
         """The hours in which the table changes: those of the rows that come and of the rows that go."""
         event_time = self.source.event_time
-        if not self.staging.done and not self.out and self.lake.exists(self.source.dataset):
+        if not self.staging.done and not self.out and self.work.lake.exists(self.source.dataset):
             return ()
         if event_time is None:
             return None
         hours = set(self.staging.hours)
-        if settled is not None:
-            hours |= self.staging.hours_of(settled.winners) | self.staging.hours_of(settled.lost)
-        if self.out and self.lake.exists(self.source.dataset):
-            if event_time not in {name for name, _ in self.lake.read(self.source.dataset).columns}:
+        if outcome is not None:
+            hours |= self.staging.hours_of(outcome.winners) | self.staging.hours_of(outcome.lost)
+        if self.out and self.work.lake.exists(self.source.dataset):
+            if event_time not in {name for name, _ in self.work.lake.read(self.source.dataset).columns}:
                 return merge_hours([*changed_before, *((h, h + 1) for h in hours)])  # it had another name
             hours |= self.staging.hours_of(f"(select * from {self.source.dataset} where {among(self.out)})")
         return merge_hours((h, h + 1) for h in hours)
 
-    def _revived(self, settled: Settled) -> dict[str, str]:
+    def _revived(self, outcome: DuplicateOutcome) -> dict[str, str]:
         """How many duplicates are formatted again; told in the receipt, as they are removed after it."""
-        rows = self.engine.fetch(f"select count(*) from {settled.revived}")[0][0]
+        rows = self.work.database.fetch(f"select count(*) from {outcome.revived}")[0][0]
         return {REVIVED: str(rows)} if rows else {}
 
     def _written(self, table: str) -> Staged:
-        return self.engine.write(f"select * from {table}", self.scratch)
+        return self.work.database.write(f"select * from {table}", self.work.scratch)
 
     def _put(self, zone: str, staged: list[Staged], where: str, receipt: Receipt) -> Receipt:
         """Put staged rows in the place of others in one zone; all of them when the receipt says so."""
         dataset = f"{zone}.{self.source.name}"
-        present = self.lake.exists(dataset)
+        present = self.work.lake.exists(dataset)
         whole = receipt.replaces_all or not present
         if zone != "formatted":
             rows = sum(part.rows for part in staged)
-            if not rows and not whole and not self.engine.files_holding(self.lake.read(dataset), where):
+            if (
+                not rows
+                and not whole
+                and not self.work.database.files_holding(self.work.lake.read(dataset), where)
+            ):
                 return receipt
             receipt = replace(receipt, rows_written=rows, batches={}, removed_batches=(), measures={})
             receipt = replace(receipt, notes=(), warnings=(), remembered={})  # said once
         receipt = replace(receipt, dataset=dataset, seconds=round(time.monotonic() - self.started, 3))
-        replace_rows(
-            self.lake,
-            self.engine,
-            dataset,
-            staged,
-            receipt,
-            transaction=("format", self.lake.version(dataset) + 1),
-            scratch=self.scratch,
-            where=None if whole else where,
-        )
+        number = self.work.lake.version(dataset) + 1
+        self.work.store.replace(staged, receipt, ("format", number), None if whole else Replacing(where))
         return receipt
 
 

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from backbone.contract import Column
-from backbone.engines.protocol import Engine, MalformedFile, RawFile
+from backbone.contracts.contract import Column
+from backbone.engines.duckdb.database import Database
+from backbone.engines.duckdb.raw_file import MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import Binding, bind
 from backbone.formatted.conform import RawColumn, conform_sql
 from backbone.formatted.kinds import refuse_other_text
-from backbone.formatted.parsed import Parsed, unaccountable
+from backbone.formatted.parse_result import ParseResult, unaccountable
 from backbone.formatted.plain import PACKED, make_plain
+from backbone.formatted.source import FormattedSource
 from backbone.settings import SourceSettings
 
 FORMATS = {
@@ -34,41 +37,44 @@ FORMATS = {
 }
 
 
+@dataclass(frozen=True)
+class LandedFile:
+    """A file in persistent landing, the name that it was delivered under, and what messages call it."""
+
+    path: Path
+    name: str
+    where: str
+
+
 def parse(
-    engine: Engine,
-    table: str,
-    path: Path,
-    name: str,
-    fields: Sequence[Column],
-    settings: SourceSettings,
-    scratch: Path,
-    where: str,
-) -> Parsed:
-    """Stage the file at `path`, whose name was `name`, as `table`.
+    database: Database, table: str, file: LandedFile, source: FormattedSource, scratch: Path
+) -> ParseResult:
+    """Stage a file as `table`.
 
     Raises
     ------
     BatchRefused
         When it can't be read as a table at all: no header, a wrong one, another encoding, a damaged archive.
     """
-    form = format_of(name, settings)
-    plain = open_plain(path, form, fields, settings, scratch, where)
+    fields, settings, where = source.columns, source.settings, file.where
+    form = format_of(file.name, settings)
+    plain = open_plain(file.path, form, fields, settings, scratch, where)
     if form == "csv":
-        return _parse_csv(engine, table, plain, fields, settings, scratch, where)
+        return _parse_csv(database, table, plain, fields, settings, scratch, where)
     if form == "jsonl":
-        return _parse_jsonl(engine, table, plain, fields, settings, where)
-    return _parse_parquet(engine, table, plain, fields, settings, where)
+        return _parse_jsonl(database, table, plain, fields, settings, where)
+    return _parse_parquet(database, table, plain, fields, settings, where)
 
 
 def parse_together(
-    engine: Engine,
+    database: Database,
     table: str,
     paths: Sequence[Path],
     batches: Sequence[str],
     fields: Sequence[Column],
     settings: SourceSettings,
     where: str,
-) -> Parsed:
+) -> ParseResult:
     """Stage several Parquet files with equal columns as one table, which has a column `_batch`.
 
     Raises
@@ -77,12 +83,12 @@ def parse_together(
         When one of them can't be read, or a column is missing.
     """
     with _parquet(where):
-        names, types = _parquet_columns(engine, paths[0])
+        names, types = _parquet_columns(database, paths[0])
         binding = bind(names, fields, settings, where)
         files = [RawFile(path, "parquet", names) for path in paths]
         sql = conform_sql(fields, raw_columns(binding, types), settings)
-        records = engine.load_together(table, files, batches, sql.levels)
-    return Parsed(table, records, sql.checks, [], files[0], None, None, binding.ignored, binding.missing)
+        records = database.load_parquet_files(table, files, batches, sql.levels)
+    return ParseResult(table, records, sql.checks, [], files[0], None, None, binding.ignored, binding.missing)
 
 
 def open_plain(
@@ -113,49 +119,59 @@ def format_of(name: str, settings: SourceSettings) -> str:
 
 
 def _parse_csv(
-    engine: Engine,
+    database: Database,
     table: str,
     plain: Path,
     fields: Sequence[Column],
     settings: SourceSettings,
     scratch: Path,
     where: str,
-) -> Parsed:
-    from backbone.formatted.csv_file import is_mostly_filled, open_csv, read_csv
+) -> ParseResult:
+    from backbone.formatted.csv.file import is_mostly_filled, open_csv, read_csv
 
     file = open_csv(plain, fields, settings, where)
-    parsed = read_csv(engine, table, file, file.conform_sql(fields, settings), scratch, where)
-    if is_mostly_filled(engine, file, parsed):
+    parsed = read_csv(database, table, file, file.conform_sql(fields, settings), scratch, where)
+    if is_mostly_filled(database, file, parsed):
         file = file.by_header()
-        parsed = read_csv(engine, table, file, file.conform_sql(fields, settings), scratch, where)
+        parsed = read_csv(database, table, file, file.conform_sql(fields, settings), scratch, where)
     return parsed
 
 
 def _parse_jsonl(
-    engine: Engine, table: str, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
-) -> Parsed:
+    database: Database,
+    table: str,
+    plain: Path,
+    fields: Sequence[Column],
+    settings: SourceSettings,
+    where: str,
+) -> ParseResult:
     from backbone.engines.arrow_stream import arrow_stream
-    from backbone.formatted.json_file import JsonFile, json_sql
+    from backbone.formatted.json.file import JsonFile, json_sql
 
     file, sql = JsonFile(plain, fields, settings, where), json_sql(fields, settings)
     with arrow_stream(file.batches()) as rows:
-        records = engine.load(table, rows, sql.levels)
+        records = database.load(table, rows, sql.levels)
     if file.records != records:
         raise unaccountable(where, f"{file.records:,} records counted, {records:,} read")
     return file.parsed(table, sql)
 
 
 def _parse_parquet(
-    engine: Engine, table: str, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str
-) -> Parsed:
+    database: Database,
+    table: str,
+    plain: Path,
+    fields: Sequence[Column],
+    settings: SourceSettings,
+    where: str,
+) -> ParseResult:
     with _parquet(where):
-        names, types = _parquet_columns(engine, plain)
+        names, types = _parquet_columns(database, plain)
         binding = bind(names, fields, settings, where)
         file = RawFile(plain, "parquet", names)
         sql = conform_sql(fields, raw_columns(binding, types), settings)
-        records = engine.load(table, file, sql.levels)
-    engine.number_lines(table, None)
-    return Parsed(table, records, sql.checks, [], file, None, None, binding.ignored, binding.missing)
+        records = database.load(table, file, sql.levels)
+    database.number_lines(table, None)
+    return ParseResult(table, records, sql.checks, [], file, None, None, binding.ignored, binding.missing)
 
 
 def raw_columns(binding: Binding, types: Sequence[str]) -> list[RawColumn | None]:
@@ -163,12 +179,12 @@ def raw_columns(binding: Binding, types: Sequence[str]) -> list[RawColumn | None
     return [None if place is None else RawColumn(f"raw.c{place}", types[place]) for place in binding.places]
 
 
-def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], list[str]]:
+def _parquet_columns(database: Database, path: Path) -> tuple[tuple[str, ...], list[str]]:
     """Names and SQL types of a file's columns, in its order; a name may come twice."""
     import pyarrow.parquet as pq
 
     names = tuple(pq.read_schema(path).names)
-    return names, engine.raw_types(RawFile(path, "parquet", names))
+    return names, database.raw_types(RawFile(path, "parquet", names))
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from backbone.contract import quote_literal
-from backbone.engines.protocol import Engine
+from backbone.contracts.contract import quote_literal
+from backbone.engines.duckdb.database import Database
 from backbone.formatted.conform import RECORD
-from backbone.formatted.parsed import Parsed
+from backbone.formatted.parse_result import ParseResult
 from backbone.formatted.reasons import failing_fields, reasons_sql
 
 if TYPE_CHECKING:
@@ -24,24 +24,24 @@ EMPTY = (
 )
 
 
-def quarantine_rows(engine: Engine, parsed: Parsed, batch: str) -> int:
+def quarantine_rows(database: Database, parsed: ParseResult, batch: str) -> int:
     """Append a batch's bad records and broken lines to the staged quarantine; returns how many.
 
     `line` is the physical line of the file on which the record begins, null where a file has no lines;
     `_row` the record's position, null for a line that is no record.
     """
-    return _bad_records(engine, {batch: parsed}, quote_literal(batch)) + _broken_lines(
-        engine, {batch: parsed}
+    return _bad_records(database, {batch: parsed}, quote_literal(batch)) + _broken_lines(
+        database, {batch: parsed}
     )
 
 
-def quarantine_group(engine: Engine, parsed: Mapping[str, Parsed]) -> None:
+def quarantine_group(database: Database, parsed: Mapping[str, ParseResult]) -> None:
     """Append the bad records and broken lines of files staged as one table, with a column `_batch`."""
-    _bad_records(engine, parsed, "p._batch")
-    _broken_lines(engine, parsed)
+    _bad_records(database, parsed, "p._batch")
+    _broken_lines(database, parsed)
 
 
-def _broken_lines(engine: Engine, parsed: Mapping[str, Parsed]) -> int:
+def _broken_lines(database: Database, parsed: Mapping[str, ParseResult]) -> int:
     """Append the lines that are no records."""
     import pyarrow as pa
 
@@ -55,15 +55,15 @@ def _broken_lines(engine: Engine, parsed: Mapping[str, Parsed]) -> int:
                 "reason": pa.array([f"the line {b.reason}" for _, b in broken], pa.string()),
             }
         )
-        engine.take("stage_broken", lines)
-        engine.insert(
+        database.take("stage_broken", lines)
+        database.insert(
             STAGED, "select batch, line, null, raw, [reason] from stage_broken order by batch, line"
         )
-        engine.drop("stage_broken")
+        database.drop("stage_broken")
     return len(broken)
 
 
-def _bad_records(engine: Engine, parsed: Mapping[str, Parsed], batch: str) -> int:
+def _bad_records(database: Database, parsed: Mapping[str, ParseResult], batch: str) -> int:
     """Append the records that are not good, so many at a time that their texts fit into memory.
 
     Parameters
@@ -74,37 +74,37 @@ def _bad_records(engine: Engine, parsed: Mapping[str, Parsed], batch: str) -> in
     table, checks = first.table, first.checks
     failing = None
     if first.grammar is None:
-        if not engine.fetch(f"select 1 from {table} where _bad is not null limit 1"):
+        if not database.fetch(f"select 1 from {table} where _bad is not null limit 1"):
             return 0
         sql = reasons_sql(
             checks,
-            failing_fields(engine, table),
+            failing_fields(database, table),
             f"{table} p where p._bad is not null",
             [batch, "p._line", "p._row", f"p.{RECORD}"],
         )
-        return engine.insert(STAGED, f"{sql} order by r.o0, r.o2")
+        return database.insert(STAGED, f"{sql} order by r.o0, r.o2")
     found, last = 0, ("", -1)
-    while rows := engine.fetch(
+    while rows := database.fetch(
         f"select {batch}, _row from {table} p where _bad is not null "
         f"and ({batch} > $batch or ({batch} = $batch and _row > $last)) order by all limit {AT_A_TIME}",
         {"batch": last[0], "last": last[1]},
     ):
         if failing is None:
-            failing = failing_fields(engine, table)
-        engine.take("stage_located", _located(parsed, rows))
+            failing = failing_fields(database, table)
+        database.take("stage_located", _located(parsed, rows))
         sql = reasons_sql(
             checks,
             failing,
             f"{table} p join stage_located l on l.batch = {batch} and l.row = p._row",
             ["l.batch", "l.line", "l.row", "l.raw"],
         )
-        engine.insert(STAGED, f"{sql} order by r.o0, r.o2")
+        database.insert(STAGED, f"{sql} order by r.o0, r.o2")
         found, last = found + len(rows), rows[-1]
-    engine.drop("stage_located")
+    database.drop("stage_located")
     return found
 
 
-def _located(parsed: Mapping[str, Parsed], rows: Sequence[tuple[str, int]]) -> pa.Table:
+def _located(parsed: Mapping[str, ParseResult], rows: Sequence[tuple[str, int]]) -> pa.Table:
     """Line and raw text of some records of text files, given by batch and position, in rising order."""
     import pyarrow as pa
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backbone.contract import failures_sql, quote_identifier
-from backbone.engines.protocol import Engine
+from backbone.contracts.contract import failures_sql, quote_identifier
+from backbone.engines.duckdb.database import Database
 from backbone.formatted.conform import REFUSAL, Check, raw_text
 
 
-def failing_fields(engine: Engine, table: str) -> list[int]:
+def failing_fields(database: Database, table: str) -> list[int]:
     """The fields, by position, of which a value is bad in some row of a table made by `conform_sql`."""
     fields = "(len(_bad) - 2) // 2"
     places = f"list_filter(range({fields}), lambda place: _bad[place + 3 + {fields}] = 'false')"
-    rows = engine.fetch(
+    rows = database.fetch(
         f"select distinct unnest({places}) from {table} where _bad is not null and {REFUSAL} is null"
     )
     return sorted(place for (place,) in rows)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from backbone.contract import (
+from backbone.contracts.contract import (
     Column,
     Contract,
     Rule,
@@ -16,7 +16,6 @@ from backbone.contract import (
     quote_identifier,
     quote_literal,
 )
-from backbone.dataset import BatchCount
 from backbone.formatted.conform import notation_of
 from backbone.settings import SourceSettings
 
@@ -73,14 +72,6 @@ class FormattedSource:
         if self.keys:  # both decide which of two rows with one key wins
             parts += [self.settings.latest, self.settings.redelivery]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of a batch formatted before: under which fingerprint, and its rows."""
-
-    fingerprint: str
-    count: BatchCount
 
 
 def among(batches: Iterable[str]) -> str:

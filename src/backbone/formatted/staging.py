@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
-from backbone.contract import quote_identifier, quote_literal
+from backbone.contracts.contract import quote_identifier, quote_literal
 from backbone.dataset import Batch, BatchCount
-from backbone.engines.protocol import Engine
+from backbone.engines.duckdb.local_work import LocalWork
 from backbone.errors import BackboneError, BatchRefused
 from backbone.formatted import quarantine
 from backbone.formatted.file_group import FileGroup, file_groups
-from backbone.formatted.parse import parse
-from backbone.formatted.parsed import Parsed
+from backbone.formatted.parse import LandedFile, parse
+from backbone.formatted.parse_result import ParseResult
 from backbone.formatted.refusal import as_end, as_refusal, ends_formatting, named
 from backbone.formatted.source import PLACE, FormattedSource, among
 from backbone.formatted.unread import Unread, refuse_extra_columns, unread_of
 from backbone.lake.publish import Staged
-from backbone.lake.table import Lake
 
 LARGE = 500_000  # rows; a batch with more has files of its own
 GOOD = "stage_good"
@@ -39,18 +37,19 @@ class Staging:
     unread : by batch, the columns that were not read.
     """
 
-    def __init__(self, lake: Lake, engine: Engine, source: FormattedSource, scratch: Path) -> None:
+    def __init__(self, work: LocalWork, source: FormattedSource) -> None:
         self.done: dict[str, BatchCount] = {}
         self.hours: set[int] = set()
         self.unread: dict[str, Unread] = {}
-        self._lake, self._engine, self._source, self._scratch = lake, engine, source, scratch
+        self._lake, self._database, self._scratch = work.lake, work.database, work.scratch
+        self._source, self._progress = source, work.progress
         self._written: list[Staged] = []
         self._collected = 0
         self._begun: list[str] = []  # the staged tables that may hold rows of the batch in hand
         fields = (f"cast(null as {c.sql_type}) as {quote_identifier(c.name)}" for c in source.columns)
         place = (f"cast(null as {kind}) as {name}" for name, kind in PLACE.items())
-        engine.create(GOOD, f"select {', '.join([*fields, *place])} where false")
-        engine.create(quarantine.STAGED, quarantine.EMPTY)
+        self._database.create(GOOD, f"select {', '.join([*fields, *place])} where false")
+        self._database.create(quarantine.STAGED, quarantine.EMPTY)
 
     def add(self, batch: Batch) -> BackboneError | None:
         """Parse one batch and stage its rows.
@@ -81,27 +80,19 @@ class Staging:
             )
         plain = self._scratch / "plain"
         try:
-            parsed = parse(
-                self._engine,
-                PARSED,
-                path,
-                batch.name,
-                self._source.columns,
-                self._source.settings,
-                plain,
-                where,
-            )
+            file = LandedFile(path, batch.name, where)
+            parsed = parse(self._database, PARSED, file, self._source, plain)
             if self._source.settings.extra_columns == "refuse":
                 refuse_extra_columns(parsed, where)
             self._begun.append(quarantine.STAGED)
-            quarantined = quarantine.quarantine_rows(self._engine, parsed, batch.batch)
+            quarantined = quarantine.quarantine_rows(self._database, parsed, batch.batch)
         finally:
             shutil.rmtree(plain, ignore_errors=True)
         rows = parsed.records + len(parsed.broken)
         counts = {batch.batch: BatchCount(rows, rows - quarantined, quarantined, 0)}
         self._collect({batch.batch: parsed}, quote_literal(batch.batch), counts)
 
-    def add_groups(self, waiting: list[list[Batch]], progress: Callable[[str], None]) -> list[list[Batch]]:
+    def add_groups(self, waiting: list[list[Batch]]) -> list[list[Batch]]:
         """Stage small files many at a time, where several are laid out alike.
 
         Parameters
@@ -115,7 +106,7 @@ class Staging:
         plain, left = self._scratch / "plain", list[list[Batch]]()
         for group in file_groups(self._lake.project, waiting, self._source, plain):
             if isinstance(group, FileGroup):
-                progress(f"format {self._source.name}: {len(group.members)} files")
+                self._progress(f"format {self._source.name}: {len(group.members)} files")
                 left += self._add_parts(group)
                 for batch in group.batches:
                     shutil.rmtree(plain / batch, ignore_errors=True)
@@ -145,12 +136,12 @@ class Staging:
         return left
 
     def _add_group(self, group: FileGroup) -> None:
-        parsed = group.stage(self._source, group.members, self._engine, PARSED)
+        parsed = group.stage(self._source, group.members, self._database, PARSED)
         if self._source.settings.extra_columns == "refuse":
             refuse_extra_columns(parsed[group.batches[0]], self._source.dataset)
         self._begun.append(quarantine.STAGED)
-        quarantine.quarantine_group(self._engine, parsed)
-        counted = self._engine.fetch(
+        quarantine.quarantine_group(self._database, parsed)
+        counted = self._database.fetch(
             f"select _batch, count(*), count(*) filter (where _bad is null) from {PARSED} group by 1"
         )
         found = {batch: (rows, good) for batch, rows, good in counted}
@@ -167,7 +158,7 @@ class Staging:
 
     def quarantined(self) -> Staged:
         """The bad rows as files to publish."""
-        return self._engine.write(f"select * from {quarantine.STAGED}", self._scratch)
+        return self._database.write(f"select * from {quarantine.STAGED}", self._scratch)
 
     def hours_of(self, table: str) -> set[int]:
         """The hours, since 1970, in which the rows of a table happened."""
@@ -176,14 +167,14 @@ class Staging:
         # Shifted by about a thousand years, so that the division rounds down before 1970 too.
         micros = f"epoch_us({quote_identifier(self._source.event_time)})"
         hour = f"({micros} + 9000000 * 3600000000) // 3600000000 - 9000000"
-        return {row[0] for row in self._engine.fetch(f"select distinct {hour} from {table} as t")}
+        return {row[0] for row in self._database.fetch(f"select distinct {hour} from {table} as t")}
 
     def close(self) -> None:
         """Let go of the staged tables."""
         for table in (GOOD, quarantine.STAGED):
-            self._engine.drop(table)
+            self._database.drop(table)
 
-    def _collect(self, parsed: Mapping[str, Parsed], batch: str, counts: dict[str, BatchCount]) -> None:
+    def _collect(self, parsed: Mapping[str, ParseResult], batch: str, counts: dict[str, BatchCount]) -> None:
         """Stage the good rows; what is known of the batches follows when nothing can fail any more."""
         table = next(iter(parsed.values())).table
         fields = ", ".join(map(quote_identifier, self._source.fields))
@@ -192,11 +183,11 @@ class Staging:
         if not self._source.keys:
             hours = self.hours_of(f"({good})")
         if not self._source.keys and sum(count.rows for count in counts.values()) >= LARGE:
-            written.append(self._engine.write(good, self._scratch))
+            written.append(self._database.write(good, self._scratch))
         else:
             self._begun.append(GOOD)
-            added = self._engine.insert(GOOD, good)
-        self._engine.drop(table)
+            added = self._database.insert(GOOD, good)
+        self._database.drop(table)
         self._begun.clear()
         self._written += written
         self.hours |= hours
@@ -207,10 +198,10 @@ class Staging:
     def _undo(self, batches: list[str]) -> None:
         """Remove what was staged of batches that failed midway."""
         for table in self._begun:
-            self._engine.create(table, f"select * from {table} where not {among(batches)}")
+            self._database.create(table, f"select * from {table} where not {among(batches)}")
         self._begun.clear()
         for table in (PARSED, "stage_broken", "stage_located"):
-            self._engine.drop(table)
+            self._database.drop(table)
 
     def _make_room(self) -> None:
         """Write the rows of a source without keys to a file, when they are many."""
@@ -218,6 +209,6 @@ class Staging:
             self._write_collected()
 
     def _write_collected(self) -> None:
-        self._written.append(self._engine.write(f"select * from {GOOD}", self._scratch))
-        self._engine.create(GOOD, f"select * from {GOOD} where false")
+        self._written.append(self._database.write(f"select * from {GOOD}", self._scratch))
+        self._database.create(GOOD, f"select * from {GOOD} where false")
         self._collected = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import UNNAMED
-from backbone.formatted.parsed import Parsed
+from backbone.formatted.parse_result import ParseResult
 
 FEW_FILES, FEW_COLUMNS = 3, 20
 
@@ -30,12 +30,12 @@ class Unread:
         }
 
 
-def unread_of(parsed: Parsed) -> Unread:
+def unread_of(parsed: ParseResult) -> Unread:
     """The unread columns of a file."""
     return Unread(parsed.ignored_columns, parsed.missing_columns, parsed.file.format != "jsonl")
 
 
-def refuse_extra_columns(parsed: Parsed, where: str) -> None:
+def refuse_extra_columns(parsed: ParseResult, where: str) -> None:
     """Refuse a file with a column that no field uses, for sources whose settings ask for it."""
     if parsed.ignored_columns and unread_of(parsed).compared:
         raise BatchRefused(

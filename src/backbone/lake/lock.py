@@ -33,7 +33,7 @@ def project_lock(
     """
     with (project / LOCK_FILE).open("a+") as file:
         deadline = time.monotonic() + wait_s
-        told = False
+        reported = False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,9 +48,9 @@ def project_lock(
                         "Nothing was changed.",
                         "wait for it to end, or end it: the next run completes what it leaves half done",
                     ) from None
-                if not told:
+                if not reported:
                     on_wait(holder)
-                    told = True
+                    reported = True
                 time.sleep(0.05)
         file.truncate(0)
         file.write(f"process {os.getpid()}\n")

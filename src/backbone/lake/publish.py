@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbone.dataset import Receipt
+from backbone.dataset import Dataset, Receipt
 from backbone.errors import EngineFailed
 from backbone.lake.table import PARTITION, RECEIPT_KEY, Lake
 
@@ -127,7 +127,7 @@ def _commit(
             adds,
             mode="overwrite" if repartitioned else "error",
             partition_by=partition_by,
-            configuration=OF_AN_INDEX if dataset.startswith("operations.") else CONFIGURATION,
+            configuration=OF_AN_INDEX if Dataset.of(dataset).zone == "operations" else CONFIGURATION,
             commit_properties=properties,
         )
         return lake.version(dataset)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from backbone.dataset import ZONES, Receipt
+from backbone.dataset import ZONES, Dataset, Receipt
 from backbone.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class TableVersion:
     def of_days(self, days: Container[str]) -> TableVersion:
         """The same with the files of some days alone (`2026-02-03`); all, of a table not kept by day."""
         return replace(self, files=tuple(f for f in self.files if day_of(f) in days or not self.partitioned))
+
+    def of_files(self, files: Sequence[str]) -> TableVersion:
+        """The same with some of its files alone."""
+        return replace(self, files=tuple(files))
 
     def between(self, start: datetime, end: datetime) -> TableVersion:
         """The same with the files of the days of `[start, end)` alone; all, of a table not kept by day."""
@@ -73,8 +77,8 @@ class Lake:
         self._found: dict[str, str] = {}  # a commit of each dataset, which need not be searched for again
 
     def path(self, dataset: str) -> Path:
-        zone, _, table = dataset.partition(".")
-        return self.project / zone / table
+        found = Dataset.of(dataset)
+        return self.project / found.zone / found.name
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset has a version; a log without a commit is what a dead run left."""

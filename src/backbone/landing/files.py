@@ -23,9 +23,9 @@ from backbone.landing.listing import (
     list_matching,
     unescaped,
 )
-from backbone.landing.manifest import Manifest
 from backbone.landing.names import is_text, is_unfinished, shown
 from backbone.landing.persistent import Arrival, Feed, PersistentLanding, origin_of
+from backbone.ledger.manifest import Manifest
 
 SETTLE_S = 0.5
 TEMPORAL = Path("landing") / "temporal"
@@ -66,7 +66,7 @@ class Sighting:
                 self.failures[shown(name)] = misnamed(self.source, name)
         return {path: name for path, name in named.items() if is_text(name)}
 
-    def settled(self, found: dict[Path, str]) -> list[Path]:
+    def finished(self, found: dict[Path, str]) -> list[Path]:
         """The files that nobody is writing: no unfinished name, not open, neither size nor time changing.
 
         A file untouched for longer than `SETTLE_S` seconds is taken at once; younger ones are watched
@@ -84,9 +84,9 @@ class Sighting:
         if any(time.time() - mark[1] / 1e9 < SETTLE_S for mark in before.values()):
             time.sleep(SETTLE_S)
         open_still = _written_now(list(before))
-        settled = [p for p in before if p not in open_still and _mark_or_none(p) == before[p]]
-        self.waiting.extend(p for p in before if p not in set(settled))
-        return settled
+        unchanged = [p for p in before if p not in open_still and _mark_or_none(p) == before[p]]
+        self.waiting.extend(p for p in before if p not in set(unchanged))
+        return unchanged
 
     def _fail_listing(self, path: Path, name: str, error: OSError) -> None:
         if ends_run(error):
@@ -116,7 +116,7 @@ def take_dropped(landing: PersistentLanding, feed: Feed, sighting: Sighting) -> 
     if not root.is_dir():
         return
     found = sighting.files(list_dropped(root), root)
-    for path in sighting.settled(found):
+    for path in sighting.finished(found):
         name = found[path]
         try:
             _refuse_unreadable(path)  # before it is moved: later nobody would look for it
@@ -137,9 +137,35 @@ def copy_in_place(
     landing: PersistentLanding, feed: Feed, known: Manifest, sighting: Sighting
 ) -> Iterator[Arrival]:
     """Copy what a path or glob finds, unless it is untouched since it was last read."""
+    changed = changed_in_place(landing.project, feed, known, sighting)
+    for path in sighting.finished(changed):
+        name = changed[path]
+        try:
+            _refuse_unreadable(path)
+            origin = origin_of(path)
+            arrived_at, target = landing.place(feed.source, name)
+            try:
+                _copy(path, target)
+            except OSError:
+                landing.clear(feed.source, target)
+                raise
+        except Exception as error:
+            sighting.fail(name, error)
+            continue
+        yield Arrival(feed.source, name, arrived_at, target, origin)
+
+
+def changed_in_place(project: Path, feed: Feed, known: Manifest, sighting: Sighting) -> dict[Path, str]:
+    """The files that a path or glob finds, but for those untouched since they were last read.
+
+    Raises
+    ------
+    SourceUnavailable
+        When there is no such folder or file.
+    """
     pattern = os.path.expanduser(feed.settings.path or "")  # noqa: PTH111 - a pattern is no path
     if not os.path.isabs(pattern):  # noqa: PTH117
-        pattern = os.path.normpath(os.path.join(glob.escape(str(landing.project)), pattern))  # noqa: PTH118
+        pattern = os.path.normpath(os.path.join(glob.escape(str(project)), pattern))  # noqa: PTH118
     if is_folder(Path(pattern)):
         pattern = os.path.join(glob.escape(pattern), "*")  # noqa: PTH118
     prefix = fixed_prefix(pattern)
@@ -168,21 +194,7 @@ def copy_in_place(
                 changed[path] = name
         except OSError as error:
             sighting.fail(name, error)
-    for path in sighting.settled(changed):
-        name = changed[path]
-        try:
-            _refuse_unreadable(path)
-            origin = origin_of(path)
-            arrived_at, target = landing.place(feed.source, name)
-            try:
-                _copy(path, target)
-            except OSError:
-                landing.clear(feed.source, target)
-                raise
-        except Exception as error:
-            sighting.fail(name, error)
-            continue
-        yield Arrival(feed.source, name, arrived_at, target, origin)
+    return changed
 
 
 def _refuse_unreadable(path: Path) -> None:

@@ -13,30 +13,29 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.asked import Asked
 from backbone.dataset import Batch, Receipt
 from backbone.error_log import as_failure, ends_run
 from backbone.errors import BackboneError, EngineFailed, SourceUnavailable
-from backbone.landing import manifest as manifests
 from backbone.landing.failures import STATE, file_failure
 from backbone.landing.files import TEMPORAL, Sighting, copy_in_place, take_dropped
-from backbone.landing.manifest import Manifest, batch_id
 from backbone.landing.names import shown
 from backbone.landing.persistent import PERSISTENT, Arrival, Feed, PersistentLanding
-from backbone.landing.queries import extract
+from backbone.landing.queries import Reports, extract
 from backbone.landing.same_bytes import same_bytes_warnings
 from backbone.landing.strays import no_file_warnings, stray_warnings, unknown_source_warnings
+from backbone.ledger import manifest as manifests
+from backbone.ledger.manifest import Manifest, batch_id
 
 if TYPE_CHECKING:
-    from backbone.engines.protocol import Engine
-    from backbone.lake.table import Lake
+    from backbone.engines.duckdb.local_work import LocalWork
 
 Progress = Callable[[str], None]
 Digest = tuple[str, int] | Exception
@@ -65,29 +64,17 @@ class Landed:
 
 
 def land(
-    lake: Lake,
-    engine: Engine,
-    feeds: Sequence[Feed],
-    *,
-    run_id: str,
-    scratch: Path,
-    now: datetime,
-    sources: Collection[str] | None = None,
-    extract_from: datetime | None = None,
-    extract_to: datetime | None = None,
-    force: bool = False,
-    progress: Progress = lambda text: None,
+    work: LocalWork, feeds: Sequence[Feed], asked: Asked, sources: Collection[str] | None = None
 ) -> Landed:
     """Take over all that is ready in the sources, and record it.
 
     Parameters
     ----------
     feeds : the sources to look at.
-    now : until when windows of query sources count as closed.
+    asked : until when windows of query sources count as closed, the range over which they are extracted,
+        and whether those are extracted again that have been.
     sources : all sources of the project: folders of others are named in a warning. Every folder is taken
         for a source's when None.
-    extract_from, extract_to : widen the range that query sources extract.
-    force : extract windows again that have been extracted.
 
     Returns
     -------
@@ -99,9 +86,9 @@ def land(
         When the project's own storage gives up. What was taken over before is recorded, by this run if it
         still can, else by the next.
     """
-    started = time.monotonic()
-    manifests.create(lake, engine, scratch)
-    manifest = manifests.read_manifest(lake, engine)
+    started, lake = time.monotonic(), work.lake
+    manifests.create(work)
+    manifest = manifests.read_manifest(lake, work.database)
     landing = PersistentLanding(lake.project, manifest)
     result = Landed(manifest)
     unreadable: list[tuple[Arrival, Exception]] = []
@@ -111,27 +98,15 @@ def land(
     arrivals: list[Arrival] = []
     ended: EngineFailed | None = None
 
-    def extracted(feed: Feed) -> Iterator[Arrival]:
-        return extract(
-            landing,
-            feed,
-            known,
-            now=now,
-            start=extract_from,
-            end=extract_to,
-            force=force,
-            progress=progress,
-            warn=warnings.append,
-        )
-
     for feed in feeds:
-        progress(f"land {feed.source}")
+        work.progress(f"land {feed.source}")
         sighting = Sighting(feed.source, lake.project)
         ways = [take_dropped(landing, feed, sighting)]
         if feed.settings.path is not None:
             ways.append(copy_in_place(landing, feed, known, sighting))
         if feed.settings.query is not None:
-            ways.append(extracted(feed))
+            reports = Reports(work.progress, warnings.append)
+            ways.append(extract(landing, feed, known, asked, reports))
         for way in ways:
             try:
                 for arrival in way:
@@ -158,7 +133,7 @@ def land(
             state = _give_back(arrival, landing)
             failure = file_failure(arrival.source, arrival.name, fault, lake.project, state)
             result.fail(arrival.source, arrival.name, failure)
-        _record(lake, engine, result, warnings, by_source, (run_id, scratch, started))
+        _record(work, result, warnings, by_source, started)
     except (OSError, BackboneError):
         if ended is None:
             raise
@@ -168,25 +143,19 @@ def land(
 
 
 def _record(
-    lake: Lake,
-    engine: Engine,
-    result: Landed,
-    warnings: list[str],
-    feeds: Mapping[str, Feed],
-    run: tuple[str, Path, float],
+    work: LocalWork, result: Landed, warnings: list[str], feeds: Mapping[str, Feed], started: float
 ) -> None:
     """Record the batches of a result, which gets the receipt, and remove the copies of duplicates."""
-    run_id, scratch, started = run
     before = result.manifest.batches
     if not result.batches:
         result.warnings += warnings
         return
     manifest = Manifest((*before, *result.batches))
-    warnings += same_bytes_warnings(lake.project, manifest, result.batches, feeds)
+    warnings += same_bytes_warnings(work.lake.project, manifest, result.batches, feeds)
     seconds = time.monotonic() - started
-    result.receipts.append(manifests.record(lake, engine, result.batches, run_id, scratch, seconds, warnings))
+    result.receipts.append(manifests.record(work, result.batches, seconds, warnings))
     result.manifest = manifest
-    _remove_duplicates(lake.project, manifest.batches, result.batches)
+    _remove_duplicates(work.lake.project, manifest.batches, result.batches)
 
 
 def _stray_warnings(landing: PersistentLanding, result: Landed, sources: Collection[str] | None) -> list[str]:

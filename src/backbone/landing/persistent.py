@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from backbone.landing.manifest import Manifest
 from backbone.landing.names import is_of_an_editor, is_text, is_unfinished
+from backbone.ledger.manifest import Manifest
 from backbone.settings import ConnectionSettings, SourceSettings
 
 PERSISTENT = Path("landing") / "persistent"
@@ -99,8 +99,8 @@ class PersistentLanding:
                     folder.rmdir()
                 folder = folder.parent
 
-    def unrecorded(self, sources: Collection[str] | None = None) -> Iterator[Arrival]:
-        """Whole files that a dead run placed and did not record; its half-written ones are removed.
+    def unrecorded(self, sources: Collection[str] | None = None, *, tidy: bool = True) -> Iterator[Arrival]:
+        """Whole files that a dead run placed and did not record.
 
         A run records all its arrivals in one commit, so these arrived after all that are recorded. What
         else is there is noted in `strays`; folders of arrivals that are recorded are not looked into.
@@ -108,6 +108,7 @@ class PersistentLanding:
         Parameters
         ----------
         sources : the project's sources; every folder is one's when None.
+        tidy : remove half-written files.
         """
         recorded, latest = self._last, max(self._last, datetime.now(UTC)) + timedelta(days=1)
         for source in self._listed(self.root):
@@ -121,7 +122,7 @@ class PersistentLanding:
                     self._note_stray(folder)
                     continue
                 try:
-                    whole = self._whole(folder)
+                    whole = self._whole(folder, tidy=tidy)
                 except OSError as error:
                     self.failed[folder] = error
                     continue
@@ -138,7 +139,7 @@ class PersistentLanding:
                         adopted=True,
                     )
 
-    def _whole(self, folder: Path) -> list[Path]:
+    def _whole(self, folder: Path, *, tidy: bool) -> list[Path]:
         """The files in the folder of an arrival that landing can have put there."""
         found = []
         for path in sorted(folder.rglob("*")):
@@ -146,7 +147,8 @@ class PersistentLanding:
                 self._note_stray(path)
             elif path.is_file():
                 if path.name.endswith(".part"):
-                    path.unlink()
+                    if tidy:
+                        path.unlink()
                 elif is_unfinished(path.name) or not is_text(path.relative_to(folder).as_posix()):
                     self._note_stray(path)
                 else:

@@ -10,36 +10,37 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from backbone.asked import Asked
 from backbone.dataset import Window, floor, windows_between
 from backbone.errors import SettingsError, SourceUnavailable
-from backbone.landing.manifest import Manifest
 from backbone.landing.persistent import STAMP, WHOLE, Arrival, Feed, PersistentLanding
+from backbone.ledger.manifest import Manifest
 
 SQLITE_BATCH = 250_000
 EARLIEST = datetime(1000, 1, 1, tzinfo=UTC)  # the first instant that an event time may have
 PARAMETER = re.compile(r"\$(window_start|window_end)\b")
 
 
+@dataclass(frozen=True)
+class Reports:
+    """Who gets what is being done now, and what should be looked at."""
+
+    progress: Callable[[str], None] = lambda text: None
+    warn: Callable[[str], None] = lambda text: None
+
+
 def extract(
-    landing: PersistentLanding,
-    feed: Feed,
-    known: Manifest,
-    *,
-    now: datetime,
-    start: datetime | None,
-    end: datetime | None,
-    force: bool,
-    progress: Callable[[str], None],
-    warn: Callable[[str], None] = lambda text: None,
+    landing: PersistentLanding, feed: Feed, known: Manifest, asked: Asked, reports: Reports
 ) -> Iterator[Arrival]:
     """Run a source's query for every closed window that has not been extracted.
 
-    When the first windows are extracted, `warn` gets the number of rows that are earlier than all of them.
+    When the first windows are extracted, a warning has the number of rows that are earlier than all of them.
 
     Raises
     ------
@@ -51,21 +52,21 @@ def extract(
     """
     query = feed.settings.query or ""
     windows: list[Window | None] = [None]
-    if PARAMETER.search(query):
-        windows = list(_due(feed, known, now, start, end, force))
+    if has_windows(query):
+        windows = list(due_windows(feed, known, asked))
     if not windows:
         return
     assert feed.connection is not None
     where = f"source {feed.source}, connection {feed.settings.connection}"
-    with _told(where), closing(connect(feed, landing.project)) as connection:
+    with _as_unavailable(where), closing(connect(feed, landing.project)) as connection:
         first = _first_extracted(feed, known, windows)
         if first is not None:
-            progress(f"count the rows of {feed.source} before {first:%Y-%m-%d %H:%M}")
-            _warn_of_earlier(connection, feed, query, first, warn)
+            reports.progress(f"count the rows of {feed.source} before {first:%Y-%m-%d %H:%M}")
+            _warn_of_earlier(connection, feed, query, first, reports.warn)
         for window in windows:
             name = WHOLE if window is None else f"{window.start:{STAMP}}--{window.end:{STAMP}}.parquet"
             if window is not None:
-                progress(f"extract {feed.source} {window}")
+                reports.progress(f"extract {feed.source} {window}")
             arrived_at, target = landing.place(feed.source, name)
             part = target.with_name(target.name + ".part")
             try:
@@ -78,9 +79,12 @@ def extract(
             yield Arrival(feed.source, name, arrived_at, target, "", *bounds)
 
 
-def _due(
-    feed: Feed, known: Manifest, now: datetime, start: datetime | None, end: datetime | None, force: bool
-) -> Iterator[Window]:
+def has_windows(query: str) -> bool:
+    """Whether a query is extracted window by window."""
+    return PARAMETER.search(query) is not None
+
+
+def due_windows(feed: Feed, known: Manifest, asked: Asked) -> Iterator[Window]:
     """The windows to extract: closed, not extracted yet, or to be extracted again."""
     every = feed.every or "day"
     done = sorted(
@@ -88,7 +92,7 @@ def _due(
         for b in known.current().values()
         if b.source == feed.source and b.window_start is not None and b.window_end is not None
     )
-    begin = start or _instant(feed.settings.start)
+    begin = asked.start or _instant(feed.settings.start)
     if begin is None:
         if not done:
             raise SettingsError(
@@ -98,11 +102,11 @@ def _due(
                 f"write start = 2026-01-01 under [sources.{feed.source}], or run with --from",
             )
         begin = done[0].start
-    until = min(t for t in (end, _instant(feed.settings.end), now) if t is not None)
+    until = min(t for t in (asked.end, _instant(feed.settings.end), asked.now) if t is not None)
     # What was extracted is extracted again as it was cut then, also after a change of cadence: a day
     # beside one of its hours would hold the same rows twice.
     again = [w for w in done if w.start < until and w.end > begin]
-    if not force:
+    if not asked.force:
         again = again[-feed.settings.refetch :] if feed.settings.refetch else []
     extracted = set(done)
     fresh = (w for w in windows_between(begin, until, every) if w.end <= until and w not in extracted)
@@ -179,7 +183,7 @@ def _instant(value: datetime | date | None) -> datetime | None:
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
+def _as_unavailable(where: str) -> Iterator[None]:
     """Turn a driver's error into one that says what to do; the drivers' messages hold no passwords."""
     import adbc_driver_manager
     import pyarrow as pa

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backbone.operations.index import Index
+from backbone.ledger.index import Index
 
 SHOWN = (
     "version, committed_at, stage, windows, rows_read, rows_written, rows_rejected, rows_duplicate, "

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from backbone.engines.protocol import Engine
-from backbone.lake.table import Lake, columns_of
-from backbone.operations.tables import schema
+from backbone.engines.duckdb.database import Database
+from backbone.lake.table import Lake
+from backbone.ledger.tables import columns
 
 DATASET = "operations.run"
 
@@ -30,7 +30,7 @@ class Failed:
     error: str
 
 
-def last_runs(lake: Lake, engine: Engine, pipelines: Collection[str]) -> list[LastRun]:
+def last_runs(lake: Lake, database: Database, pipelines: Collection[str]) -> list[LastRun]:
     """The last run of all, and the last of each of some pipelines, newest first.
 
     None where the table was made by a version of Backbone that recorded less.
@@ -38,10 +38,10 @@ def last_runs(lake: Lake, engine: Engine, pipelines: Collection[str]) -> list[La
     if not lake.exists(DATASET):
         return []
     stored = lake.read(DATASET)
-    if stored.columns != columns_of(schema("run")):
+    if stored.columns != columns("run"):
         return []
-    engine.read(stored)
-    rows = engine.fetch(
+    database.read(stored)
+    rows = database.fetch(
         "with r as (select *, row_number() over (order by finished_at desc, run_id desc) as age "
         f"from {DATASET}), p as (select unnest(pipelines) as pipeline, age from r) "
         "select finished_at, errors, coalesce(warnings, []) from r where age = 1 or age in "

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from backbone.contract import quote_identifier
+from backbone.contracts.contract import quote_identifier
 from backbone.dataset import floor
-from backbone.engines.protocol import Engine
+from backbone.engines.duckdb.database import Database
 from backbone.exploitation.model import LoadedModel
 from backbone.lake.table import Lake
 
@@ -44,7 +44,7 @@ class OpenRows:
 
 def open_rows(
     lake: Lake,
-    engine: Engine,
+    database: Database,
     event_times: Iterable[tuple[str, str | None]],
     models: Sequence[LoadedModel],
     now: datetime,
@@ -65,10 +65,10 @@ def open_rows(
         table = lake.read(dataset)
         if event_time not in {name for name, _ in table.columns}:
             continue  # it had another name when the table was formatted
-        engine.read(table)
+        database.read(table)
         column = quote_identifier(event_time)
         # Files and row groups of earlier events are passed over by their statistics.
-        rows, latest, future = engine.fetch(
+        rows, latest, future = database.fetch(
             f"select count(*), max({column}), count(*) filter (where {column} > $now) "
             f"from {dataset} as t where {column} >= $start",
             {"start": min(starts), "now": now},

@@ -1,4 +1,4 @@
-"""Which windows of a table are stale.
+"""Which windows of a table are stale, and why.
 
 A window is to be computed in which a windowed source above the table has ever had an event. It is stale
 when it never ran, whose code or parameters changed, or whose inputs changed, in the window
@@ -11,19 +11,31 @@ computed after it. One without an event leaves nothing to go on from, and makes 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from backbone.asked import Asked
 from backbone.dataset import Window, hour_of, instant_of, merge_hours, step, windows_between
 from backbone.errors import WindowRefused
 from backbone.exploitation.model import LoadedModel
-from backbone.operations.index import Change, WindowState
+from backbone.ledger.index import Change, WindowState
+from backbone.operations.reasons import (
+    FORCED,
+    NEW,
+    UPSTREAM,
+    WORDS,
+    History,
+    Reason,
+    reason_of_code,
+    reason_of_inputs,
+)
 
 
 @dataclass(frozen=True)
 class Stale:
-    """The windows to compute, in order, and whether all other rows of the table go.
+    """The windows to compute, in order, why, and whether all other rows of the table go.
 
     For a table that is one whole `windows` is empty, and `due` says whether it is to be computed.
     """
@@ -31,27 +43,11 @@ class Stale:
     windows: tuple[Window, ...]
     replaces_all: bool
     due: bool
+    why: tuple[Reason, ...] = ()
 
 
-def stale_windows(
-    loaded: LoadedModel,
-    states: Mapping[datetime | None, WindowState],
-    changes: Callable[[str], Sequence[Change]],
-    *,
-    now: datetime,
-    start: datetime | None = None,
-    end: datetime | None = None,
-    force: bool = False,
-) -> Stale:
+def stale_windows(loaded: LoadedModel, history: History, asked: Asked) -> Stale:
     """Compare what a table was computed from with what is there now.
-
-    Parameters
-    ----------
-    states : the windows computed so far.
-    changes : by dataset, the hours each of its versions changed.
-    now : windows that end later have not closed.
-    start, end : restrict to the windows that overlap this range, and add its empty ones.
-    force : also windows that are not stale; a table without windows only where no range is given.
 
     Raises
     ------
@@ -59,55 +55,41 @@ def stale_windows(
         When a window of the range goes on from one before the range that is stale.
     """
     if loaded.every is None:
-        state = states.get(None)
-        forced = force and start is None and end is None
-        due = forced or state is None or state.fingerprint != loaded.fingerprint or state.every is not None
-        if state is not None and not due:
-            due = any(
-                change.version > state.inputs.get(name, -1)
-                for name in loaded.restating
-                for change in changes(name)
-            )
-        return Stale((), True, due)
-
+        return _stale_whole(loaded, history, asked)
+    start, end, now = asked.start, asked.end, asked.now
+    states = history.windows(loaded.dataset)
+    former: Mapping[datetime | None, WindowState] = {}
     cadence_changed = any(state.every != loaded.every for state in states.values())
     if cadence_changed:
-        states, start, end = {}, None, None
-    hours = merge_hours(  # thousands of changes of an hour each make one range
-        (change.low, change.high)
-        for name in loaded.events
-        for change in changes(name)
-        if change.low is not None and change.high is not None
-    )
-    candidates = {
-        window.start
-        for low, high in hours
-        for window in windows_between(instant_of(low), instant_of(high), loaded.every)
-    }
-    eventful = frozenset(candidates)
-    candidates |= {s for s in states if s is not None}
+        former, states, start, end = states, {}, None, None
+    eventful = _with_events(loaded, history)
+    candidates = {*eventful, *(s for s in states if s is not None)}
     if start is not None:
         candidates |= {window.start for window in windows_between(start, end or now, loaded.every)}
-    latest = _Latest(loaded, changes)
-    windows, left = [], None
+    inputs = _Inputs(loaded, history, states)
+    windows: list[Window] = []
+    why: list[Reason] = []
+    left = None
     chained, newest = False, -1
     for at in sorted(candidates):
         window = Window(at, step(at, loaded.every))
         early = start is not None and window.end <= start
         outside = early or (end is not None and window.start >= end)
-        if window.end > now or (outside and not loaded.follows):
+        if window.end > now or (outside and not loaded.continues):
             continue
         state = states.get(at)
-        stale = state is None or state.fingerprint != loaded.fingerprint or latest.after(window, state)
-        if loaded.follows:
-            stale = stale or chained or (state is not None and state.version < newest)
+        reason = inputs.reason(window, state)
+        if loaded.continues:
+            if reason is None and (chained or (state is not None and state.version < newest)):
+                reason = Reason(UPSTREAM, (loaded.dataset,))
             if at in eventful:
-                chained = chained or stale or (force and not outside)
+                chained = chained or reason is not None or (asked.force and not outside)
                 newest = max(newest, -1 if state is None else state.version)
-        if early and stale and at in eventful and left is None:
+        if early and reason is not None and at in eventful and left is None:
             left = window
-        if not outside and (stale or force):
+        if not outside and (reason is not None or asked.force):
             windows.append(window)
+            why.append(reason or Reason(FORCED))
     if left is not None and windows:
         raise WindowRefused(
             f"{loaded.dataset}, window {windows[0]}",
@@ -115,35 +97,118 @@ def stale_windows(
             "Nothing of it is published; what was there before stays.",
             f"backbone run --from {left.start:%Y-%m-%dT%H}, or without a range",
         )
-    return Stale(tuple(windows), cadence_changed, bool(windows) or cadence_changed)
+    reasons = counted(why)
+    if former:  # another length is asked for of all windows
+        changed = reason_of_code(loaded, max(former.values(), key=lambda state: state.version), history)
+        reasons = (replace(changed, count=len(windows)),)
+    return Stale(tuple(windows), cadence_changed, bool(windows) or cadence_changed, reasons)
 
 
-class _Latest:
-    """By input, the last version that changed each hour."""
+def counted(why: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Equal reasons as one that says how many they are, in the order of `WORDS`."""
+    counts = Counter(why)
+    found = [replace(reason, count=count) for reason, count in counts.items()]
+    places = {word: place for place, word in enumerate(WORDS)}
+    return tuple(sorted(found, key=lambda r: (places.get(r.word, 1), r.word, r.of)))
 
-    def __init__(self, loaded: LoadedModel, changes: Callable[[str], Sequence[Change]]) -> None:
-        self._loaded = loaded
+
+def _stale_whole(loaded: LoadedModel, history: History, asked: Asked) -> Stale:
+    """Whether a table without windows is to be computed."""
+    states = history.windows(loaded.dataset)
+    state = states.get(None)
+    reason = _Inputs(loaded, history, states).reason(None, state)
+    if reason is None and state is not None and state.every is not None:
+        reason = reason_of_code(loaded, state, history)
+    if reason is None and asked.force and not asked.is_range:
+        reason = Reason(FORCED)
+    return Stale((), True, reason is not None, () if reason is None else (reason,))
+
+
+def _with_events(loaded: LoadedModel, history: History) -> frozenset[datetime]:
+    """The starts of the windows in which a source above the table has ever had an event."""
+    assert loaded.every is not None
+    hours = merge_hours(  # thousands of changes of an hour each make one range
+        (change.low, change.high)
+        for name in loaded.events
+        for change in _seen(name, history)
+        if change.low is not None and change.high is not None
+    )
+    return frozenset(
+        window.start
+        for low, high in hours
+        for window in windows_between(instant_of(low), instant_of(high), loaded.every)
+    )
+
+
+def _seen(dataset: str, history: History) -> Iterable[Change]:
+    """The changes of a table, up to the version it is pinned to."""
+    changes = history.changes(dataset)
+    if dataset not in history.pins:
+        return changes
+    return [change for change in changes if change.version <= history.pins[dataset]]
+
+
+class _Inputs:
+    """By input, the last version that changed each hour; against it windows are held."""
+
+    def __init__(
+        self, loaded: LoadedModel, history: History, states: Mapping[datetime | None, WindowState]
+    ) -> None:
+        self._loaded, self._history, self._states = loaded, history, states
+        self._of_code: dict[str, Reason] = {}  # by fingerprint
         self._whole: dict[str, int] = {}
         self._hours: dict[str, tuple[list[int], list[int]]] = {}  # in order, and their versions
         for name in loaded.restating:
             hours: dict[int, int] = {}
             whole = -1
-            for change in changes(name):
-                if change.low is None or change.high is None or loaded.cut(name) is None:
+            for change in _seen(name, history):
+                if change.low is None or change.high is None or loaded.time_column(name) is None:
                     whole = max(whole, change.version)
                 else:
                     hours.update(dict.fromkeys(range(change.low, change.high), change.version))
             ordered = sorted(hours)
             self._whole[name], self._hours[name] = whole, (ordered, [hours[hour] for hour in ordered])
 
-    def after(self, window: Window, state: WindowState) -> bool:
-        """Whether an input has changed since the state, where the window can see it."""
-        assert self._loaded.every is not None
-        begin = hour_of(step(window.start, self._loaded.every, -self._loaded.lookback))
-        end = hour_of(window.end)
-        for name, (hours, versions) in self._hours.items():
+    def reason(self, window: Window | None, state: WindowState | None) -> Reason | None:
+        """Why a window (or the table, of one without windows) is stale; None where it is not."""
+        if state is None:
+            return Reason(NEW)
+        if state.fingerprint != self._loaded.fingerprint:
+            return self._code(state.fingerprint)
+        begin, end = (0, 0) if window is None else self._range(window)
+        versions: dict[str, int] = {}
+        for name, (hours, changed_in) in self._hours.items():
             known = state.inputs.get(name, -1)
-            seen = versions[bisect_left(hours, begin) : bisect_left(hours, end)]
-            if self._whole[name] > known or max(seen, default=-1) > known:
-                return True
-        return False
+            seen = changed_in[bisect_left(hours, begin) : bisect_left(hours, end)]
+            newest = max(self._whole[name], max(seen, default=-1))
+            if newest > known or self._is_taken_back(name, known, window):
+                versions[name] = newest
+        return reason_of_inputs(versions, state, self._history) if versions else None
+
+    def _code(self, fingerprint: str) -> Reason:
+        """Why windows of another fingerprint are stale; the last receipt that has it says most."""
+        if fingerprint not in self._of_code:
+            alike = [state for state in self._states.values() if state.fingerprint == fingerprint]
+            last = max(alike, key=lambda state: state.version)
+            self._of_code[fingerprint] = reason_of_code(self._loaded, last, self._history)
+        return self._of_code[fingerprint]
+
+    def _range(self, window: Window) -> tuple[int, int]:
+        """The hours that a window sees, with its look-back."""
+        assert self._loaded.every is not None
+        begin = step(window.start, self._loaded.every, -self._loaded.lookback)
+        return hour_of(begin), hour_of(window.end)
+
+    def _is_taken_back(self, name: str, known: int, window: Window | None) -> bool:
+        """Whether a window was computed from a change that comes after the version an input is pinned to."""
+        pin = self._history.pins.get(name, known)
+        if known <= pin:
+            return False
+        undone = [change for change in self._history.changes(name) if pin < change.version <= known]
+        if window is None or self._loaded.time_column(name) is None:
+            return bool(undone)
+        begin, end = self._range(window)
+        return any(
+            change.low is None or change.high is None or (change.low < end and begin < change.high)
+            for change in undone
+        )

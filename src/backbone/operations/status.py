@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from backbone.engines.protocol import Engine
+from backbone.engines.duckdb.database import Database
 from backbone.exploitation.model import LoadedModel
 from backbone.lake.table import Lake
-from backbone.operations.index import Index
-from backbone.operations.staleness import stale_windows
+from backbone.ledger.index import Index
 
 
 @dataclass(frozen=True)
 class TableStatus:
-    """One table of the exploitation zone; `windows` and `stale` are None for one that has no windows."""
+    """One table of the exploitation zone; `windows` is None for one that has none."""
 
     dataset: str
     version: int
@@ -24,16 +23,19 @@ class TableStatus:
     stale: int
 
 
-def table_status(lake: Lake, engine: Engine, index: Index, model: LoadedModel, now: datetime) -> TableStatus:
-    """Count a table's rows and windows, and how many of these the next run would compute."""
+def table_status(lake: Lake, database: Database, index: Index, model: LoadedModel, stale: int) -> TableStatus:
+    """Count a table's rows and windows.
+
+    Parameters
+    ----------
+    stale : how many windows the next run would compute; 1 for a table without windows that is due.
+    """
     states = index.windows(model.dataset)
-    stale = stale_windows(model, states, index.changes, now=now)
-    waiting = len(stale.windows) if model.every else int(stale.due)
     if not lake.exists(model.dataset):
-        return TableStatus(model.dataset, -1, 0, None, None, waiting)
+        return TableStatus(model.dataset, -1, 0, None, None, stale)
     table = lake.read(model.dataset)
-    engine.read(table)
-    rows = engine.fetch(f"select count(*) from {model.dataset}")[0][0]
+    database.read(table)
+    rows = database.fetch(f"select count(*) from {model.dataset}")[0][0]
     starts = [s.astimezone(UTC) for s in states if s is not None]
     return TableStatus(
         model.dataset,
@@ -41,5 +43,5 @@ def table_status(lake: Lake, engine: Engine, index: Index, model: LoadedModel, n
         rows,
         len(starts) if model.every else None,
         max(starts, default=None),
-        waiting,
+        stale,
     )

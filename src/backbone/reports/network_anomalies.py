@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from backbone.contract import quote_literal
+from backbone.contracts.contract import quote_literal
 from backbone.dataset import window_of
-from backbone.engines.protocol import Engine
+from backbone.engines.duckdb.database import Database
 from backbone.errors import BackboneError, SettingsError
 from backbone.operations.query import open_tables
 from backbone.pipelines.network_anomalies.anomalies import days_of
@@ -16,7 +16,7 @@ from backbone.reports.activity_charts import activity_chart, days_chart, scores_
 from backbone.reports.page import page
 
 if TYPE_CHECKING:
-    from backbone.runner import Project
+    from backbone.project import Project
 
 OUTLIER = "exploitation.outlier"
 MOST_USERS = 40  # in the picture
@@ -60,7 +60,7 @@ def report_network_anomalies(
 
     Parameters
     ----------
-    reader : the name of this reader's engine.
+    reader : the name of this reader's database.
     hour : of the user, to be shown day by day; by default that in which they stand out most.
     start : an instant in the window; by default the last that has been computed.
     limit : outliers in the ranking.
@@ -74,19 +74,19 @@ def report_network_anomalies(
     """
     if not project.lake.exists(OUTLIER):
         raise SettingsError(OUTLIER, "there is no such table yet", "Nothing was written.", "backbone run")
-    parameters = project.select(["network_anomalies"])[0].parameters
-    with project.engine(reader) as engine:
-        open_tables(project.lake, engine)
-        begins = _window(engine, start)
+    parameters = project.pipeline("network_anomalies").parameters
+    with project.database(reader) as database:
+        open_tables(project.lake, database)
+        begins = _window(database, start)
         if user is None:
-            return outliers_page(engine, begins, limit)
-        return user_page(engine, begins, user, hour, parameters)
+            return outliers_page(database, begins, limit)
+        return user_page(database, begins, user, hour, parameters)
 
 
-def outliers_page(engine: Engine, start: datetime, limit: int) -> str:
+def outliers_page(database: Database, start: datetime, limit: int) -> str:
     """All outliers of a window, ranked by what they drive of their hour, and their scores in all hours."""
-    outliers = engine.fetch(OUTLIERS, {"start": start})
-    (hours, days, users) = engine.fetch(
+    outliers = database.fetch(OUTLIERS, {"start": start})
+    (hours, days, users) = database.fetch(
         "select count(*) filter (where status = 'analysed'), max(days), "
         "(select count(*) from exploitation.user_embedding where window_start = $start) "
         "from exploitation.hour_status where window_start = $start",
@@ -110,13 +110,13 @@ def outliers_page(engine: Engine, start: datetime, limit: int) -> str:
     if len(outliers) > limit:
         facts.append(f"The table shows the first {limit:,} outliers.")
     shown = names[:MOST_USERS]
-    scores = engine.fetch(SCORES, {"start": start, "users": shown})
+    scores = database.fetch(SCORES, {"start": start, "users": shown})
     chart = scores_chart(shown, scores, {(row[0], row[1]) for row in outliers})
-    return page(title, facts, [chart], (HEADING, [_told(row) for row in outliers[:limit]]))
+    return page(title, facts, [chart], (HEADING, [_as_shown(row) for row in outliers[:limit]]))
 
 
 def user_page(
-    engine: Engine, start: datetime, user: str, hour: int | None, parameters: Mapping[str, Any]
+    database: Database, start: datetime, user: str, hour: int | None, parameters: Mapping[str, Any]
 ) -> str:
     """One user's activity by day and hour, where they stand out, and who behaves alike.
 
@@ -126,9 +126,9 @@ def user_page(
         When they were not active in the window's days.
     """
     asked = {"start": start, "user": user}
-    first, end = _days(engine, start, parameters)
-    counts = engine.fetch(COUNTS, {"user": user, "first": first, "end": end})
-    scores = engine.fetch(SCORES, {"start": start, "users": [user]})
+    first, end = _days(database, start, parameters)
+    counts = database.fetch(COUNTS, {"user": user, "first": first, "end": end})
+    scores = database.fetch(SCORES, {"start": start, "users": [user]})
     if not counts or not scores:
         raise BackboneError(
             f"user {user}",
@@ -136,10 +136,10 @@ def user_page(
             "Nothing was written.",
             "backbone report network_anomalies ranks the outliers; --window names another day",
         )
-    outliers = [row for row in engine.fetch(OUTLIERS, {"start": start}) if row[1] == user]
+    outliers = [row for row in database.fetch(OUTLIERS, {"start": start}) if row[1] == user]
     if hour is None:
         hour = max(scores, key=lambda row: (row[4], -row[0]))[0]
-    driven = engine.fetch(DRIVEN, asked)
+    driven = database.fetch(DRIVEN, asked)
     total, active = sum(row[2] for row in counts), len({row[0] for row in counts})
     days = _counted((end - first).days, "day")
     facts = [
@@ -147,7 +147,7 @@ def user_page(
         f"{'' if parameters['timezone'] == 'UTC' else ' (' + parameters['timezone'] + ')'}; "
         f"an outlier in {_counted(len(outliers), 'hour')}."
     ]
-    facts += _alike(engine, asked)
+    facts += _alike(database, asked)
     marked = {
         (day, at): position
         for at, on, weekday, position in driven
@@ -161,13 +161,13 @@ def user_page(
                    {d for d, at in marked if at == hour}),
     ]  # fmt: skip
     facts.append("The days that drive the score of an hour are ringed: events are many there, or missing.")
-    table = (HEADING, [_told(row) for row in outliers]) if outliers else None
+    table = (HEADING, [_as_shown(row) for row in outliers]) if outliers else None
     return page(user, facts, charts, table)
 
 
-def _alike(engine: Engine, asked: dict[str, Any]) -> list[str]:
+def _alike(database: Database, asked: dict[str, Any]) -> list[str]:
     """A sentence about the cluster of a user; none before clusters are published."""
-    found = engine.fetch(CLUSTER, asked)
+    found = database.fetch(CLUSTER, asked)
     if not found:
         return []
     cluster, users, silhouette = found[0]
@@ -177,7 +177,7 @@ def _alike(engine: Engine, asked: dict[str, Any]) -> list[str]:
         return [f"Like nobody else: alone in cluster {cluster}."]
     if cluster == 1:
         return [f"Like most others: cluster 1, the largest, of {users:,} users."]
-    others = [row[0] for row in engine.fetch(ALIKE, asked | {"cluster": cluster})]
+    others = [row[0] for row in database.fetch(ALIKE, asked | {"cluster": cluster})]
     more = f" and {users - 1 - len(others):,} more" if users - 1 > len(others) else ""
     return [f"Alike (cluster {cluster}, {users:,} users): {', '.join(others)}{more}."]
 
@@ -193,14 +193,14 @@ def _counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _window(engine: Engine, start: datetime | None) -> datetime:
+def _window(database: Database, start: datetime | None) -> datetime:
     """The start of the window that is asked for."""
     computed = "select max(window_start) from exploitation.hour_status"
     if start is None:
-        found = engine.fetch(computed)[0][0]
+        found = database.fetch(computed)[0][0]
     else:
         asked = {"start": window_of(start, "day").start}
-        found = engine.fetch(f"{computed} where window_start = $start", asked)[0][0]
+        found = database.fetch(f"{computed} where window_start = $start", asked)[0][0]
     if found is None:
         raise BackboneError(
             "exploitation.hour_status",
@@ -212,11 +212,11 @@ def _window(engine: Engine, start: datetime | None) -> datetime:
     return begins
 
 
-def _days(engine: Engine, start: datetime, parameters: Mapping[str, Any]) -> tuple[date, date]:
+def _days(database: Database, start: datetime, parameters: Mapping[str, Any]) -> tuple[date, date]:
     """The days that were analysed: from the first with data."""
     first, end = days_of(window_of(start, "day"), parameters["days"], parameters["timezone"])
     excluded = ", ".join(map(quote_literal, parameters["exclude"])) or "''"
-    least = engine.fetch(
+    least = database.fetch(
         "select min(day) from exploitation.hourly_count where day >= $first and day < $end "
         f"and user_name not in ({excluded})",
         {"first": first, "end": end},
@@ -228,7 +228,7 @@ def _dates(first: date, end: date) -> list[date]:
     return [date.fromordinal(number) for number in range(first.toordinal(), end.toordinal())]
 
 
-def _told(row: tuple[Any, ...]) -> tuple[Any, ...]:
+def _as_shown(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """A row of the table, its day in words where days are folded."""
     hour, user, score, relative, share, day, weekday, events, usual = row
     return (hour, user, score, relative, share, str(day or WEEKDAYS[weekday]), events, usual)

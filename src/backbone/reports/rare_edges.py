@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from backbone.engines.protocol import Engine
+from backbone.engines import open_engine
+from backbone.engines.duckdb.database import Database
 from backbone.engines.rows import Rows
 from backbone.errors import BackboneError, SettingsError
 from backbone.operations.query import open_tables
@@ -14,7 +15,7 @@ from backbone.pipelines.rare_edges.edge_states import detector_of
 from backbone.reports.page import page
 
 if TYPE_CHECKING:
-    from backbone.runner import Project
+    from backbone.project import Project
 
 RARE_EDGE, EDGE_STATE = "exploitation.rare_edge", "exploitation.edge_state"
 OF_EDGE = "where source = $source and destination = $destination"
@@ -40,7 +41,7 @@ def report_rare_edges(project: Project, reader: str, edge: tuple[str, str] | Non
 
     Parameters
     ----------
-    reader : the name of this reader's engine.
+    reader : the name of this reader's database.
     limit : edges in the ranking.
 
     Raises
@@ -52,10 +53,10 @@ def report_rare_edges(project: Project, reader: str, edge: tuple[str, str] | Non
     """
     if not project.lake.exists(RARE_EDGE):
         raise SettingsError(RARE_EDGE, "there is no such table yet", "Nothing was written.", "backbone run")
-    with project.engine(reader) as engine:
-        open_tables(project.lake, engine)
+    with project.database(reader) as database:
+        open_tables(project.lake, database)
         if edge is None:
-            return ranking_page(engine, limit)
+            return ranking_page(database, limit)
         models = {m.dataset: m for pipeline in project.pipelines for m in pipeline.models}
         if EDGE_STATE not in models:
             raise SettingsError(
@@ -64,10 +65,10 @@ def report_rare_edges(project: Project, reader: str, edge: tuple[str, str] | Non
                 "Nothing was written.",
                 "name it in [project] pipelines of backbone.toml",
             )
-        return edge_page(engine, *edge, models[EDGE_STATE].parameters)
+        return edge_page(database, *edge, models[EDGE_STATE].parameters)
 
 
-def edge_page(engine: Engine, source: str, destination: str, parameters: Mapping[str, Any]) -> str:
+def edge_page(database: Database, source: str, destination: str, parameters: Mapping[str, Any]) -> str:
     """The history of one edge as a page: its counts, what was expected, and its alerts.
 
     What was expected is worked out anew, as states are not kept for ever.
@@ -82,7 +83,7 @@ def edge_page(engine: Engine, source: str, destination: str, parameters: Mapping
         When it has no connections, or some that nothing can be expected of.
     """
     edge = {"source": source, "destination": destination}
-    if not engine.create("edge_counts", COUNTS, edge):
+    if not database.create("edge_counts", COUNTS, edge):
         raise BackboneError(
             f"edge {source} > {destination}",
             "it has no connections in exploitation.edge_hour",
@@ -90,7 +91,10 @@ def edge_page(engine: Engine, source: str, destination: str, parameters: Mapping
             "backbone report rare_edges ranks the edges that have alerts",
         )
     try:
-        states = detector_of(parameters).history(None, Rows(engine, "select * from edge_counts"))
+        with open_engine("duckdb", database) as engine:
+            given = Rows.of(engine, engine.put(database.stream("select * from edge_counts")))
+            states = detector_of(parameters).history(None, given)
+            database.create("edge_states", f"select last_seen, expected from ({states.sql}) as s")
     except ValueError as error:
         raise BackboneError(
             f"edge {source} > {destination}",
@@ -99,11 +103,11 @@ def edge_page(engine: Engine, source: str, destination: str, parameters: Mapping
             "correct the file that holds these connections, deliver it again under its name, and run "
             "backbone run",
         ) from error
-    counts = engine.fetch(
-        f"select c.hour, c.connections, s.expected from edge_counts as c join ({states.sql}) as s "
+    counts = database.fetch(
+        "select c.hour, c.connections, s.expected from edge_counts as c join edge_states as s "
         "on s.last_seen = c.hour order by 1"
     )
-    alerts = [_utc(row) for row in engine.fetch(ALERTS, edge)]
+    alerts = [_utc(row) for row in database.fetch(ALERTS, edge)]
     hours = [_utc(row) for row in counts]
     total = sum(row[1] for row in hours)
     facts = [
@@ -118,9 +122,9 @@ def edge_page(engine: Engine, source: str, destination: str, parameters: Mapping
     return page(f"{source} > {destination}", facts, [_edge_chart(hours, alerts)], table)
 
 
-def ranking_page(engine: Engine, limit: int) -> str:
+def ranking_page(database: Database, limit: int) -> str:
     """All alerts, and the edges ranked by how far they exceeded what was expected of them."""
-    ranked = [_utc(row) for row in engine.fetch(RANKED)]
+    ranked = [_utc(row) for row in database.fetch(RANKED)]
     total = sum(row[2] for row in ranked)
     counted = f"{_several(total, 'alert')} of {_several(len(ranked), 'edge')}"
     facts = [f"{counted}, those that most exceeded what was expected first."]
@@ -129,7 +133,7 @@ def ranking_page(engine: Engine, limit: int) -> str:
     if not ranked:
         return page("Rare edges", ["There is no alert."])
     heading = ("source", "destination", "alerts", "latest", "connections", "expected", "ratio")
-    alerts = engine.fetch(
+    alerts = database.fetch(
         f"select window_start, ratio, source, destination, value from {RARE_EDGE} order by 1"
     )
     chart = _alert_chart([_utc(row) for row in alerts])
@@ -138,9 +142,12 @@ def ranking_page(engine: Engine, limit: int) -> str:
 
 def _edge_chart(hours: Sequence[tuple[Any, ...]], alerts: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
     counted = [
-        {"hour": at, "at": _told(at), "connections": n, "expected": expected} for at, n, expected in hours
+        {"hour": at, "at": _format_instant(at), "connections": n, "expected": expected}
+        for at, n, expected in hours
     ]
-    told = [{"hour": at, "at": _told(at), "connections": n, "expected": e} for at, n, e, _, _ in alerts]
+    told = [
+        {"hour": at, "at": _format_instant(at), "connections": n, "expected": e} for at, n, e, _, _ in alerts
+    ]
     tooltip = [
         {"field": "at", "title": "hour (UTC)"},
         {"field": "connections", "type": "quantitative", "format": ","},
@@ -177,7 +184,7 @@ def _edge_chart(hours: Sequence[tuple[Any, ...]], alerts: Sequence[tuple[Any, ..
 
 def _alert_chart(alerts: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
     names = ("hour", "ratio", "source", "destination", "connections")
-    rows = [dict(zip(names, row, strict=True)) | {"at": _told(row[0])} for row in alerts]
+    rows = [dict(zip(names, row, strict=True)) | {"at": _format_instant(row[0])} for row in alerts]
     return {
         "width": "container",
         "height": 260,
@@ -201,7 +208,7 @@ def _several(number: int, name: str) -> str:
     return f"{number:,} {name}" + ("" if number == 1 else "s")
 
 
-def _told(at: datetime) -> str:
+def _format_instant(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 

@@ -175,18 +175,17 @@ def test_every_source_gives_the_same(events: pa.Table, tmp_path: Path) -> None:
 def test_rows_of_a_step_stay_in_their_engine(events: pa.Table) -> None:
     expected = HourlyComponents().fit(events, weight="n")
     with own_engine("1GB", 2) as engine:
-        engine.take("activity", events)
+        activity = engine.put(events)
         model = HourlyComponents().fit(
-            Rows(engine, "select * from activity", {"formatted.activity": 3}), weight="n"
+            Rows(engine, f"select * from {activity}", {"formatted.activity": 3}), weight="n"
         )
         for name in ORDER:
             rows = model.rows(name)
             assert rows.engine is engine and rows.versions == {"formatted.activity": 3}
-            columns = [column for column, _ in engine.columns(rows.sql)]
-            assert columns == getattr(expected, name).column_names
+            assert engine.describe(rows.sql).names == getattr(expected, name).column_names
             assert rows.table().num_rows == getattr(expected, name).num_rows
         model.rows("scores").drop()
-        assert engine.fetch("select table_name from duckdb_tables()") == [("activity",)]
+        assert engine.fetch("select table_name from duckdb_tables()") == [(activity.name,)]
     with pytest.raises(ValueError, match=r"expected one of hours, components, .*; found 'people'"):
         expected.rows("people")
 

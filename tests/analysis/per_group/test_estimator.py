@@ -268,7 +268,7 @@ def test_an_empty_input_has_a_table_without_rows() -> None:
             {"by": "who"},
             r"expected the columns who, x, y; found x, y without \['who'\]",
         ),
-        ({"u": [1], "x": ["a"], "y": [1]}, {}, "expected numbers in 'x', found VARCHAR"),
+        ({"u": [1], "x": ["a"], "y": [1]}, {}, "expected numbers in 'x', found string"),
         ({"u": [1], "x": [1], "y": ["a"]}, {}, "holds one value only, 'a'; say which there are"),
         ({"u": [1], "x": [1], "y": [1], "w": [-1]}, {"weight": "w"}, "weights of 0 or more in 'w', found 1"),
         ({"u": [1], "x": [1], "y": [1]}, {"by": []}, "by= names no column"),

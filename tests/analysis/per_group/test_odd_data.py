@@ -18,6 +18,7 @@ from backbone import PerGroup
 from backbone.engines import own_engine
 from backbone.engines.duckdb.packing.packed_rows import PackedRows
 from backbone.engines.protocol import Engine
+from function_task import FunctionTask
 
 PARTS: dict[str, Any] = {"by": "k", "features": ["x", "z"], "target": "y"}
 
@@ -99,7 +100,8 @@ def test_names_that_differ_in_case_alone(
 
 @pytest.mark.parametrize("estimator", [LogisticRegression(), Ridge(), DecisionTreeClassifier()], ids=str)
 @pytest.mark.parametrize(
-    ("column", "kind"), [(["1"], "VARCHAR"), ([date(2026, 1, 1)], "DATE"), ([[1.0]], r"DOUBLE\[\]")]
+    ("column", "kind"),
+    [(["1"], "string"), ([date(2026, 1, 1)], r"date32\[day\]"), ([[1.0]], "list<.*: double>")],
 )
 def test_features_that_are_no_numbers_are_told_by_name_and_type(
     estimator: Any, column: list[Any], kind: str
@@ -121,7 +123,7 @@ def test_features_of_which_nothing_is_known_are_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "others", "kind"), [([0, 1], ["no", "yes"], "VARCHAR"), (["no", "yes"], [0, 1], "BIGINT")]
+    ("labels", "others", "kind"), [([0, 1], ["no", "yes"], "string"), (["no", "yes"], [0, 1], "int64")]
 )
 def test_a_target_that_is_no_label_of_the_fit(labels: list[Any], others: list[Any], kind: str) -> None:
     rows = pa.table(_rows()).drop_columns("y")
@@ -171,15 +173,15 @@ def test_how_much_is_sorted_at_a_time_changes_no_bit(
     monkeypatch.setattr(PackedRows, "_most", most)
     monkeypatch.setattr("backbone.engines.duckdb.engine.FEWEST_PACKED", 0)
     assert PerGroup(LogisticRegression()).fit(table, **PARTS).table.equals(at_once)
-    engine.show("t", table)
-    assert engine.are_distinct("select * from t") == (
+    t = engine.put(table)
+    assert engine.are_distinct(f"select * from {t}") == (
         len({*zip(*table.to_pydict().values(), strict=True)}) == n
     )
-    assert engine.are_distinct("select distinct * from t")
+    assert engine.are_distinct(f"select distinct * from {t}")
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64()])
 def test_rows_without_a_key_are_refused(engine: Engine, kind: pa.DataType) -> None:
-    engine.show("t", pa.table({"k": [2, None, 1], "x": pa.array([1, 2, 3], kind)}))
+    t = engine.put(pa.table({"k": [2, None, 1], "x": pa.array([1, 2, 3], kind)}))
     with pytest.raises(ValueError, match=r"expected no null .*\['k'\]"):
-        engine.map_groups("found", "select * from t", ["k"], {"x": "x"}, iter)
+        engine.map_groups(f"select * from {t}", FunctionTask(["k"], {"x": "x"}))

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from sklearn.tree import DecisionTreeRegressor
 import backbone.analysis.processes.workers
 from backbone.analysis.groups import Groups, Kernel, chunks, map_chunks
 from backbone.analysis.processes.group_fit import GroupFit, smoothed_rates
-from backbone.analysis.processes.kernels import EstimatorKernel, OutOfFoldEstimatorKernel
+from backbone.analysis.processes.kernels import EstimatorKernel, GroupEstimator, OutOfFoldEstimatorKernel
 from backbone.analysis.processes.worker import work_of
 from backbone.analysis.processes.workers import PART_GROUPS, PART_ROWS, small_parts
 from backbone.analysis.stored_estimator import COMPILED_TYPES, load_estimator
@@ -97,8 +96,14 @@ CLASSIFIERS = (
 @pytest.mark.parametrize("estimator", CLASSIFIERS, ids=lambda e: type(e).__name__)
 def test_classifiers_obey_the_laws(estimator: Any) -> None:
     rows = people(2)
-    check_kernel(EstimatorKernel(estimator, ["a", "b"], "y", classes=("no", "yes")), rows, ["user"])
-    check_kernel(OutOfFoldEstimatorKernel(estimator, ["a"], "y", "fold", classes=(0, 1)), rows, ["user"])
+    check_kernel(
+        EstimatorKernel(GroupEstimator(estimator, ["a", "b"], "y", classes=("no", "yes"))), rows, ["user"]
+    )
+    check_kernel(
+        OutOfFoldEstimatorKernel(GroupEstimator(estimator, ["a"], "y", classes=(0, 1)), "fold"),
+        rows,
+        ["user"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,13 +113,17 @@ def test_classifiers_obey_the_laws(estimator: Any) -> None:
 )
 def test_regressors_obey_the_laws(estimator: Any) -> None:
     rows = people(None)
-    check_kernel(EstimatorKernel(estimator, ["a", "b"], "y", min_rows=3), rows, ["user"])
-    check_kernel(OutOfFoldEstimatorKernel(estimator, ["a", "b"], "y", "fold", min_rows=3), rows, ["user"])
+    check_kernel(EstimatorKernel(GroupEstimator(estimator, ["a", "b"], "y", min_rows=3)), rows, ["user"])
+    check_kernel(
+        OutOfFoldEstimatorKernel(GroupEstimator(estimator, ["a", "b"], "y", min_rows=3), "fold"),
+        rows,
+        ["user"],
+    )
 
 
 def test_no_key_is_one_group() -> None:
     rows = people(None).select(["a", "b", "y"])
-    kernel = EstimatorKernel(DecisionTreeRegressor(), ["a", "b"], "y")
+    kernel = EstimatorKernel(GroupEstimator(DecisionTreeRegressor(), ["a", "b"], "y"))
     (fitted,) = pa.Table.from_batches(
         map_chunks(kernel, rows.to_batches(), [], parts=small_parts)
     ).to_pylist()
@@ -124,7 +133,9 @@ def test_no_key_is_one_group() -> None:
 @pytest.mark.parametrize("labels", [("no", "yes", "naïve"), (-1, 5, 9), (1.0, 2.0, 5.0)], ids=str)
 def test_a_model_is_what_scikit_learn_fits_to_the_group_alone(labels: tuple[Any, ...]) -> None:
     rows, seen = people(3), 0
-    kernel = EstimatorKernel(RandomForestClassifier(n_estimators=3), ["a", "b"], "y", classes=labels)
+    kernel = EstimatorKernel(
+        GroupEstimator(RandomForestClassifier(n_estimators=3), ["a", "b"], "y", classes=labels)
+    )
     for row in kernel(whole(rows)).to_pylist():
         own = rows.filter(pa.array([user == row["user"] for user in rows["user"].to_pylist()]))
         x = np.column_stack([own["a"], own["b"]])
@@ -148,7 +159,7 @@ def test_a_model_is_what_scikit_learn_fits_to_the_group_alone(labels: tuple[Any,
 
 
 def test_a_group_that_fails_leaves_the_others_alone() -> None:
-    kernel = EstimatorKernel(KNeighborsRegressor(n_neighbors=3), ["a"], "y")
+    kernel = EstimatorKernel(GroupEstimator(KNeighborsRegressor(n_neighbors=3), ["a"], "y"))
     rows = pa.table({"user": [1, 1, 1, 2, 2, 3, 3, 3], "a": np.arange(8.0), "y": np.arange(8.0)})
     one, two, three = kernel(whole(rows)).to_pylist()
     assert [one["status"], two["status"], three["status"]] == ["fitted", "failed", "fitted"]
@@ -157,20 +168,22 @@ def test_a_group_that_fails_leaves_the_others_alone() -> None:
 
 
 def test_too_few_rows_and_a_score_that_is_none() -> None:
-    kernel = EstimatorKernel(DecisionTreeRegressor(), ["a"], "y", min_rows=2)
+    kernel = EstimatorKernel(GroupEstimator(DecisionTreeRegressor(), ["a"], "y", min_rows=2))
     few = one_group(kernel, a=[1, NAN, 3], y=[1, 2, NAN])
     assert (few["status"], few["n_rows"], few["n_missing"]) == ("too_few_rows", 3, 2)
     assert "class_counts" not in few
-    one_row = EstimatorKernel(DecisionTreeRegressor(), ["a"], "y")
+    one_row = EstimatorKernel(GroupEstimator(DecisionTreeRegressor(), ["a"], "y"))
     with pytest.warns(UserWarning, match="less than two samples"):
         fitted = one_group(one_row, a=[1], y=[1])
     assert (fitted["status"], fitted["score"]) == ("fitted", None)
 
 
 def test_a_weight_is_a_row_repeated() -> None:
-    kernel = EstimatorKernel(make_pipeline(StandardScaler(), GaussianNB()), ["a"], "y", "w", classes=(0, 1))
-    bare = EstimatorKernel(GaussianNB(), ["a"], "y", "w", classes=(0, 1))
-    repeated = EstimatorKernel(GaussianNB(), ["a"], "y", classes=(0, 1))
+    kernel = EstimatorKernel(
+        GroupEstimator(make_pipeline(StandardScaler(), GaussianNB()), ["a"], "y", "w", classes=(0, 1))
+    )
+    bare = EstimatorKernel(GroupEstimator(GaussianNB(), ["a"], "y", "w", classes=(0, 1)))
+    repeated = EstimatorKernel(GroupEstimator(GaussianNB(), ["a"], "y", classes=(0, 1)))
     rows: dict[str, list[float]]
     rows = {"a": [1, 2, 4, 9, 5, 7], "y": [0, 0, 1, 1, 1, 0], "w": [2, 1, 0, 3, NAN, 0]}
     assert one_group(kernel, **rows)["status"] == "fitted"
@@ -184,7 +197,7 @@ def test_a_weight_is_a_row_repeated() -> None:
 
 
 def test_one_weighted_class_is_a_single_class() -> None:
-    kernel = EstimatorKernel(GaussianNB(), ["a"], "y", "w", classes=("no", "yes"))
+    kernel = EstimatorKernel(GroupEstimator(GaussianNB(), ["a"], "y", "w", classes=("no", "yes")))
     row = one_group(kernel, a=[1, 2, 3], y=[0, 1, 1], w=[0, 1, 1.5])
     assert (row["status"], row["class_counts"]) == ("single_class", '{"no": 0, "yes": 2.5}')
     assert smoothed_rates(row["class_counts"]) == {"no": 1 / 4.5, "yes": 3.5 / 4.5}
@@ -195,7 +208,7 @@ def test_one_weighted_class_is_a_single_class() -> None:
 def test_what_draws_at_random_draws_the_same() -> None:
     shuffled = KFold(2, shuffle=True)  # a splitter is no estimator: its random_state can't be seen
     calibrated = CalibratedClassifierCV(SVC(), cv=shuffled, ensemble=False)
-    kernel = EstimatorKernel(calibrated, ["a", "b"], "y", classes=(0, 1), min_rows=9)
+    kernel = EstimatorKernel(GroupEstimator(calibrated, ["a", "b"], "y", classes=(0, 1), min_rows=9))
     rows = whole(people(2, groups=6, seed=3))
     first, second = kernel(rows), kernel(rows)
     assert "fitted" in first.column("status").to_pylist()
@@ -207,60 +220,71 @@ def test_a_class_of_the_script_itself_is_refused(monkeypatch: pytest.MonkeyPatch
         __module__ = "__main__"
 
     with pytest.raises(ValueError, match="define its classes and functions at the top of a module"):
-        EstimatorKernel(Own(), ["a"], "y")
+        EstimatorKernel(GroupEstimator(Own(), ["a"], "y"))
     monkeypatch.setattr(sys.modules["__main__"], "Own", Own, raising=False)
     with pytest.raises(ValueError, match=r"found __main__\.Own, which is defined in the script itself"):
-        EstimatorKernel(Own(), ["a"], "y")
+        EstimatorKernel(GroupEstimator(Own(), ["a"], "y"))
 
 
 LABELS = ("no", "yes")
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("fitted", "message"),
     [
-        (lambda: EstimatorKernel(GaussianNB(), [], "y", classes=LABELS), "one feature or more"),
-        (lambda: EstimatorKernel(GaussianNB(), ["a"], "y"), "expected a regressor .* found GaussianNB"),
-        (lambda: EstimatorKernel(KNeighborsRegressor(), ["a"], "y", classes=LABELS), "expected a classifier"),
-        (lambda: EstimatorKernel(GaussianNB(), ["a"], "y", classes=["no"]), "two or more different classes"),
-        (lambda: EstimatorKernel(GaussianNB(), ["a"], "y", classes=[1, "1"]), "different classes"),
-        (lambda: EstimatorKernel(GaussianNB(), ["a"], "y", classes=[None, 1]), "numbers, found .None, 1."),
-        (lambda: EstimatorKernel(GaussianNB(), ["a"], "y", classes=[1, "a"]), "all text or all numbers"),
-        (lambda: EstimatorKernel(object(), ["a"], "y"), "expected a scikit-learn estimator, found object"),
-        (lambda: EstimatorKernel(KNeighborsRegressor(), ["a"], "y", workers=0), "one worker or more"),
+        (GroupEstimator(GaussianNB(), [], "y", classes=LABELS), "one feature or more"),
+        (GroupEstimator(GaussianNB(), ["a"], "y"), "expected a regressor .* found GaussianNB"),
+        (GroupEstimator(KNeighborsRegressor(), ["a"], "y", classes=LABELS), "expected a classifier"),
+        (GroupEstimator(GaussianNB(), ["a"], "y", classes=["no"]), "two or more different classes"),
+        (GroupEstimator(GaussianNB(), ["a"], "y", classes=[1, "1"]), "different classes"),
+        (GroupEstimator(GaussianNB(), ["a"], "y", classes=[None, 1]), "numbers, found .None, 1."),
+        (GroupEstimator(GaussianNB(), ["a"], "y", classes=[1, "a"]), "all text or all numbers"),
+        (GroupEstimator(object(), ["a"], "y"), "expected a scikit-learn estimator, found object"),
         (
-            lambda: EstimatorKernel(KNeighborsClassifier(), ["a"], "y", "w", classes=LABELS),
+            GroupEstimator(KNeighborsClassifier(), ["a"], "y", "w", classes=LABELS),
             "takes sample_weight, found KNeighborsClassifier",
         ),
         (
-            lambda: EstimatorKernel(
-                make_pipeline(StandardScaler(), KNeighborsRegressor()), ["a"], "y", "w"
-            ),
+            GroupEstimator(make_pipeline(StandardScaler(), KNeighborsRegressor()), ["a"], "y", "w"),
             "takes sample_weight, found KNeighborsRegressor",
         ),
         (
-            lambda: EstimatorKernel(
+            GroupEstimator(
                 make_pipeline(FunctionTransformer(lambda x: x), KNeighborsRegressor()), ["a"], "y"
             ),
             "that skops can write and read, found Pipeline",
         ),
+    ],
+)
+def test_what_can_not_be_fitted_is_refused_before_any_work(fitted: GroupEstimator, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EstimatorKernel(fitted)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "message"),
+    [
+        (GroupEstimator(GaussianNB(), ["a"], "y", classes=[1, 2, 3]), "is there for two classes, found 3"),
         (
-            lambda: OutOfFoldEstimatorKernel(GaussianNB(), ["a"], "y", "fold", classes=[1, 2, 3]),
-            "is there for two classes, found 3",
-        ),
-        (
-            lambda: OutOfFoldEstimatorKernel(LinearSVC(), ["a"], "y", "fold", classes=LABELS),
+            GroupEstimator(LinearSVC(), ["a"], "y", classes=LABELS),
             "found LinearSVC without predict_proba; wrap it",
         ),
     ],
-)  # fmt: skip
-def test_what_can_not_be_fitted_is_refused_before_any_work(make: Callable[[], Kernel], message: str) -> None:
+)
+def test_what_can_not_predict_out_of_fold_is_refused_before_any_work(
+    fitted: GroupEstimator, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
-        make()
+        OutOfFoldEstimatorKernel(fitted, "fold")
+
+
+def test_no_workers_are_refused() -> None:
+    with pytest.raises(ValueError, match="one worker or more"):
+        EstimatorKernel(GroupEstimator(KNeighborsRegressor(), ["a"], "y"), workers=0)
 
 
 def test_labels_of_numpy_are_labels() -> None:
-    kernel = EstimatorKernel(GaussianNB(), ["a"], "y", classes=list(np.array([3, 4])))
+    kernel = EstimatorKernel(GroupEstimator(GaussianNB(), ["a"], "y", classes=list(np.array([3, 4]))))
     row = one_group(kernel, a=[1, 2, 8, 9], y=[0, 0, 1, 1])
     assert load_estimator(row["model"]).predict([[1.0], [9.0]]).tolist() == [3, 4]
 
@@ -272,7 +296,9 @@ def test_out_of_fold_predictions_are_those_of_the_other_folds(
 ) -> None:
     rows = people(None if classes is None else 2, groups=6)
     estimator = DecisionTreeRegressor(max_depth=2) if classes is None else GaussianNB()
-    kernel = OutOfFoldEstimatorKernel(estimator, ["a", "b"], "y", "fold", weight, classes=classes, min_rows=4)
+    kernel = OutOfFoldEstimatorKernel(
+        GroupEstimator(estimator, ["a", "b"], "y", weight, classes=classes, min_rows=4), "fold"
+    )
     found = pa.Table.from_batches([kernel(whole(rows))])
     assert found["user"].to_pylist() == rows["user"].to_pylist()
     assert found["fold"].to_pylist() == rows["fold"].to_pylist()
@@ -302,7 +328,7 @@ def test_out_of_fold_predictions_are_those_of_the_other_folds(
 
 
 def test_a_failure_out_of_fold_is_no_prediction() -> None:
-    kernel = OutOfFoldEstimatorKernel(KNeighborsRegressor(n_neighbors=2), ["a"], "y", "fold")
+    kernel = OutOfFoldEstimatorKernel(GroupEstimator(KNeighborsRegressor(n_neighbors=2), ["a"], "y"), "fold")
     groups = whole(pa.table({"user": [1, 1, 1], "a": [1.0, 2, 3], "y": [1.0, 2, 3], "fold": [0, 1, 1]}))
     assert np.isnan(kernel(groups).column("prediction").to_numpy()).tolist() == [False, True, True]
 
@@ -310,7 +336,9 @@ def test_a_failure_out_of_fold_is_no_prediction() -> None:
 def test_machines_without_probabilities_can_be_calibrated() -> None:
     rows = people(2, groups=4)
     kernel = EstimatorKernel(
-        CalibratedClassifierCV(LinearSVC(), cv=2), ["a", "b"], "y", classes=LABELS, min_rows=10
+        GroupEstimator(
+            CalibratedClassifierCV(LinearSVC(), cv=2), ["a", "b"], "y", classes=LABELS, min_rows=10
+        )
     )
     fitted = [row for row in kernel(whole(rows)).to_pylist() if row["status"] == "fitted"]
     assert fitted

@@ -19,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 from backbone.analysis.groups import Groups, chunks, map_chunks
 from backbone.analysis.processes.estimator import repeatable
 from backbone.analysis.processes.group_fit import GroupFit, Settings
-from backbone.analysis.processes.kernels import EstimatorKernel
+from backbone.analysis.processes.kernels import EstimatorKernel, GroupEstimator
 from backbone.analysis.processes.workers import PART_GROUPS, small_parts
 from backbone.analysis.stored_estimator import load_estimator
 from backbone.errors import StepFailed
@@ -62,7 +62,7 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EstimatorKe
     sys.modules.pop("odd_estimator", None)
     import odd_estimator  # type: ignore[import-not-found]
 
-    with EstimatorKernel(odd_estimator.Odd(), ["x"], "y", workers=1) as kernel:
+    with EstimatorKernel(GroupEstimator(odd_estimator.Odd(), ["x"], "y"), workers=1) as kernel:
         yield kernel
 
 
@@ -104,7 +104,7 @@ def test_workers_give_what_one_process_gives() -> None:
     y = (x + random.normal(size=len(x)) > 0).astype(np.float64)
     rows = pa.table({"user": np.repeat(np.arange(groups), size), "x": x, "y": y})
     estimator = RandomForestClassifier(n_estimators=2)
-    with EstimatorKernel(estimator, ["x"], "y", classes=("no", "yes"), workers=2) as kernel:
+    with EstimatorKernel(GroupEstimator(estimator, ["x"], "y", classes=("no", "yes")), workers=2) as kernel:
         found = pa.Table.from_batches(
             map_chunks(kernel, rows.to_batches(max_chunksize=1000), ["user"], threads=2, parts=small_parts)
         )
@@ -126,13 +126,13 @@ def test_workers_give_what_one_process_gives() -> None:
 SCRIPT = """
 import sys
 import pyarrow as pa
-from backbone.analysis.processes.kernels import EstimatorKernel
+from backbone.analysis.processes.kernels import EstimatorKernel, GroupEstimator
 from backbone.analysis.groups import chunks
 from odd_estimator import Odd
 
 rows = pa.table({"x": [float(sys.argv[1])] * 2, "y": [1.0, 3.0]})
 (groups,) = chunks(rows.to_batches(), [])
-kernel = EstimatorKernel(Odd(lock=sys.argv[2]), ["x"], "y", workers=1)
+kernel = EstimatorKernel(GroupEstimator(Odd(lock=sys.argv[2]), ["x"], "y"), workers=1)
 print(kernel(groups).column("status").to_pylist())
 """
 

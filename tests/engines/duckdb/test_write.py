@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from backbone.engines import own_engine
 from backbone.engines.duckdb import write
 from backbone.engines.duckdb.packing.packed_rows import PackedRows
 from backbone.engines.protocol import Engine
+from backbone.engines.relation import Within
 from backbone.lake.publish import Staged
 
 HOURS = """
@@ -21,11 +23,12 @@ select timestamptz '2026-01-30 22:00:00+00' + hour * interval '1 hour' as window
 from range(100) as h(hour), range(50) as r(n) where hour <> 40 order by hash(hour, n)
 """
 ORDER = ["window_start", "name", "events"]
+DAY = datetime(2026, 1, 30, tzinfo=UTC)  # the first
 
 
 @pytest.fixture(autouse=True)
 def _few_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backbone.engines.duckdb.engine.FEWEST_PACKED", 0)
+    monkeypatch.setattr("backbone.engines.duckdb.database.FEWEST_PACKED", 0)
 
 
 @pytest.fixture(name="engine")
@@ -46,8 +49,8 @@ def test_a_partitioned_table_is_written_by_its_days_and_in_its_order(
 ) -> None:
     monkeypatch.setattr(write, "LARGE_DAY", large)
     monkeypatch.setattr(PackedRows, "_most", most)
-    engine.create("hours", HOURS.format(further=further))
-    staged = engine.write("select * from hours", tmp_path, order=ORDER, partitioned=True)
+    hours = engine.stage(HOURS.format(further=further))
+    staged = engine.write(hours, tmp_path, order=ORDER, partitioned=True)
     files = _read(staged)
     for folder, table in files:
         days = {at.date().isoformat() for at in table["window_start"].to_pylist()}
@@ -57,7 +60,7 @@ def test_a_partitioned_table_is_written_by_its_days_and_in_its_order(
     assert staged.schema.names == [*files[0][1].column_names, "window_date"]
     written = pa.concat_tables([table for _, table in files]).sort_by("events")
     assert written.group_by(ORDER).aggregate([]).num_rows == 99 * 50
-    assert written.cast(engine.stream("select * from hours").schema).num_rows == 99 * 50
+    assert written.cast(engine.stream(f"select * from {hours}").schema).num_rows == 99 * 50
     if most == 10**9:
         assert len(files) == 6  # the hour that is missing is of a day that has others
 
@@ -67,8 +70,8 @@ def test_rows_are_in_order_where_several_cores_write_them(
     engine: Engine, tmp_path: Path, further: str
 ) -> None:
     rows = HOURS.format(further=further).replace("range(50)", "range(13_000)")
-    engine.create("hours", rows)
-    staged = engine.write("select * from hours", tmp_path, order=ORDER, partitioned=True)
+    hours = engine.stage(rows)
+    staged = engine.write(hours, tmp_path, order=ORDER, partitioned=True)
     assert staged.rows == 99 * 13_000
     for _, table in _read(staged):
         assert table.equals(table.sort_by([(name, "ascending") for name in ORDER]))
@@ -76,9 +79,9 @@ def test_rows_are_in_order_where_several_cores_write_them(
 
 @pytest.mark.parametrize("further", ["", ", n / 3 as share"], ids=["packed", "sorted by the database"])
 def test_the_only_day_is_one_file(engine: Engine, tmp_path: Path, further: str) -> None:
-    engine.create("hours", HOURS.format(further=further))
-    sql = "select * from hours where window_start < timestamptz '2026-01-31 00:00:00+00'"
-    staged = engine.write(sql, tmp_path, order=ORDER, partitioned=True)
+    hours = engine.stage(HOURS.format(further=further))
+    first = engine.bind(hours, Within("window_start", DAY, DAY + timedelta(1)))
+    staged = engine.write(first, tmp_path, order=ORDER, partitioned=True)
     ((folder, table),) = _read(staged)
     assert folder == "window_date=2026-01-30"
     assert table.num_rows == staged.rows == 100
@@ -86,11 +89,10 @@ def test_the_only_day_is_one_file(engine: Engine, tmp_path: Path, further: str) 
 
 
 def test_what_has_no_rows_is_no_file(engine: Engine, tmp_path: Path) -> None:
-    engine.create("hours", HOURS.format(further=""))
+    hours = engine.stage(HOURS.format(further=""))
+    none = engine.bind(hours, Within("window_start", DAY, DAY))
     for partitioned in (True, False):
-        staged = engine.write(
-            "select * from hours where false", tmp_path, order=ORDER, partitioned=partitioned
-        )
+        staged = engine.write(none, tmp_path, order=ORDER, partitioned=partitioned)
         assert (staged.files, staged.rows) == ((), 0)
         assert ("window_date" in staged.schema.names) == partitioned
     assert list(tmp_path.iterdir()) == []
@@ -105,7 +107,7 @@ def test_an_order_keeps_every_row_and_its_types(
         "select cast(n % 7 as tinyint) as k, case when n % 3 = 0 then null else concat('ä', n % 4) end as t, "
         "date '2026-01-01' + cast(n % 5 as integer) as d, n % 2 = 0 as even from range(2000) as r(n)"
     )
-    staged = engine.write(sql, tmp_path, order=["k", "t", "d"])
+    staged = engine.write(engine.stage(sql), tmp_path, order=["k", "t", "d"])
     table = pq.read_table(staged.files[0])
     expected = engine.stream(f"select * from ({sql}) as r order by k, t, d, even").read_all()
     assert table.cast(expected.schema).equals(expected)
@@ -117,12 +119,10 @@ def test_rows_that_lie_in_order_are_taken_as_they_lie(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, partitioned: bool
 ) -> None:
     monkeypatch.setattr(write, "LARGE_DAY", 1)
-    engine.create("hours", f"select * from ({HOURS.format(further='')}) as h order by {', '.join(ORDER)}")
+    hours = engine.stage(f"select * from ({HOURS.format(further='')}) as h order by {', '.join(ORDER)}")
     monkeypatch.setattr(PackedRows, "packing", property(lambda rows: pytest.fail("they need not be packed")))
-    staged = engine.write(
-        "select * from hours", tmp_path, order=ORDER, lies_in_order=True, partitioned=partitioned
-    )
+    staged = engine.write(hours, tmp_path, order=ORDER, in_order=True, partitioned=partitioned)
     tables = [table for _, table in sorted(_read(staged), key=lambda found: found[0])]
     assert len(tables) == (6 if partitioned else 1)
-    expected = engine.stream("select * from hours").read_all()
+    expected = engine.stream(f"select * from {hours}").read_all()
     assert pa.concat_tables(tables).cast(expected.schema).equals(expected)

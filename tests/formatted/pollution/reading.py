@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbone.operations.index import Index
+from backbone.ledger.index import Index
 from backbone.operations.query import open_tables
 from conftest import Trial
 from pollution.polluted import Polluted
@@ -81,15 +81,15 @@ def _readings(trial: Trial, files: Sequence[Polluted], failures: dict[str, str])
     rows: dict[str, list[Row]] = {batch: [] for batch in number_of}
     bad: dict[str, list[tuple[str, tuple[str, ...]]]] = {batch: [] for batch in number_of}
     project = trial.open()
-    with project.engine("question") as engine:
-        known = Index(project.lake, engine, project.scratch("question")).batches("record")
-        open_tables(project.lake, engine)
+    with project.database("question") as database:
+        known = Index(project.lake, database, project.scratch("question")).batches("record")
+        open_tables(project.lake, database)
         if project.lake.exists("formatted.record"):
-            for batch, *values in engine.fetch(
+            for batch, *values in database.fetch(
                 f"select _batch, {names} from formatted.record order by _batch, _row"
             ):
                 rows[batch].append(tuple(values))
-            for batch, raw, reasons in engine.fetch(
+            for batch, raw, reasons in database.fetch(
                 "select _batch, raw, reasons from quarantine.record order by _batch, line"
             ):
                 bad[batch].append((raw, tuple(reasons)))

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from backbone.analysis.column_kinds import is_float, is_number, is_whole
+from backbone.analysis.group_task import KernelTask, map_groups
 from backbone.analysis.hourly_components.count_kernel import CountKernel
 from backbone.analysis.hourly_components.tally import MOST, fits, tally
-from backbone.analysis.map_groups import map_groups
-from backbone.contract import quote_identifier, quote_literal
-from backbone.engines.as_rows import fresh
 from backbone.engines.protocol import Engine, Parameters
+from backbone.engines.relation import Relation
 from backbone.engines.rows import Rows
+from backbone.engines.sql.functions import SqlFunctions
+from backbone.quoting import quote_identifier
 from backbone.timezones import is_utc
 
-INSTANT = re.compile(r"^TIMESTAMP(TZ_NS|_NS|_MS|_S| WITH TIME ZONE)?$")
-NUMBER = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$")
-WHOLE = re.compile(r"^U?(TINY|SMALL|BIG)?INT(EGER)?$")
 EXACT = 2.0**53  # below it all whole numbers are floating-point numbers
 LARGEST = 1e100  # the sum of the squares of what adds up to no more is finite
 EPOCH, EPOCH_SQL = date(1970, 1, 1), "cast('1970-01-01' as date)"
@@ -36,12 +35,12 @@ class Amounts:
     ----------
     sql : a SELECT of `name` (of the user), `day` (a date), `hour` and `amount`; a row with a null in one of
         them can't be counted.
-    kind : the SQL type of the amounts; None where each row is one event. An amount of 0 is nothing.
+    kind : the type of the amounts; None where each row is one event. An amount of 0 is nothing.
     """
 
     engine: Engine
     sql: str
-    kind: str | None
+    kind: pa.DataType | None
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ class Counts:
     """
 
     engine: Engine
-    cells: str
-    users: str
+    cells: Relation
+    users: Relation
     start: date | None
     end: date | None
     weekdays: bool
@@ -87,24 +86,24 @@ def timed(rows: Rows, user: str, time: str, weight: str | None, timezone: str) -
         When a column is missing or of the wrong kind.
     """
     types = _types(rows, user, time, *([weight] if weight is not None else []))
-    if not INSTANT.match(types[time]):
+    if not pa.types.is_timestamp(types[time]):
         raise ValueError(f"expected instants in {time!r}, found {types[time]}; cast it to a timestamp")
     instant = quote_identifier(time)
-    if types[time] == "TIMESTAMPTZ_NS":  # which has no `epoch_us`
+    functions = rows.engine.functions
+    if types[time].tz is not None and types[time].unit == "ns":  # which DuckDB can't tell the microseconds of
         instant = f"cast({instant} as timestamptz)"
-    at = f"epoch_us({instant})"  # null for infinity too
+    at = functions.epoch_us(instant)  # null for infinity too
     if is_utc(timezone):
-        local = f"make_timestamp({at})"  # a tenth of the cost of a conversion through ICU
+        local = functions.utc_time(at)  # a tenth of the cost of a conversion through ICU
     else:
-        local = f"timezone({quote_literal(timezone)}, make_timestamptz({at}))"
-    amount = "1" if weight is None else _amount(weight, types)
+        local = functions.local_time(functions.instant_of(at), timezone)
+    amount = "1" if weight is None else _amount(weight, types, functions)
     clocked = (
         f"select {quote_identifier(user)} as name, {local} as local, {amount} as amount "
         f"from ({rows.sql}) as t"
     )
-    sql = (
-        f"select name, cast(local as date) as day, extract(hour from local) as hour, amount from ({clocked})"
-    )
+    columns = "name, cast(local as date) as day, extract(hour from local) as hour, amount"
+    sql = f"select {columns} from ({clocked}) as c"
     return Amounts(rows.engine, sql, None if weight is None else types[weight])
 
 
@@ -117,20 +116,22 @@ def counted(rows: Rows, user: str, day: str, hour: str, events: str) -> Amounts:
         When a column is missing or of the wrong kind.
     """
     types = _types(rows, user, day, hour, events)
-    if types[day] != "DATE":
+    if not pa.types.is_date(types[day]):
         raise ValueError(f"expected dates in {day!r}, found {types[day]}; cast it to a date")
-    if not WHOLE.match(types[hour]):
+    if not is_whole(types[hour]):
         raise ValueError(f"expected hours from 0 to 23 in {hour!r}, found {types[hour]}")
-    date = quote_identifier(day)
+    date, functions = quote_identifier(day), rows.engine.functions
     sql = (
-        f"select {quote_identifier(user)} as name, case when isfinite({date}) then {date} end as day, "
-        f"{quote_identifier(hour)} as hour, {_amount(events, types)} as amount from ({rows.sql}) as t"
+        f"select {quote_identifier(user)} as name, "
+        f"case when {functions.is_finite_date(date)} then {date} end as day, "
+        f"{quote_identifier(hour)} as hour, {_amount(events, types, functions)} as amount "
+        f"from ({rows.sql}) as t"
     )
     return Amounts(rows.engine, sql, types[events])
 
 
-def _types(rows: Rows, *named: str) -> dict[str, str]:
-    types = dict(rows.engine.columns(rows.sql))
+def _types(rows: Rows, *named: str) -> dict[str, pa.DataType]:
+    types = {field.name: field.type for field in rows.engine.describe(rows.sql)}
     if unknown := [name for name in named if name not in types]:
         raise ValueError(
             f"expected the columns {', '.join(named)}; found {', '.join(types)} without {unknown}"
@@ -138,11 +139,11 @@ def _types(rows: Rows, *named: str) -> dict[str, str]:
     return types
 
 
-def _amount(column: str, types: dict[str, str]) -> str:
-    if not NUMBER.match(types[column]):
+def _amount(column: str, types: dict[str, pa.DataType], functions: SqlFunctions) -> str:
+    if not is_number(types[column]):
         raise ValueError(f"expected numbers in {column!r}, found {types[column]}")
     name = quote_identifier(column)
-    return f"case when isfinite({name}) then {name} end" if types[column] in ("FLOAT", "DOUBLE") else name
+    return f"case when {functions.is_finite(name)} then {name} end" if is_float(types[column]) else name
 
 
 def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | None) -> Counts:
@@ -160,7 +161,7 @@ def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | N
         more than can be computed with.
     """
     engine, weighted = amounts.engine, amounts.kind is not None
-    whole = amounts.kind is None or WHOLE.match(amounts.kind) is not None
+    whole = amounts.kind is None or is_whole(amounts.kind)
     complete = "name is not null and day is not null and hour is not null and amount is not null"
     bounds = (" and day >= $start" if start else "") + (" and day < $end" if end else "")
     taken = f"{complete} and amount > 0{bounds}"
@@ -186,24 +187,26 @@ def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | N
     if total is not None and total > LARGEST:
         raise ValueError(f"expected amounts that add up to at most {LARGEST:g}; count in a larger unit")
     where = "" if taken_rows == n else f" where {taken}"
-    users = fresh("users")
-    many = engine.create(
-        users,
+    users = engine.stage(
         f"select cast(row_number() over (order by name) - 1 as integer) as code, name "
         f"from (select distinct name from ({amounts.sql}) as r{where}) as n",
         bounds_of_days,
     )
-    day = "cast(extract(isodow from day) as integer)" if weekdays else f"cast(day - {EPOCH_SQL} as integer)"
+    day = (
+        f"cast({engine.functions.iso_weekday('day')} as integer)"
+        if weekdays
+        else f"cast(day - {EPOCH_SQL} as integer)"
+    )
     coded = (
         f"select cast(hour as smallint) as hour, code, {day} as day{', amount' if weighted else ''} "
         f"from (select * from ({amounts.sql}) as a{where}) as r join {users} as u on r.name = u.name"
     )
+    many = users.rows or 0
     least_day, days = (1, 7) if weekdays else _span(first, last)
     if whole and (total or 0) < MOST and fits(many, days, taken_rows):
         amount = ", cast(amount as integer) as amount" if weighted else ""
         rows = engine.stream(f"select hour, code, day{amount} from ({coded}) as c", bounds_of_days)
-        cells = fresh("cells")
-        engine.take(cells, tally(rows, many, least_day, days, weighted))
+        cells = engine.put(tally(rows, many, least_day, days, weighted))
     else:
         cells = _sorted_cells(engine, coded, bounds_of_days, weighted)
     if weighted and whole and total is not None and total >= EXACT:
@@ -223,21 +226,20 @@ def _span(first: date | None, last: date | None) -> tuple[int, int]:
     return (0, 0) if first is None or last is None else (_day(first), (last - first).days + 1)
 
 
-def _sorted_cells(engine: Engine, coded: str, parameters: Parameters, weighted: bool) -> str:
+def _sorted_cells(engine: Engine, coded: str, parameters: Parameters, weighted: bool) -> Relation:
     """The staged cells of rows that are sorted, and added up as they pass by.
 
     It costs half of what `group by` does where most cells hold few events, and no more where they hold many.
     """
-    rows = fresh("coded")
-    engine.create(rows, coded, parameters)
+    rows = engine.stage(coded, parameters)
     values = {"code": "code", "day": "day"} | ({"amount": "cast(amount as double)"} if weighted else {})
     kernel, order = CountKernel(weighted), ["code", "day", *(["amount"] if weighted else [])]
-    cells = map_groups(engine, f"select * from {rows}", ["hour"], values, kernel, order=order)
+    cells = map_groups(engine, f"select * from {rows}", KernelTask(kernel, ["hour"], values, order))
     engine.drop(rows)
     return cells
 
 
-def _check_exact(engine: Engine, cells: str) -> None:
+def _check_exact(engine: Engine, cells: Relation) -> None:
     """Refuse whole amounts of a user in an hour whose sum may not be exact."""
     most = engine.fetch(
         f"select max(total) from (select sum(events) as total from {cells} group by hour, code) as t"

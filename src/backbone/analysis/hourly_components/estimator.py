@@ -7,13 +7,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date, datetime
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from backbone.analysis.hourly_components.counting import Amounts, count, counted, timed
+from backbone.analysis.hourly_components.embedding import DIMENSIONS
 from backbone.analysis.hourly_components.results import Results
 from backbone.engines.as_rows import as_rows
 from backbone.engines.rows import Rows
@@ -92,6 +93,9 @@ class HourlyComponents(BaseEstimator):  # type: ignore[misc]
     Jolliffe, Principal Component Analysis (2002). The eigenvectors of the small Gram matrix, days × days:
     Turk and Pentland (1991).
     """
+
+    dimensions: ClassVar[int] = DIMENSIONS
+    """Of the embedding: its columns are x1 to this number."""
 
     def __init__(
         self,

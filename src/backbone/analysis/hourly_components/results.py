@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
+from backbone.analysis.group_task import KernelTask, map_groups
 from backbone.analysis.groups import Kernel, one_by_one
 from backbone.analysis.hourly_components.components_kernel import ComponentsKernel, restored
 from backbone.analysis.hourly_components.counting import Counts
@@ -18,9 +19,8 @@ from backbone.analysis.hourly_components.embedding import DIMENSIONS, added, cho
 from backbone.analysis.hourly_components.loadings_kernel import LoadingsKernel
 from backbone.analysis.hourly_components.summary import components_table, hours_table
 from backbone.analysis.kernels.compiled import Floats
-from backbone.analysis.map_groups import map_groups
-from backbone.contract import quote_identifier
-from backbone.engines.as_rows import fresh
+from backbone.contracts.contract import quote_identifier
+from backbone.engines.relation import Relation
 from backbone.engines.rows import Rows
 
 ORDER = {
@@ -83,21 +83,21 @@ class Results:
 
     def _select(self, name: str) -> str:
         if name in ("hours", "components"):
-            return f"select * from {self._once(name, partial(self._take, name))} as t"
+            return f"select * from {self._once(name, partial(self._put, name))} as t"
         day = "t.day" if self._counts.weekdays else "cast('1970-01-01' as date) + t.day as day"
         events = "cast(t.events as bigint) as events" if self._counts.whole else "t.events"
         if name == "counts":
-            source, columns = self._staged["cells"], f"{day}, {events}"
+            source, columns = str(self._staged["cells"]), f"{day}, {events}"
         elif name == "scores":
-            source = self._staged["found"]
+            source = str(self._staged["found"])
             columns = f"t.days, {events}, t.score, t.relative, t.share, t.component"
         elif name == "loadings":
-            source, columns = self._mapped("loadings", LoadingsKernel(self._hours)), "t.loadings"
+            source, columns = str(self._mapped("loadings", LoadingsKernel(self._hours))), "t.loadings"
         elif name == "outlier_days":
-            source, columns = self._drivers(), f"t.position, {day}, {events}, t.part"
+            source, columns = str(self._drivers()), f"t.position, {day}, {events}, t.part"
         elif name == "embedding":
             places = ", ".join(f"t.x{number + 1}" for number in range(DIMENSIONS))
-            source, columns = self._once(name, self._embed), f"t.hours, {places}"
+            source, columns = str(self._once(name, self._embed)), f"t.hours, {places}"
         else:
             columns = f"t.score, t.relative, t.share, t.component, {day}, {events}, t.usual"
             source = (
@@ -111,18 +111,19 @@ class Results:
             f"from {source} as t join {users} as u on t.code = u.code"
         )
 
-    def _embed(self, staged: str) -> int:
+    def _embed(self) -> Relation:
         """Everybody's place; the loadings are made for the few by whom dimensions are chosen."""
         cells, users = self._staged["cells"], self._staged["users"]
         n = self._engine.fetch(f"select count(*) from {users}")[0][0]
         every = -(-n // chosen_by(self._hours)) or 1
-        few = f"select hour, code // {every} as code, day, events from {cells} where code % {every} = 0"
+        code = self._engine.functions.divided("code", every)
+        few = f"select hour, {code} as code, day, events from {cells} where code % {every} = 0"
         chosen = self._mapped("chosen", LoadingsKernel(self._hours), few)
         directions = turned(self._hours, self._entries(chosen), -(-n // every))
         places = self._mapped("places", LoadingsKernel(directions))
-        return self._engine.take(staged, added(self._entries(places), n))
+        return self._engine.put(added(self._entries(places), n))
 
-    def _entries(self, staged: str) -> Iterator[tuple[int, npt.NDArray[np.int32], Floats]]:
+    def _entries(self, staged: Relation) -> Iterator[tuple[int, npt.NDArray[np.int32], Floats]]:
         """Hour, codes and entries of its users, part by part as they lie: in the order of the hours."""
         for batch in self._engine.stream(f"select hour, code, loadings from {staged}"):
             hour = batch.column(0).to_numpy()
@@ -132,7 +133,7 @@ class Results:
                     entries = its.column(2).flatten().to_numpy()
                     yield int(hour[part[0]]), its.column(1).to_numpy(), entries.reshape(len(part), -1)
 
-    def _outliers(self) -> str:
+    def _outliers(self) -> Relation:
         """The scores that are outliers."""
         scores = self._staged["found"]
         if self._top is None:
@@ -146,11 +147,10 @@ class Results:
         limits = {"threshold": self._threshold, "top": self._top}
         columns = "hour, code, score, relative, share, component"
         return self._once(
-            "outliers",
-            lambda name: self._engine.create(name, f"select {columns} from ({sql}) as s", limits),
+            "outliers", lambda: self._engine.stage(f"select {columns} from ({sql}) as s", limits)
         )
 
-    def _drivers(self) -> str:
+    def _drivers(self) -> Relation:
         outliers = self._outliers()
         sql = (
             f"select c.* from {self._staged['cells']} as c join {outliers} as o "
@@ -158,27 +158,24 @@ class Results:
         )
         return self._mapped("outlier_days", DriversKernel(self._hours, self._calendar), sql)
 
-    def _mapped(self, name: str, kernel: Kernel, cells: str | None = None) -> str:
+    def _mapped(self, name: str, kernel: Kernel, cells: str | None = None) -> Relation:
         """The staged result of a kernel over the cells of every hour."""
         sql = cells or f"select * from {self._staged['cells']}"
         values = {name: quote_identifier(name) for name in ("code", "day", "events")}
         if name not in self._staged:
             # Hours are worked on in parallel already; threads within LAPACK would get into each other's way.
             with threadpool_limits(1, user_api="blas"):
-                self._staged[name] = map_groups(
-                    self._engine, sql, ["hour"], values, kernel, order=["code", "day"], parts=one_by_one
-                )
+                task = KernelTask(kernel, ["hour"], values, ["code", "day"], one_by_one)
+                self._staged[name] = map_groups(self._engine, sql, task)
         return self._staged[name]
 
-    def _once(self, name: str, make: Callable[[str], int]) -> str:
+    def _once(self, name: str, make: Callable[[], Relation]) -> Relation:
         """The staged table of a name, made unless it is there."""
         if name not in self._staged:
-            staged = fresh(name)
-            make(staged)
-            self._staged[name] = staged
+            self._staged[name] = make()
         return self._staged[name]
 
-    def _take(self, name: str, staged: str) -> int:
+    def _put(self, name: str) -> Relation:
         quiet = 0 if self._calendar is None else len(self._calendar)
         table = hours_table(self._hours, quiet) if name == "hours" else components_table(self._hours)
-        return self._engine.take(staged, table)
+        return self._engine.put(table)

@@ -11,12 +11,14 @@ import pyarrow as pa
 from backbone.analysis.groups import Groups
 from backbone.analysis.kernels.cholesky import Factor
 from backbone.analysis.kernels.compiled import Floats
-from backbone.analysis.kernels.group import Walk
+from backbone.analysis.kernels.derivatives import Derivatives
+from backbone.analysis.kernels.group import Walk, Workspace
 from backbone.analysis.kernels.linear_form import model_batch, model_schema
 from backbone.analysis.kernels.memory import Held
-from backbone.analysis.kernels.models import COEFFICIENTS, Problem, fit_groups
+from backbone.analysis.kernels.models import COEFFICIENTS, fit_groups
 from backbone.analysis.kernels.penalty import Penalty, Pull
 from backbone.analysis.kernels.prior import Prior
+from backbone.analysis.kernels.problem import Problem
 from backbone.analysis.kernels.rows import Block, Frame, room_of
 
 ClassWeight = Literal["balanced"] | tuple[float, float] | None
@@ -24,7 +26,7 @@ ClassWeight = Literal["balanced"] | tuple[float, float] | None
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """What is minimised for every group; `models.Problem` and `penalty.Pull` say what each of these means."""
+    """What is minimised for every group; `Problem` and `Pull` say what each of these means."""
 
     classes: bool
     penalty: float
@@ -101,7 +103,7 @@ def fit(
     frame = Frame(*(room.empty(d) for _ in range(5)))
     penalty = Penalty(*(room.empty(d + 1) for _ in range(4)))
     b, trial, step, reach, gradient = (room.empty(d + 1) for _ in range(5))
-    walk = Walk(b, trial, step, reach, gradient, room.empty(p, p))
+    walk = Walk(b, trial, step, reach, Derivatives(p, gradient, room.empty(p, p)))
     order, rest, solution = (room.empty(p) for _ in range(3))
     factor = Factor(p, room.empty(p, p), order, rest, solution, room.empty(p, p))
     result = np.zeros((COEFFICIENTS + 3 * d, len(groups)))
@@ -110,11 +112,7 @@ def fit(
         len(groups),
         objective.problem(),
         _pull(objective, d, room),
-        block,
-        frame,
-        penalty,
-        walk,
-        factor,
+        Workspace(block, frame, penalty, walk, factor),
         room.of(result),
     )
     return result

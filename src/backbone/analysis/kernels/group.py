@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from backbone.analysis.kernels.cholesky import Factor
 from backbone.analysis.kernels.compiled import compiled, inlined
+from backbone.analysis.kernels.derivatives import Derivatives
 from backbone.analysis.kernels.lanes import largest
 from backbone.analysis.kernels.loss import add_derivatives, loss_of
 from backbone.analysis.kernels.memory import vector
@@ -20,15 +21,24 @@ class Walk(NamedTuple):
     ----------
     b, trial, step : coefficients, where they may go, and the way there.
     reach : the largest absolute value in each column.
-    gradient, hessian : of loss and penalty.
+    derivatives : at the coefficients that were looked at last.
     """
 
     b: int
     trial: int
     step: int
     reach: int
-    gradient: int
-    hessian: int
+    derivatives: Derivatives
+
+
+class Workspace(NamedTuple):
+    """The room in which every group is fitted, one after the other."""
+
+    block: Block
+    frame: Frame
+    penalty: Penalty
+    walk: Walk
+    factor: Factor
 
 
 class Group(NamedTuple):
@@ -48,24 +58,20 @@ class Group(NamedTuple):
     stop: int
     used: int
     scaling: Scaling
-    block: Block
-    frame: Frame
-    penalty: Penalty
-    walk: Walk
-    factor: Factor
+    work: Workspace
 
 
 @inlined
 def _in_one_block(group: Group) -> bool:
-    return group.stop - group.start <= group.block.rows
+    return group.stop - group.start <= group.work.block.rows
 
 
 @compiled
 def prepare(group: Group) -> None:
     """Standardise the rows, where they are loaded because they fit into one block; find their reach."""
-    block, reach = group.block, vector(group.walk.reach, group.factor.size)
+    block, reach = group.work.block, vector(group.work.walk.reach, group.work.factor.size)
     if _in_one_block(group):
-        standardise(block, group.frame, group.used, group.classes, group.scaling)
+        standardise(block, group.work.frame, group.used, group.classes, group.scaling)
     for j in range(len(reach)):
         reach[j] = 0.0
     for begin in range(group.start, group.stop, block.rows):
@@ -77,17 +83,17 @@ def prepare(group: Group) -> None:
 @inlined
 def _ready(group: Group, begin: int) -> int:
     """See to it that the rows from `begin` on are in the block, standardised; returns how many they are."""
-    block = group.block
+    block = group.work.block
     if _in_one_block(group):
         return group.used
     n = load(block, begin, min(begin + block.rows, group.stop))
-    standardise(block, group.frame, n, group.classes, group.scaling)
+    standardise(block, group.work.frame, n, group.classes, group.scaling)
     return n
 
 
 @compiled
 def differentiate(group: Group, at: int, faint: float) -> float:
-    """Put gradient and Hessian of loss and penalty into `walk`.
+    """Put the derivatives of loss and penalty into `walk`.
 
     Parameters
     ----------
@@ -98,20 +104,21 @@ def differentiate(group: Group, at: int, faint: float) -> float:
     -------
     Where the target is a class, the weight of the rows that do not lie on their own side.
     """
-    block, walk, p = group.block, group.walk, group.factor.size
-    set_derivatives(group.prior, p, group.penalty, at, walk.gradient, walk.hessian)
+    block, derivatives = group.work.block, group.work.walk.derivatives
+    set_derivatives(group.prior, group.work.penalty, at, derivatives)
     wrong = 0.0
     for begin in range(group.start, group.stop, block.rows):
         n = _ready(group, begin)
-        wrong += add_derivatives(group.classes, block, n, p, at, faint, walk.gradient, walk.hessian)
+        wrong += add_derivatives(group.classes, block, n, at, faint, derivatives)
     return wrong
 
 
 @compiled
 def total_loss(group: Group) -> float:
     """Σ weight · loss at `walk.b`, in the units of the target and in the weights of the rows alone."""
-    p, scaling, loss = group.factor.size, group.scaling, 0.0
-    for begin in range(group.start, group.stop, group.block.rows):
+    block, b, p = group.work.block, group.work.walk.b, group.work.factor.size
+    scaling, loss = group.scaling, 0.0
+    for begin in range(group.start, group.stop, block.rows):
         n = _ready(group, begin)
-        loss += loss_of(group.classes, group.block, n, p, group.walk.b, scaling.negative, scaling.positive)
+        loss += loss_of(group.classes, block, n, p, b, scaling.negative, scaling.positive)
     return loss * scaling.spread * scaling.spread

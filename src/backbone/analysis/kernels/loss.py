@@ -7,6 +7,7 @@ on its own side.
 from __future__ import annotations
 
 from backbone.analysis.kernels.compiled import compiled, inlined
+from backbone.analysis.kernels.derivatives import Derivatives
 from backbone.analysis.kernels.exponential import exp, softplus
 from backbone.analysis.kernels.lanes import dot, dot3
 from backbone.analysis.kernels.memory import matrix, vector
@@ -34,24 +35,24 @@ def _scores(block: Block, n: int, p: int, coefficients: int) -> None:
 
 @compiled
 def add_derivatives(
-    classes: bool, block: Block, n: int, p: int, at: int, faint: float, gradient: int, hessian: int
+    classes: bool, block: Block, n: int, at: int, faint: float, derivatives: Derivatives
 ) -> float:
     """Add first and second derivatives of the rows' loss to what is there.
 
     Parameters
     ----------
-    n, p : rows and coefficients.
-    at, gradient, hessian : addresses, of shape (p,), (p,) and (p, p), of which the lower triangle counts.
+    n : rows.
+    at : address of the coefficients.
     faint : rows whose other class has less than this probability have no curvature.
 
     Returns
     -------
     Where the target is a class, the weight of the rows that do not lie on their own side.
     """
-    n = whole(n)
+    n, p = whole(n), derivatives.size
     y, w = vector(block.y, block.stride), vector(block.w, block.stride)
     slope, curve = vector(block.slope, block.stride), vector(block.curve, block.stride)
-    first, second = vector(gradient, p), matrix(hessian, p, p)
+    first, second = vector(derivatives.gradient, p), matrix(derivatives.hessian, p, p)
     _scores(block, n, p, at)
     wrong = 0.0
     if classes:

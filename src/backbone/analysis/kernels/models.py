@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from backbone.analysis.kernels.cholesky import Factor
 from backbone.analysis.kernels.compiled import compiled
-from backbone.analysis.kernels.group import Group, Walk, prepare, total_loss
+from backbone.analysis.kernels.group import Group, Workspace, prepare, total_loss
 from backbone.analysis.kernels.memory import integers, matrix, vector
 from backbone.analysis.kernels.newton import NOT_CONVERGED, SINGLE_CLASS, TOO_FEW_ROWS, descend
-from backbone.analysis.kernels.penalty import Penalty, Pull, express
-from backbone.analysis.kernels.rows import Block, Frame, Scaling, Totals, measure
+from backbone.analysis.kernels.penalty import Pull, express
+from backbone.analysis.kernels.problem import Problem
+from backbone.analysis.kernels.rows import Scaling, Totals, measure
 
 STATUS, MISSING, NEGATIVE, POSITIVE, ITERATIONS, LOSS, INTERCEPT, COEFFICIENTS = range(8)
 
 
-class Problem(NamedTuple):
-    """What is the same for all groups.
-
-    Parameters
-    ----------
-    classes : the target is 0 or 1, the loss its log loss; otherwise it is half a squared error.
-    intercept : whether there is one.
-    center, scale : whether a StandardScaler takes off the mean, and divides by the deviation.
-    balanced, negative, positive : whether the classes weigh the same, or else what their rows weigh.
-    min_rows, most : usable rows, and iterations.
-    """
-
-    classes: bool
-    intercept: bool
-    center: bool
-    scale: bool
-    balanced: bool
-    negative: float
-    positive: float
-    min_rows: int
-    most: int
-
-
 @compiled
 def fit_groups(
-    offsets: int,
-    groups: int,
-    problem: Problem,
-    pull: Pull,
-    block: Block,
-    frame: Frame,
-    penalty: Penalty,
-    walk: Walk,
-    factor: Factor,
-    results: int,
+    offsets: int, groups: int, problem: Problem, pull: Pull, work: Workspace, results: int
 ) -> None:
     """Fit the model of each group.
 
@@ -61,6 +27,7 @@ def fit_groups(
     results : address of zeros of shape (COEFFICIENTS + 3 · features, groups), to be filled: coefficients,
         means and scales follow the rows that have a name.
     """
+    block, frame, walk = work.block, work.frame, work.walk
     d, ends = block.d, integers(offsets, groups + 1)
     result = matrix(results, COEFFICIENTS + 3 * d, groups)
     mean, scale = vector(frame.mean, d), vector(frame.scale, d)
@@ -68,9 +35,7 @@ def fit_groups(
     prior = pull.strength > 0.0
     for g in range(groups):
         start, stop = ends[g], ends[g + 1]
-        totals = measure(
-            block, frame, start, stop, problem.classes, problem.intercept, problem.center, problem.scale
-        )
+        totals = measure(block, frame, start, stop, problem)
         hits, weight = totals.positive_weight, totals.weight
         result[MISSING, g] = stop - start - totals.used
         result[NEGATIVE, g] = totals.used - totals.positive
@@ -85,23 +50,11 @@ def fit_groups(
             continue
 
         scaling = _scaling(problem, totals)
-        express(pull, d, frame, scaling.shift, scaling.spread, penalty, walk.b)
+        express(pull, d, frame, scaling.shift, scaling.spread, work.penalty, walk.b)
         if problem.classes and problem.intercept and not prior:
             b[d] = np.log(scaling.positive * hits / (scaling.negative * (weight - hits)))
-        group = Group(
-            problem.classes,
-            pull.penalty > 0.0 or prior,
-            prior,
-            start,
-            stop,
-            totals.used,
-            scaling,
-            block,
-            frame,
-            penalty,
-            walk,
-            factor,
-        )
+        penalised = pull.penalty > 0.0 or prior
+        group = Group(problem.classes, penalised, prior, start, stop, totals.used, scaling, work)
         prepare(group)
         status, iterations = descend(group, problem.most)
         loss = total_loss(group)

@@ -40,17 +40,18 @@ def descend(group: Group, most: int) -> tuple[int, int]:
     -------
     The status, and the iterations.
     """
-    walk, factor, p = group.walk, group.factor, group.factor.size
+    walk, factor, p = group.work.walk, group.work.factor, group.work.factor.size
     b, trial, step = vector(walk.b, p), vector(walk.trial, p), vector(walk.step, p)
-    gradient, reach = vector(walk.gradient, p), vector(walk.reach, p)
+    derivatives, reach = walk.derivatives, vector(walk.reach, p)
+    gradient, hessian = vector(derivatives.gradient, p), derivatives.hessian
     differentiate(group, walk.b, 0.0)
-    rank, clear = choose(walk.hessian, factor, ALIASED), True
+    rank, clear = choose(hessian, factor, ALIASED), True
     radius, rounding = (RADIUS, ROUNDING) if group.classes else (np.inf, np.inf)
     change = np.inf
     for iteration in range(1, most + 1):
         if iteration > 1:
-            clear = decompose(walk.hessian, rank, factor, VANISHED)
-        solve(walk.gradient, rank, factor, walk.step)
+            clear = decompose(hessian, rank, factor, VANISHED)
+        solve(derivatives.gradient, rank, factor, walk.step)
         before, fall, change = change, 0.0, 0.0
         for j in range(p):
             step[j] = -step[j]
@@ -62,11 +63,11 @@ def descend(group: Group, most: int) -> tuple[int, int]:
             for j in range(p):
                 b[j] += step[j]
             if rank < p:
-                shorten(walk.hessian, rank, factor, group.penalty.units, walk.b)
+                shorten(hessian, rank, factor, group.work.penalty.units, walk.b)
             if clear and group.classes and not group.penalised:
                 # The optimum must not rest on rows that say nothing: then it is not finite.
                 differentiate(group, walk.b, FAINT)
-                clear = decompose(walk.hessian, rank, factor, VANISHED)
+                clear = decompose(hessian, rank, factor, VANISHED)
             return FITTED if clear else NOT_CONVERGED, iteration
         length, shortened, wrong = _follow(group, fall, min(1.0, radius / change), iteration > CAREFUL)
         if length == 0.0:
@@ -91,9 +92,9 @@ def _follow(group: Group, fall: float, length: float, careful: bool) -> tuple[fl
     The share of the step, 0 where there is none to be found; whether it was shortened; and the weight of the
     rows that do not lie on their own side.
     """
-    walk, p = group.walk, group.factor.size
+    walk, p = group.work.walk, group.work.factor.size
     b, trial, step = vector(walk.b, p), vector(walk.trial, p), vector(walk.step, p)
-    gradient = vector(walk.gradient, p)
+    gradient = vector(walk.derivatives.gradient, p)
     low, low_slope, high, high_slope = 0.0, -fall, length, 0.0
     for trials in range(TRIALS):
         slope = 0.0

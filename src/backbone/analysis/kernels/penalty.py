@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from backbone.analysis.kernels.compiled import compiled, inlined
+from backbone.analysis.kernels.derivatives import Derivatives
 from backbone.analysis.kernels.memory import matrix, vector
 from backbone.analysis.kernels.rows import Frame
 
@@ -78,9 +79,10 @@ def express(
 
 
 @inlined
-def set_derivatives(prior: bool, p: int, penalty: Penalty, at: int, gradient: int, hessian: int) -> None:
+def set_derivatives(prior: bool, penalty: Penalty, at: int, derivatives: Derivatives) -> None:
     """Start the derivatives at `at` with those of the penalty."""
-    first, second, b = vector(gradient, p), matrix(hessian, p, p), vector(at, p)
+    p, b = derivatives.size, vector(at, derivatives.size)
+    first, second = vector(derivatives.gradient, p), matrix(derivatives.hessian, p, p)
     ridge, anchor, tie = vector(penalty.ridge, p), vector(penalty.anchor, p), vector(penalty.tie, p)
     pulled = 0.0
     if prior:

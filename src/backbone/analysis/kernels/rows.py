@@ -14,6 +14,7 @@ import numpy as np
 from backbone.analysis.kernels.compiled import compiled, inlined
 from backbone.analysis.kernels.lanes import LANES
 from backbone.analysis.kernels.memory import integers, matrix, vector
+from backbone.analysis.kernels.problem import Problem
 
 BLOCK = 4096  # rows
 
@@ -147,18 +148,9 @@ def load(block: Block, start: int, stop: int) -> int:
 
 
 @compiled
-def measure(
-    block: Block,
-    frame: Frame,
-    start: int,
-    stop: int,
-    classes: bool,
-    intercept: bool,
-    center: bool,
-    scale: bool,
-) -> Totals:
+def measure(block: Block, frame: Frame, start: int, stop: int, problem: Problem) -> Totals:
     """Choose a group's coordinates. A group of one block is loaded when this returns."""
-    d = block.d
+    classes, scale, d = problem.classes, problem.scale, block.d
     x = matrix(block.x, d + 1, block.stride)
     y, w = vector(block.y, block.stride), vector(block.w, block.stride)
     centre, per_unit, first = vector(frame.centre, d), vector(frame.per_unit, d), vector(frame.first, d)
@@ -198,7 +190,7 @@ def measure(
             for i in range(whole(n)):
                 a += w[i] * (x[j, i] - origin)
             centre[j] += a
-            if center or scale:
+            if problem.center or scale:
                 for i in range(n):
                     b += x[j, i] - origin
                 mean[j] += b
@@ -207,9 +199,9 @@ def measure(
     target_mean = first_target + target_sum / weight
     for j in range(d):
         mean[j] = first[j] + mean[j] / used
-        if intercept:  # it takes up any shift; this one makes the columns orthogonal to it
+        if problem.intercept:  # it takes up any shift; this one makes the columns orthogonal to it
             centre[j] = first[j] + centre[j] / weight
-        elif center:
+        elif problem.center:
             centre[j] = mean[j]
         else:
             centre[j] = 0.0

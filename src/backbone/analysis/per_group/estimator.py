@@ -132,8 +132,8 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         """
         with self._training(data, by, features, target, weight) as training:
             way = self._path(training)
-            staged, rows = way.fit(training, as_file=isinstance(data, Rows)), training.rows
-            models = Rows(rows.engine, f"select * from {staged}", rows.versions, (staged,))
+            staged, rows = way.fit(training, to_file=isinstance(data, Rows)), training.rows
+            models = Rows.of(rows.engine, staged, rows.versions)
             table = None if isinstance(data, Rows) else models.table()  # before the engine is gone
         self.by_, self.features_, self.target_, self.weight_ = (
             training.names,

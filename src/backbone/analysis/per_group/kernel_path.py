@@ -14,6 +14,7 @@ from backbone.analysis.per_group.recipe import Recipe
 from backbone.analysis.per_group.scoring import linear_scores, probability
 from backbone.analysis.per_group.shrinkage import Shrinkage, best
 from backbone.analysis.per_group.training import Training
+from backbone.engines.relation import Relation
 
 if TYPE_CHECKING:
     from backbone.analysis.kernels.prior import Prior
@@ -46,13 +47,13 @@ class KernelPath:
         self._shrinkage = Shrinkage(recipe, classes, min_rows)
         self._strength = strength
 
-    def fit(self, training: Training, *, as_file: bool) -> str:
+    def fit(self, training: Training, *, to_file: bool) -> Relation:
         """Fit every group; returns the staged table of models."""
         if self._strength is not None:
             self.prior = self._shrinkage.prior(training, self._chosen(training))
-        return training.models(self._kernel(training), self.prior, as_file=as_file)
+        return training.models(self._kernel(training), self.prior, to_file=to_file)
 
-    def out_of_fold(self, training: Training, k: int) -> str:
+    def out_of_fold(self, training: Training, k: int) -> Relation:
         """Predict every row by a model that never saw the row's fold; returns the staged predictions."""
         from backbone.analysis.kernels.folds import OutOfFoldKernel
 

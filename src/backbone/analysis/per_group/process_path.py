@@ -12,9 +12,10 @@ import pyarrow as pa
 from backbone.analysis.per_group.quality import folded
 from backbone.analysis.per_group.training import FOLD, TARGET, Training
 from backbone.analysis.processes.group_fit import smoothed_rates
-from backbone.analysis.processes.kernels import EstimatorKernel, OutOfFoldEstimatorKernel
+from backbone.analysis.processes.kernels import EstimatorKernel, GroupEstimator, OutOfFoldEstimatorKernel
 from backbone.analysis.processes.workers import small_parts
 from backbone.analysis.stored_estimator import COMPILED_TYPES, load_estimator
+from backbone.engines.relation import Relation
 
 if TYPE_CHECKING:
     from backbone.analysis.kernels.prior import Prior
@@ -32,16 +33,16 @@ class ProcessPath:
         self.prior: Prior | None = None
         self.strengths: pa.Table | None = None
 
-    def fit(self, training: Training, *, as_file: bool) -> str:
+    def fit(self, training: Training, *, to_file: bool) -> Relation:
         """Fit every group; returns the staged table of models."""
-        with EstimatorKernel(self.model, self.features, TARGET, **self._settings(training)) as kernel:
-            return training.models(kernel, parts=small_parts, as_file=as_file)
+        with EstimatorKernel(self._fitted(training), workers=training.rows.engine.threads) as kernel:
+            return training.models(kernel, parts=small_parts, to_file=to_file)
 
-    def out_of_fold(self, training: Training, k: int) -> str:
+    def out_of_fold(self, training: Training, k: int) -> Relation:
         """Predict every row by a model that never saw the row's fold; returns the staged predictions."""
         folds = folded(training, k)
-        settings = self._settings(training)
-        with OutOfFoldEstimatorKernel(self.model, self.features, TARGET, FOLD, **settings) as kernel:
+        fitted, workers = self._fitted(training), training.rows.engine.threads
+        with OutOfFoldEstimatorKernel(fitted, FOLD, workers=workers) as kernel:
             predictions = folds.map_groups(kernel, parts=small_parts)
         folds.rows.drop()
         return predictions
@@ -78,13 +79,8 @@ class ProcessPath:
         """The scikit-learn estimator of a group; None where it has none."""
         return None if row["model"] is None else load_estimator(row["model"], trusted=COMPILED_TYPES)
 
-    def _settings(self, training: Training) -> dict[str, Any]:
-        return {
-            "weight": training.weight,
-            "classes": self.classes,
-            "min_rows": self.min_rows,
-            "workers": training.rows.engine.threads,
-        }
+    def _fitted(self, training: Training) -> GroupEstimator:
+        return GroupEstimator(self.model, self.features, TARGET, training.weight, self.classes, self.min_rows)
 
     def _by_model(
         self, models: pa.Table, place: npt.NDArray[np.int64], rows: pa.Table

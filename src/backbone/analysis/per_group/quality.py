@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from backbone.analysis.group_task import KernelTask, map_groups
 from backbone.analysis.groups import Groups
-from backbone.analysis.map_groups import map_groups
 from backbone.analysis.per_group.training import FOLD, TARGET, WEIGHT, Training
-from backbone.contract import quote_identifier
+from backbone.engines.relation import Relation
 from backbone.engines.rows import Rows
+from backbone.quoting import quote_identifier
 
 MOST_FOLDS = 127
 PREDICTIONS = ("target", "prediction", "weight")  # a row each, beside the key
@@ -36,7 +37,7 @@ class CrossValidation:
         computed when it is first asked for.
     """
 
-    def __init__(self, training: Training, predictions: str, k: int, *, classifies: bool) -> None:
+    def __init__(self, training: Training, predictions: Relation, k: int, *, classifies: bool) -> None:
         self.k = k
         self._training, self._predictions, self._classifies = training, predictions, classifies
 
@@ -81,7 +82,7 @@ class CrossValidation:
         values = {name: name for name in PREDICTIONS}
         kernel = kind(*PREDICTIONS)
         select = self._training.called(kernel.schema(pa.schema([(name, pa.null()) for name in by])).names)
-        staged = map_groups(engine, sql, by, values, kernel, order=order, select=select)
+        staged = map_groups(engine, sql, KernelTask(kernel, by, values, order), select=select)
         return Rows(engine, f"select * from {staged}", versions, (staged, self._predictions))
 
 
@@ -91,7 +92,7 @@ def folded(training: Training, k: int) -> Training:
     staged = training.map_groups(FoldedRows(columns, k))
     return replace(
         training,
-        rows=Rows(training.rows.engine, f"select * from {staged}", staged=(staged,)),
+        rows=Rows.of(training.rows.engine, staged),
         target=TARGET,
         classes=None,
         others=(FOLD,),

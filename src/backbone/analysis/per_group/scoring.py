@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backbone.contract import quote_identifier
+from backbone.contracts.contract import quote_identifier
 
 LARGEST_DOUBLE = "1.7976931348623157e308"
 LARGEST = 700.0  # exp() of anything larger overflows in some databases; by then a probability is 0 or 1

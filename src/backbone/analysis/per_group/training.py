@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from backbone.analysis.column_kinds import can_be_key, is_float, is_number, is_text, is_whole, sql_float
+from backbone.analysis.group_task import KernelTask, map_groups
 from backbone.analysis.groups import Groups, Kernel, whole
-from backbone.analysis.map_groups import map_groups
-from backbone.contract import quote_identifier, quote_literal
+from backbone.engines.relation import Relation
 from backbone.engines.rows import Rows
+from backbone.engines.sql.functions import SqlFunctions
+from backbone.quoting import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     from backbone.analysis.kernels.prior import Prior
@@ -23,11 +26,6 @@ if TYPE_CHECKING:
 # What kernels call the columns; the features keep their names.
 KEY, LABEL, TARGET, WEIGHT, FOLD = "_key_", "_label", "_target", "_weight", "_fold"
 RESERVED = re.compile(rf"{KEY}\d+|{LABEL}|{TARGET}|{WEIGHT}|{FOLD}", re.IGNORECASE)
-FLOAT = re.compile(r"^(FLOAT|DOUBLE)$")
-NO_KEY = re.compile(r"^(BLOB|INTERVAL|BIT|STRUCT.*|MAP.*|UNION.*|.*\[\d*\])$")
-NUMBER = re.compile(r"^(\"NULL\"|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$")
-WHOLE = re.compile(r"^(BOOLEAN|U?(TINY|SMALL|BIG)INT|U?INTEGER)$")
-TEXT = re.compile(r"^(\"NULL\"|VARCHAR|ENUM.*)$")
 MOST_CLASSES = 1_000
 RESULTS = (  # columns of a table of models, which no key may be called
     *("status", "n_rows", "n_missing", "n_negative", "n_positive", "class_counts", "classes", "inputs"),
@@ -68,17 +66,18 @@ class Training:
     @property
     def values(self) -> dict[str, str]:
         """What a kernel is given, as SQL: doubles, NaN for what is missing."""
-        found = {name: _double(name) for name in self.features}
+        nan = self.rows.engine.functions.nan()
+        found = {name: _double(name, nan) for name in self.features}
         if self.classes is None:
-            found[TARGET] = _double(self.target)
+            found[TARGET] = _double(self.target, nan)
         else:
             cases = " ".join(
                 f"when {quote_identifier(self.target)} = $class_{i} then cast({i} as double)"
                 for i in range(len(self.classes))
             )
-            found[TARGET] = f"case {cases} else {_MISSING} end"
+            found[TARGET] = f"case {cases} else {nan} end"
         if self.weight is not None:
-            found[WEIGHT] = _double(self.weight)
+            found[WEIGHT] = _double(self.weight, nan)
         return found | {name: quote_identifier(name) for name in self.others}
 
     @property
@@ -91,24 +90,15 @@ class Training:
         by: Sequence[str] | None = None,
         parts: Callable[[Groups], Iterable[Groups]] = whole,
         select: str = "*",
-        as_file: bool = False,
-    ) -> str:
+        to_file: bool = False,
+    ) -> Relation:
         """Run a kernel over the groups, or over all rows as one; returns the staged result."""
         used = self.by if by is None else tuple(by)
         columns = [*used, *self.features, self.target, *([self.weight] if self.weight else []), *self.others]
         listed = ", ".join(map(quote_identifier, dict.fromkeys(columns)))
         sql = f"select {listed} from ({self.rows.sql}) as t"
-        return map_groups(
-            self.rows.engine,
-            sql,
-            used,
-            self.values,
-            kernel,
-            parameters=self.parameters,
-            parts=parts,
-            select=select,
-            as_file=as_file,
-        )
+        task = KernelTask(kernel, used, self.values, parts=parts)
+        return map_groups(self.rows.engine, sql, task, self.parameters, select=select, to_file=to_file)
 
     def models(
         self,
@@ -116,8 +106,8 @@ class Training:
         prior: Prior | None = None,
         parts: Callable[[Groups], Iterable[Groups]] = whole,
         *,
-        as_file: bool,
-    ) -> str:
+        to_file: bool,
+    ) -> Relation:
         """Fit every group; returns the staged models, with what they are made of: classes, pull, inputs."""
         facts = [] if prior is None else [f"cast({prior.strength!r} as double) as strength"]
         if self.classes is not None:
@@ -127,7 +117,7 @@ class Training:
         facts.append(f"{quote_literal(versions) if versions else 'cast(null as varchar)'} as inputs")
         columns = kernel.schema(pa.schema([(name, pa.null()) for name in self.by])).names
         select = ", ".join([self.called(columns), *facts])
-        return self.map_groups(kernel, parts=parts, select=select, as_file=as_file)
+        return self.map_groups(kernel, parts=parts, select=select, to_file=to_file)
 
     def called(self, columns: Sequence[str]) -> str:
         """SQL of columns of a result, keys called as the user calls them."""
@@ -166,12 +156,12 @@ def described(
         raise ValueError(
             f"the table of models has columns of its own called {', '.join(taken)}; rename the key"
         )
-    if strange := sorted(name for name in by if NO_KEY.match(types[name])):
+    if strange := sorted(name for name in by if not can_be_key(types[name])):
         raise ValueError(f"expected keys that can be ordered; {strange[0]} is {types[strange[0]]}")
     if reserved := sorted(name for name in features if RESERVED.fullmatch(name)):
         raise ValueError(f"a feature can't be called {', '.join(reserved)}, as kernels call other columns so")
     _refuse_no_numbers(types, [name for name in named[len(by) :] if name != target or not classifies])
-    missing = " or ".join(_lacks(name, types[name]) for name in by)
+    missing = " or ".join(_lacks(name, types[name], rows.engine.functions) for name in by)
     without = _count(rows, missing) if _may_lack(rows, by, types) else 0
     if weight is not None and (negative := _count(rows, f"{quote_identifier(weight)} < 0")):
         raise ValueError(f"expected weights of 0 or more in {weight!r}, found {negative} negative ones")
@@ -191,7 +181,7 @@ def described(
         LABEL,
         WEIGHT if weight is not None else None,
         found,
-        flags=frozenset(name for name in features if types[name] == "BOOLEAN"),
+        flags=frozenset(name for name in features if pa.types.is_boolean(types[name])),
         rows_without_key=without,
     )
 
@@ -224,9 +214,9 @@ def read_rows(
     return read.rename_columns(dict(zip(given.by, by, strict=True)))
 
 
-def _types(rows: Rows, named: Sequence[str]) -> dict[str, str]:
+def _types(rows: Rows, named: Sequence[str]) -> dict[str, pa.DataType]:
     """The type of every column; all that are named have to be there, under names that SQL can tell apart."""
-    types = dict(rows.engine.columns(rows.sql))
+    types = {field.name: field.type for field in rows.engine.describe(rows.sql)}
     there, wanted = {name.lower(): name for name in types}, dict[str, str]()
     for name in named:
         if (like := wanted.setdefault(name.lower(), name)) != name:
@@ -246,55 +236,57 @@ def _types(rows: Rows, named: Sequence[str]) -> dict[str, str]:
     return types
 
 
-def _refuse_no_numbers(types: Mapping[str, str], names: Sequence[str]) -> None:
+def _refuse_no_numbers(types: Mapping[str, pa.DataType], names: Sequence[str]) -> None:
     for name in names:
-        if not NUMBER.match(types[name]):
+        if not _is_number(types[name]):
             raise ValueError(
                 f"expected numbers in {name!r}, found {types[name]}; make it one or several numbers"
             )
 
 
-def _refuse_other_labels(target: str, kind: str, classes: Sequence[Any]) -> None:
+def _refuse_other_labels(target: str, kind: pa.DataType, classes: Sequence[Any]) -> None:
     """Refuse a target that can't be compared with the labels of the fit."""
     for label in classes:
-        alike = TEXT.match(kind) if isinstance(label, str) else NUMBER.match(kind)
+        alike = _is_text(kind) if isinstance(label, str) else _is_number(kind)
         if not alike and isinstance(label, str | Number):
             raise ValueError(
                 f"expected {target!r} to hold labels such as {label!r}, found {kind}; make them the same type"
             )
 
 
-def keys_sql(by: Sequence[str], types: Mapping[str, str]) -> list[str]:
+def keys_sql(by: Sequence[str], types: Mapping[str, pa.DataType]) -> list[str]:
     """The columns of a key as kernels call them; -0.0 becomes 0.0, which it equals."""
     return [
-        f"cast({quote_identifier(name)} + 0.0 as {types[name]}) as {KEY}{i}"
-        if FLOAT.match(types[name])
+        f"cast({quote_identifier(name)} + 0.0 as {sql_float(types[name])}) as {KEY}{i}"
+        if is_float(types[name])
         else f"{quote_identifier(name)} as {KEY}{i}"
         for i, name in enumerate(by)
     ]
 
 
-def _lacks(name: str, kind: str) -> str:
+def _lacks(name: str, kind: pa.DataType, sql: SqlFunctions) -> str:
     """SQL of whether a row has nothing in a column of the key; NaN is nothing."""
     column = quote_identifier(name)
-    return f"{column} is null" + (f" or {column} = cast('nan' as {kind})" if FLOAT.match(kind) else "")
+    return f"{column} is null" + (f" or {sql.is_nan(column)}" if is_float(kind) else "")
 
 
-def _may_lack(rows: Rows, by: Sequence[str], types: Mapping[str, str]) -> bool:
+def _may_lack(rows: Rows, by: Sequence[str], types: Mapping[str, pa.DataType]) -> bool:
     """Whether a row may lack a part of its key: told by counts, which Parquet files keep."""
     counts = ", ".join(f"count({quote_identifier(name)})" for name in by)
     every, *present = rows.engine.fetch(f"select count(*), {counts} from ({rows.sql}) as t")[0]
-    return any(FLOAT.match(types[name]) for name in by) or any(n < every for n in present)
+    return any(is_float(types[name]) for name in by) or any(n < every for n in present)
 
 
 def _count(rows: Rows, condition: str) -> int:
     return int(rows.engine.fetch(f"select count(*) from ({rows.sql}) as t where {condition}")[0][0])
 
 
-def _distinct(rows: Rows, target: str, kind: str) -> list[Any]:
+def _distinct(rows: Rows, target: str, kind: pa.DataType) -> list[Any]:
     """The finite values of a column, in order; MOST_CLASSES + 1 of more than that."""
     name = quote_identifier(target)
-    if WHOLE.match(kind):  # two neighbours have nothing between them, and Parquet files keep both ends
+    if is_whole(kind) or pa.types.is_boolean(
+        kind
+    ):  # two neighbours have nothing between them, and Parquet files keep both ends
         least, most = rows.engine.fetch(f"select min({name}), max({name}) from ({rows.sql}) as t")[0]
         if least is None or most - least <= 1:
             return [] if least is None else sorted({least, most})
@@ -305,7 +297,7 @@ def _distinct(rows: Rows, target: str, kind: str) -> list[Any]:
     return [row[0] for row in listed if not isinstance(row[0], float) or math.isfinite(row[0])]
 
 
-def _classes(rows: Rows, target: str, kind: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
+def _classes(rows: Rows, target: str, kind: pa.DataType, given: Sequence[Any] | None) -> tuple[Any, ...]:
     """The labels of a target, in order."""
     found = _distinct(rows, target, kind)
     if given is not None:
@@ -325,8 +317,13 @@ def _classes(rows: Rows, target: str, kind: str, given: Sequence[Any] | None) ->
     )
 
 
-_MISSING = "cast('nan' as double)"
+def _double(name: str, nan: str) -> str:
+    return f"coalesce(cast({quote_identifier(name)} as double), {nan})"
 
 
-def _double(name: str) -> str:
-    return f"coalesce(cast({quote_identifier(name)} as double), {_MISSING})"
+def _is_number(kind: pa.DataType) -> bool:
+    return is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return is_text(kind) or pa.types.is_null(kind)

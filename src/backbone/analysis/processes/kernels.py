@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,59 @@ from backbone.analysis.processes.estimator import (
 )
 from backbone.analysis.processes.group_fit import Settings, model_schema
 from backbone.analysis.processes.workers import EstimatorWorkers
+
+
+@dataclass(frozen=True, eq=False)
+class GroupEstimator:
+    """An estimator of which each group gets a copy, and what the copy is fitted to.
+
+    Parameters
+    ----------
+    estimator : an unfitted classifier or regressor; a class of your own has to be in a module.
+    features, target, weight : value columns; the target of a classifier holds positions in `classes`.
+    classes : the labels of a classifier, which it is fitted with; None for a regressor.
+    min_rows : a group with fewer rows to fit is not fitted.
+    """
+
+    estimator: Any
+    features: Sequence[str]
+    target: str
+    weight: str | None = None
+    classes: Sequence[Any] | None = None
+    min_rows: int = 1
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it is fitted to, as `Settings` orders them."""
+        return [*self.features, self.target, *([self.weight] if self.weight is not None else [])]
+
+    @property
+    def name(self) -> str:
+        """How an error calls the work."""
+        return f"{type(self.estimator).__name__} for every group"
+
+    def stored(self) -> bytes:
+        """The estimator as workers get it."""
+        return portable(repeatable(self.estimator))
+
+    def settings(self, *, out_of_fold: bool) -> Settings:
+        """What workers are told beside it.
+
+        Raises
+        ------
+        ValueError
+            When the estimator can't be used like this.
+        """
+        if not self.features:
+            raise ValueError("expected one feature or more, found none")
+        check_estimator_kind(self.estimator, self.classes)
+        return Settings(
+            features=len(self.features),
+            classes=None if self.classes is None else tuple(map(plain, self.classes)),
+            min_rows=max(self.min_rows, 1),
+            weight_name=None if self.weight is None else weight_argument(self.estimator),
+            out_of_fold=out_of_fold,
+        )
 
 
 class EstimatorKernel(EstimatorWorkers):
@@ -40,10 +94,7 @@ class EstimatorKernel(EstimatorWorkers):
 
     Parameters
     ----------
-    estimator : an unfitted classifier or regressor; a class of your own has to be in a module.
-    features, target, weight : value columns; the target of a classifier holds positions in `classes`.
-    classes : the labels of a classifier, which it is fitted with; None for a regressor.
-    min_rows : a group with fewer rows to fit is not fitted.
+    fitted : the estimator, and what it is fitted to.
     workers : how many processes; as many as there are cores unless given.
 
     Raises
@@ -59,27 +110,17 @@ class EstimatorKernel(EstimatorWorkers):
     >>> from backbone.analysis.groups import chunks
     >>> rows = {"user": [1, 1, 1, 1, 2], "x": [0.0, 1.0, 4.0, 5.0, 1.0], "y": [0.0, 0.0, 1.0, 1.0, 1.0]}
     >>> (groups,) = chunks(pa.table(rows).to_batches(), by=["user"])
-    >>> with EstimatorKernel(GaussianNB(), ["x"], "y", classes=("no", "yes"), workers=1) as kernel:
+    >>> bayes = GroupEstimator(GaussianNB(), ["x"], "y", classes=("no", "yes"))
+    >>> with EstimatorKernel(bayes, workers=1) as kernel:
     ...     for row in kernel(groups).select(["user", "status", "class_counts", "score"]).to_pylist():
     ...         print(row)
     {'user': 1, 'status': 'fitted', 'class_counts': '{"no": 2, "yes": 2}', 'score': 1.0}
     {'user': 2, 'status': 'single_class', 'class_counts': '{"no": 0, "yes": 1}', 'score': None}
     """
 
-    def __init__(
-        self,
-        estimator: Any,
-        features: Sequence[str],
-        target: str,
-        weight: str | None = None,
-        *,
-        classes: Sequence[Any] | None = None,
-        min_rows: int = 1,
-        workers: int | None = None,
-    ) -> None:
-        settings = _settings(estimator, features, weight, classes, min_rows, out_of_fold=False)
-        columns = [*features, target, *([weight] if weight is not None else [])]
-        super().__init__(portable(repeatable(estimator)), settings, columns, workers, _named(estimator))
+    def __init__(self, fitted: GroupEstimator, *, workers: int | None = None) -> None:
+        settings = fitted.settings(out_of_fold=False)
+        super().__init__(fitted.stored(), settings, fitted.columns, workers, fitted.name)
         self._classes = settings.classes
 
     def schema(self, keys: pa.Schema) -> pa.Schema:
@@ -100,9 +141,9 @@ class OutOfFoldEstimatorKernel(EstimatorWorkers):
 
     Parameters
     ----------
+    fitted : the estimator, and what it is fitted to; a classifier has two labels.
     fold : the value column with the number of each row's fold, 0 to 127.
-    classes : two labels; None for a regressor.
-    estimator, features, target, weight, min_rows, workers : as for `EstimatorKernel`.
+    workers : as for `EstimatorKernel`.
 
     Raises
     ------
@@ -118,29 +159,17 @@ class OutOfFoldEstimatorKernel(EstimatorWorkers):
     >>> from backbone.analysis.groups import chunks
     >>> rows = pa.table({"user": [1, 1, 1], "x": [0.0, 1.0, 5.0], "y": [2.0, 3.0, 7.0], "fold": [0, 1, 1]})
     >>> (groups,) = chunks(rows.to_batches(), by=["user"])
-    >>> nearest = KNeighborsRegressor(n_neighbors=1)
-    >>> with OutOfFoldEstimatorKernel(nearest, ["x"], "y", "fold", workers=1) as kernel:
+    >>> nearest = GroupEstimator(KNeighborsRegressor(n_neighbors=1), ["x"], "y")
+    >>> with OutOfFoldEstimatorKernel(nearest, "fold", workers=1) as kernel:
     ...     kernel(groups).column("prediction").to_pylist()
     [3.0, 2.0, 2.0]
     """
 
-    def __init__(
-        self,
-        estimator: Any,
-        features: Sequence[str],
-        target: str,
-        fold: str,
-        weight: str | None = None,
-        *,
-        classes: Sequence[Any] | None = None,
-        min_rows: int = 1,
-        workers: int | None = None,
-    ) -> None:
-        settings = _settings(estimator, features, weight, classes, min_rows, out_of_fold=True)
-        check_predicts(estimator, classes)
-        columns = [*features, target, *([weight] if weight is not None else []), fold]
-        super().__init__(portable(repeatable(estimator)), settings, columns, workers, _named(estimator))
-        self._target, self._weight, self._fold = target, weight, fold
+    def __init__(self, fitted: GroupEstimator, fold: str, *, workers: int | None = None) -> None:
+        settings = fitted.settings(out_of_fold=True)
+        check_predicts(fitted.estimator, fitted.classes)
+        super().__init__(fitted.stored(), settings, [*fitted.columns, fold], workers, fitted.name)
+        self._target, self._weight, self._fold = fitted.target, fitted.weight, fold
 
     def schema(self, keys: pa.Schema) -> pa.Schema:
         added = {
@@ -162,28 +191,3 @@ class OutOfFoldEstimatorKernel(EstimatorWorkers):
             self.ask(groups).column("prediction"),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema(groups.keys.schema))
-
-
-def _settings(
-    estimator: Any,
-    features: Sequence[str],
-    weight: str | None,
-    classes: Sequence[Any] | None,
-    min_rows: int,
-    *,
-    out_of_fold: bool,
-) -> Settings:
-    if not features:
-        raise ValueError("expected one feature or more, found none")
-    check_estimator_kind(estimator, classes)
-    return Settings(
-        features=len(features),
-        classes=None if classes is None else tuple(map(plain, classes)),
-        min_rows=max(min_rows, 1),
-        weight_name=None if weight is None else weight_argument(estimator),
-        out_of_fold=out_of_fold,
-    )
-
-
-def _named(estimator: Any) -> str:
-    return f"{type(estimator).__name__} for every group"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from backbone.analysis.column_kinds import is_whole
 from backbone.analysis.rare_edges.hours import per_hour
 from backbone.engines import own_engine
-from backbone.engines.as_rows import fresh
 from backbone.engines.order import OutOfOrder, in_order
 from backbone.engines.rows import Rows
 
@@ -22,7 +21,6 @@ MOST = 1 << 53  # connections in an hour: up to here a double holds every whole 
 LAST_HOUR = (1 << 63) - 1  # the largest number that the kernel is given
 FIRST_ROWS = 20_000
 NARROW = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32())
-WHOLE = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL\(\d+,0\))$")
 
 
 @dataclass(frozen=True)
@@ -89,20 +87,17 @@ def hourly_counts(data: Any, memory_limit: str, threads: int | None) -> Iterator
         _refuse_missing(data.schema.names)
         given = {name: plain(data.schema.field(name).type) for name in COLUMNS}
     with own_engine(memory_limit, threads) as engine:
-        name = fresh("counts")
-        engine.show(name, data, COLUMNS if given else None)
-        yield _described(Rows(engine, f"select * from {name}"), given)
+        yield _described(Rows.of(engine, engine.put(data, COLUMNS if given else None)), given)
 
 
 def _described(rows: Rows, given: Mapping[str, pa.DataType]) -> HourlyCounts:
-    types = dict(rows.engine.columns(rows.sql))
-    _refuse_missing(types)
-    if not WHOLE.match(types["connections"]):
-        raise ValueError(
-            f"expected whole numbers in 'connections', found {types['connections']}; cast them to integers"
-        )
+    types = rows.engine.describe(rows.sql)
+    _refuse_missing(types.names)
+    found = types.field("connections").type
+    if not (is_whole(found) or (pa.types.is_decimal(found) and found.scale == 0)):
+        raise ValueError(f"expected whole numbers in 'connections', found {found}; cast them to integers")
     listed = ", ".join(COLUMNS)
-    schema = rows.engine.stream(f"select {listed} from ({rows.sql}) as t limit 0").schema
+    schema = rows.engine.stream(f"select {listed} from ({rows.sql}) as t where false").schema
     seen = {name: schema.field(name).type for name in COLUMNS}
     per_hour(seen["hour"])
     counts = HourlyCounts(rows, seen, seen | dict(given))

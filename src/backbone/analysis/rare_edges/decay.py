@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from backbone.analysis.rare_edges.counts import MOST, HourlyCounts
-from backbone.analysis.rare_edges.hours import hour_told, per_hour
+from backbone.analysis.rare_edges.hours import format_hour, per_hour
 
 # Of an edge, a count after the training that is higher than all before it: by which multiple it is higher,
 # and how many hours after the last maximum. Those of the training count from its end, as in the detector.
@@ -62,7 +62,7 @@ def fit_decay(counts: HourlyCounts, training_hours: int) -> Decay:
     hour = "cast(hour as bigint)"
     if pa.types.is_timestamp(kind):
         # The engine can't tell the microseconds of instants that it counts in nanoseconds.
-        hour = f"epoch_us({'cast(hour as timestamptz)' if kind.tz else 'hour'}) // 3600000000"
+        hour = counts.rows.engine.functions.hour("cast(hour as timestamptz)" if kind.tz else "hour")
     engine = counts.rows.engine
     extremes = f"select min(coalesce(connections, 0)), max(connections) from ({counts.sql}) as t"
     least, most = engine.fetch(extremes)[0]
@@ -92,5 +92,5 @@ def _refuse_parts(counts: HourlyCounts) -> None:
         units = at.cast(pa.int64()).to_numpy(zero_copy_only=False)
         wrong = units[units % per_hour(kind) != 0]
         if len(wrong):
-            found = hour_told(int(wrong[0]), kind)
+            found = format_hour(int(wrong[0]), kind)
             raise ValueError(f"expected whole hours (of UTC), found {found}; truncate them to the hour")

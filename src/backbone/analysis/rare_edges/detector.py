@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backbone.analysis.map_groups import map_groups
+from backbone.analysis.group_task import KernelTask, map_groups
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts, hourly_counts
 from backbone.analysis.rare_edges.decay import fit_decay
 from backbone.analysis.rare_edges.hours import hour_numbers
@@ -27,7 +27,7 @@ from backbone.analysis.rare_edges.known import KnownEdges, known_edges
 from backbone.analysis.rare_edges.numbered import NUMBER, numbered
 from backbone.analysis.rare_edges.rule import Rule
 from backbone.analysis.rare_edges.state import NEVER, EdgeState
-from backbone.engines.as_rows import fresh
+from backbone.engines.relation import Relation
 from backbone.engines.rows import Rows
 from backbone.resources import refuse_unusable
 
@@ -94,6 +94,11 @@ class RareEdgeDetector:
     The algorithm and the default line come from "Rare Edge Detection", a detector of unusual traffic between
     programs and the names they connect to. `reference.py` is the algorithm in plain Python.
     """
+
+    state_columns: ClassVar[tuple[str, ...]] = (*EDGE, *EdgeState._fields)
+    """The columns of a state; the first two name the edge."""
+    alert_columns: ClassVar[tuple[str, ...]] = tuple(ALERT_NAMES)
+    """The columns of `history` that tell of an alert, without `alert_` before their names."""
 
     def __init__(
         self,
@@ -263,7 +268,8 @@ class RareEdgeDetector:
                 first = int(hour_numbers(pa.array([since]).cast(given.seen["hour"]))[0])
             known = known_edges(state, given)
             staged, edges = self._numbered(known, given, told, each_hour=True, since=first)
-            alert = (f"{ALERTS}[1].{name} as alert_{name}" for name in ALERT_NAMES)
+            first_alert = counts.engine.functions.first_struct
+            alert = (f"{first_alert(ALERTS, name)} as alert_{name}" for name in ALERT_NAMES)
             listed = ", ".join([*EDGE, *EdgeState._fields, *alert, NEXT, *told])
             sql = f"select {listed} from {staged} as s join {edges} as e using ({NUMBER})"
         return Rows(counts.engine, sql, counts.versions, (staged, edges))
@@ -276,25 +282,25 @@ class RareEdgeDetector:
         """What the kernel makes of the counts: a row for every edge that they hold, in the order of edges."""
         engine = counts.rows.engine
         if counts.begin_in_order():
-            made: tuple[str, ...] = (self._staged(known, counts),)
+            made: tuple[Relation, ...] = (self._staged(known, counts),)
             sql = f"select * from {made[0]}"
         else:
             made = self._numbered(known, counts)
             sql = (
-                f"select e.source, e.destination, s.* exclude ({NUMBER}) "
+                "select e.source, e.destination, s.* "
                 f"from {made[0]} as s join {made[1]} as e using ({NUMBER}) order by s.{NUMBER}"
             )
         try:
-            return engine.stream(sql).read_all()
+            found = engine.stream(sql).read_all()
+            return found.drop_columns([NUMBER]) if NUMBER in found.column_names else found
         finally:
-            for name in made:
-                engine.drop(name)
+            engine.drop(*made)
 
-    def _staged(self, known: KnownEdges, counts: HourlyCounts) -> str:
-        """Stage what the kernel makes of the counts; the name of the table."""
+    def _staged(self, known: KnownEdges, counts: HourlyCounts) -> Relation:
+        """Stage what the kernel makes of the counts."""
         kernel = self._kernel(known, counts)
         with _with_position(known, counts.sql, EDGE, counts) as (sql, values):
-            return map_groups(counts.rows.engine, sql, EDGE, values, kernel, order=("hour",))
+            return map_groups(counts.rows.engine, sql, KernelTask(kernel, EDGE, values, ("hour",)))
 
     def _numbered(
         self,
@@ -304,17 +310,16 @@ class RareEdgeDetector:
         *,
         each_hour: bool = False,
         since: int = NEVER,
-    ) -> tuple[str, str]:
+    ) -> tuple[Relation, Relation]:
         """The same by the numbers of the edges, and a table of these with their names."""
         engine, by = counts.rows.engine, (NUMBER,)
         kernel = self._kernel(known, counts, each_hour, since)
         with numbered(counts, told) as (edges, rows):
             try:
                 with _with_position(known, f"select * from {rows}", by, counts, edges) as (sql, values):
-                    return map_groups(engine, sql, by, values, kernel, order=("hour",)), edges
+                    return map_groups(engine, sql, KernelTask(kernel, by, values, ("hour",))), edges
             except ValueError:
-                engine.drop(edges)
-                engine.drop(self._staged(known, counts))  # refuses the same, by the edge's name
+                engine.drop(edges, self._staged(known, counts))  # refuses the same, by the edge's name
                 raise
 
     def _kernel(
@@ -326,7 +331,7 @@ class RareEdgeDetector:
 
 @contextmanager
 def _with_position(
-    known: KnownEdges, rows: str, by: Sequence[str], counts: HourlyCounts, edges: str | None = None
+    known: KnownEdges, rows: str, by: Sequence[str], counts: HourlyCounts, edges: Relation | None = None
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """A query of counts with the position of their edges among those that are known, and the kernel's values.
 
@@ -339,8 +344,8 @@ def _with_position(
     if not len(known):
         yield rows, counts.values
         return
-    engine, table = counts.rows.engine, fresh("known")
-    engine.show(table, known.keys.append_column(POSITION, [np.arange(len(known))]))
+    engine = counts.rows.engine
+    table = engine.put(known.keys.append_column(POSITION, [np.arange(len(known))]))
     keys = f"select * from {table}"
     if edges is not None:
         keys = (

@@ -54,7 +54,7 @@ def hours_of(
     return pa.array(numbers * per_hour(kind), mask=missing).cast(kind)
 
 
-def hour_told(units: int, kind: pa.DataType) -> str:
+def format_hour(units: int, kind: pa.DataType) -> str:
     """How a message tells an hour, or what is not one.
 
     Parameters
@@ -63,9 +63,9 @@ def hour_told(units: int, kind: pa.DataType) -> str:
 
     Examples
     --------
-    >>> hour_told(7, pa.int32())
+    >>> format_hour(7, pa.int32())
     '7'
-    >>> hour_told(3_600_000_000_001, pa.timestamp("ns"))
+    >>> format_hour(3_600_000_000_001, pa.timestamp("ns"))
     '1970-01-01 01:00:00 and 1 ns'
     """
     if not pa.types.is_timestamp(kind) or kind.unit != "ns":

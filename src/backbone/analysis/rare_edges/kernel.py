@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import numba
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from backbone.analysis.groups import Groups
 from backbone.analysis.rare_edges.counts import MOST
-from backbone.analysis.rare_edges.hours import hour_told, hours_of, per_hour
+from backbone.analysis.rare_edges.hours import format_hour, hours_of, per_hour
 from backbone.analysis.rare_edges.rule import Rule
 from backbone.analysis.rare_edges.state import NEVER, EdgeState, Values, read_only
 
@@ -38,6 +38,68 @@ NEVER_RETIRED = 1 << 62
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class RuleNumbers(NamedTuple):
+    """A rule as numbers alone: `NO_FLOOR` and `NEVER_RETIRED` stand for None."""
+
+    training_hours: int
+    cooldown_hours: int
+    slope: float
+    intercept: float
+    floor: float
+    retire_hours: int
+
+    @classmethod
+    def of(cls, rule: Rule) -> RuleNumbers:
+        """Of the types that the kernel is compiled for, whatever kind of numbers the rule has."""
+        return cls(
+            int(rule.training_hours),
+            int(rule.cooldown_hours),
+            float(rule.slope),
+            float(rule.intercept),
+            NO_FLOOR if rule.floor is None else float(rule.floor),
+            NEVER_RETIRED if rule.retire_hours is None else int(rule.retire_hours),
+        )
+
+
+class EdgeHours(NamedTuple):
+    """The hourly counts of many edges, an edge after the other.
+
+    Parameters
+    ----------
+    offsets : shape (edges + 1,); where the rows of each edge begin and end.
+    units : shape (rows,); when each hour begins.
+    per_hour : how many units make an hour.
+    connections : shape (rows,).
+    position : shape (rows,); of the edge among those known, or `NEW`. Empty where none is known.
+    """
+
+    offsets: Values
+    units: Values
+    per_hour: int
+    connections: Values
+    position: Values
+
+
+class EdgeRows(NamedTuple):
+    """Room for the rows of the result, shape (rows,) each.
+
+    Parameters
+    ----------
+    edge : whose row it is.
+    state : of the edge after the hour of the row.
+    following : the hour in which the edge is seen next, or `NEVER`.
+    """
+
+    edge: Values
+    state: EdgeState
+    following: Values
+
+    @classmethod
+    def empty(cls, rows: int) -> EdgeRows:
+        edge, following = (np.empty(rows, dtype=np.int64) for _ in range(2))
+        return cls(edge, EdgeState.empty(rows), following)
 
 
 @dataclass(frozen=True)
@@ -84,40 +146,34 @@ class RareEdgeKernel:
 
     def __call__(self, groups: Groups) -> pa.RecordBatch:
         known = EdgeState.empty(0) if self.known is None else self.known
-        found = EdgeState.empty(len(groups.values[HOUR]) if self.each_hour else len(groups))
-        group, following = (np.empty(len(found.last_seen), dtype=np.int64) for _ in range(2))
+        rows = EdgeRows.empty(len(groups.values[HOUR]) if self.each_hour else len(groups))
         position = np.empty(0, dtype=np.int64) if self.known is None else groups.values[POSITION]
         alerts, trouble, row, n_rows = _watch(
-            read_only(groups.offsets),
-            read_only(groups.values[HOUR]),
-            read_only(groups.values[CONNECTIONS]),
-            read_only(position),
+            EdgeHours(
+                read_only(groups.offsets),
+                read_only(groups.values[HOUR]),
+                per_hour(self.hour_type),
+                read_only(groups.values[CONNECTIONS]),
+                read_only(position),
+            ),
             EdgeState(*map(read_only, known)),
-            found,
-            group,
-            following,
+            self._covered,
+            RuleNumbers.of(self.rule),
             self.each_hour,
             self.since,
-            self.rule.training_hours,
-            self.rule.cooldown_hours,
-            float(self.rule.slope),
-            float(self.rule.intercept),
-            NO_FLOOR if self.rule.floor is None else float(self.rule.floor),
-            NEVER_RETIRED if self.rule.retire_hours is None else self.rule.retire_hours,
-            per_hour(self.hour_type),
-            self._covered,
+            rows,
         )
         if trouble != FINE:
             raise ValueError(self._message(trouble, groups, row))
-        group, found = group[:n_rows], EdgeState(*(values[:n_rows] for values in found))
-        following = following[:n_rows]
+        group, following = rows.edge[:n_rows], rows.following[:n_rows]
+        state = EdgeState(*(values[:n_rows] for values in rows.state))
         keys = groups.keys.take(pa.array(group)) if self.each_hour else groups.keys
         place = np.full(len(groups), NEW) if self.known is None else position[groups.offsets[:-1]]
         return pa.RecordBatch.from_arrays(
             [
                 *keys.columns,
                 pa.array(place[group]),
-                *found.columns(self.hour_type),
+                *state.columns(self.hour_type),
                 _lists(alerts, n_rows, self.hour_type),
                 *(
                     [hours_of(following, self.hour_type, missing=following == NEVER)]
@@ -134,7 +190,7 @@ class RareEdgeKernel:
         return NEVER if self.known is None else int(self.known.last_seen.max(initial=NEVER))
 
     def _message(self, trouble: int, groups: Groups, row: int) -> str:
-        at = hour_told(int(groups.values[HOUR][row]), self.hour_type)
+        at = format_hour(int(groups.values[HOUR][row]), self.hour_type)
         where = f"{at} at {_edge(groups, row)}"
         if trouble == TOO_FEW:
             return f"expected connections of 1 or more, found {groups.values[CONNECTIONS][row]} in {where}"
@@ -143,7 +199,7 @@ class RareEdgeKernel:
         if trouble == NOT_WHOLE:
             return f"expected whole hours (of UTC), found {where}; truncate them to the hour"
         if trouble == NOT_LATER:
-            last = hour_told(self._covered * per_hour(self.hour_type), self.hour_type)
+            last = format_hour(self._covered * per_hour(self.hour_type), self.hour_type)
             return (
                 f"expected hours after {last}, the last one of the state, found {where}; "
                 "feed hours in their order, each of them once and whole"
@@ -204,40 +260,32 @@ def _compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @_compiled
-def _decay(hours: int, slope: float, intercept: float, floor: float) -> float:
-    multiple = intercept + slope * hours / 24.0
-    return multiple if multiple > floor else floor
+def _decay(hours: int, rule: RuleNumbers) -> float:
+    multiple = rule.intercept + rule.slope * hours / 24.0
+    return multiple if multiple > rule.floor else rule.floor
 
 
 @_compiled
 def _watch(
-    offsets: Values,
-    units: Values,
-    connections: Values,
-    position: Values,
+    hours: EdgeHours,
     known: EdgeState,
-    found: EdgeState,
-    group: Values,
-    following: Values,
+    covered: int,
+    rule: RuleNumbers,
     each_hour: bool,
     since: int,
-    training_hours: int,
-    cooldown_hours: int,
-    slope: float,
-    intercept: float,
-    floor: float,
-    retire_hours: int,
-    per_hour: int,
-    covered: int,
+    rows: EdgeRows,
 ) -> tuple[Values, int, int, int]:
-    """Fill `found`, and of each row the edge and its next hour.
+    """Fill `rows`, from the hours of each edge after those that are covered.
 
     The result: the alerts, what is wrong and in which row, and how many rows are filled.
     """
+    offsets, units, per_hour, connections, position = hours
+    training_hours = rule.training_hours
+    group, found, following = rows
     alerts = np.empty(64, dtype=ALERT)
     n_alerts = 0
     out = 0
-    decay_1 = _decay(1, slope, intercept, floor)
+    decay_1 = _decay(1, rule)
     for edge in range(len(offsets) - 1):
         row, end = offsets[edge], offsets[edge + 1]
         at = position[row] if len(position) else NEW
@@ -270,7 +318,7 @@ def _watch(
                     return alerts[:0], TWICE, row, 0
                 count += connections[row]
                 row += 1
-            if hour - last > retire_hours:
+            if hour - last > rule.retire_hours:
                 first = hour
                 maximum, maximum_at, last_alert = 0, first, NEVER
                 n, mean, m2, expected = 0, 0.0, 0.0, 0.0
@@ -291,8 +339,8 @@ def _watch(
                 expected = decay_1 * maximum
             else:
                 sd = math.sqrt(m2 / n)
-                decayed = _decay(h - max_at, slope, intercept, floor) * maximum
-                if x > expected and h - rare_at > cooldown_hours:
+                decayed = _decay(h - max_at, rule) * maximum
+                if x > expected and h - rare_at > rule.cooldown_hours:
                     if n_alerts == len(alerts):
                         more = np.empty(2 * n_alerts, dtype=ALERT)
                         more[:n_alerts] = alerts

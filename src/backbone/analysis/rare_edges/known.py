@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts, plain
 from backbone.analysis.rare_edges.state import EdgeState
-from backbone.engines.as_rows import fresh
 from backbone.engines.rows import Rows
 
 CHUNKS = 100  # of the keys, which grow by one a call; all else is written anew anyway
@@ -109,12 +108,11 @@ def _table(state: Any, counts: HourlyCounts) -> pa.Table:
         return state.table()
     if hasattr(state, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(state).read_all()
-    engine, name = counts.rows.engine, fresh("state")
-    engine.show(name, state)
+    rows = Rows.of(counts.rows.engine, counts.rows.engine.put(state))
     try:
-        return engine.stream(f"select * from {name}").read_all()
+        return rows.table()
     finally:
-        engine.drop(name)
+        rows.drop()
 
 
 def _with_whole_alerts(table: pa.Table, hour: pa.DataType) -> pa.Table:

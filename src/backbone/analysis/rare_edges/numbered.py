@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts
-from backbone.engines.as_rows import fresh
+from backbone.engines.relation import Relation
 
 NUMBER = "edge"
 
 
 @contextmanager
-def numbered(counts: HourlyCounts, told: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def numbered(counts: HourlyCounts, told: Mapping[str, str]) -> Iterator[tuple[Relation, Relation]]:
     """Number the edges of some counts in the order of their names.
 
     Parameters
@@ -24,16 +24,14 @@ def numbered(counts: HourlyCounts, told: Mapping[str, str]) -> Iterator[tuple[st
     A table with the columns source, destination, `edge`, their number, and those of `told`, which stays; and
     one of the counts with edge, hour and connections, which goes.
     """
-    engine, edges, rows = counts.rows.engine, fresh("edges"), fresh("numbered")
+    engine = counts.rows.engine
     listed = ", ".join(EDGE)
     further = "".join(f", {expression} as {name}" for name, expression in told.items())
-    engine.create(
-        edges,
+    edges = engine.stage(
         f"select {listed}, row_number() over (order by {listed}) - 1 as {NUMBER}{further} "
         f"from (select distinct {listed} from ({counts.sql}) as c) as d",
     )
-    engine.create(
-        rows,
+    rows = engine.stage(
         f"select e.{NUMBER}, c.hour, c.connections from ({counts.sql}) as c "
         f"join {edges} as e on e.source = c.source and e.destination = c.destination",
     )

@@ -2,367 +2,256 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from backbone.contract import quote_identifier, quote_literal
 from backbone.engines.batch_coalesce import coalesced
-from backbone.engines.duckdb.groups import GroupedRows
-from backbone.engines.duckdb.packing.packed_rows import PackedRows, used_of
-from backbone.engines.duckdb.raw_tables import RawTables
+from backbone.engines.duckdb.database import FEWEST_PACKED, Database, spelt
+from backbone.engines.duckdb.read import all_rows, in_range, rows_within
 from backbone.engines.duckdb.staged_files import StagedFiles
-from backbone.engines.duckdb.types import delta_field, duckdb_type, stored_type
-from backbone.engines.duckdb.write import Writing
+from backbone.engines.duckdb.types import arrow_schema, sql_type
 from backbone.engines.order import OutOfOrder, is_ascending
-from backbone.engines.protocol import Parameters, RawFile
-from backbone.errors import ENGINE, EngineFailed, OutOfMemory
+from backbone.engines.protocol import GroupTask, Parameters
+from backbone.engines.relation import Relation, Within
+from backbone.engines.sql.functions import DUCKDB
+from backbone.errors import EngineFailed
 from backbone.lake.publish import Staged
-from backbone.lake.table import PARTITION, TableVersion
+from backbone.lake.table import TableVersion
+from backbone.quoting import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FEWEST_PACKED = 20_000  # rows; fewer are compared and sorted by the database in no time
+
+class StagedTable:
+    """A table that grows by one query after the other until it is finished."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database, self._name = database, name
+        self._rows, self.finished = 0, False
+
+    def add(self, sql: str, parameters: Parameters | None = None) -> int:
+        added = self._database.insert(self._name, sql, parameters)
+        self._rows += added
+        return added
+
+    def finish(self) -> Relation:
+        self.finished = True
+        return Relation(self._name, self._rows)
 
 
 class DuckdbEngine:
-    """The `Engine` Protocol on one in-memory DuckDB connection whose sessions run in UTC."""
+    """The `Engine` Protocol on a local database; the names of its relations are never used again."""
 
-    def __init__(self, *, memory_limit: str, threads: int | None, scratch: Path) -> None:
-        self.scratch = scratch
-        self.threads = threads or len(getattr(os, "sched_getaffinity", _all_cores)(0))
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory_limit,
-            "temp_directory": str(scratch / "spill"),
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-        }
-        if threads:
-            config["threads"] = threads
-        with suppress(OSError):  # of a project that can only be read nothing is laid down
-            scratch.mkdir(parents=True, exist_ok=True)  # DuckDB makes no folder below one that is not there
-        self._connection = duckdb.connect(":memory:", config=config)
-        self._connection.execute("set global TimeZone = 'UTC'")
-        self._connection.execute("set global parquet_metadata_cache = true")
-        self._zones: set[str] = set()
-        self._tables: dict[str, TableVersion] = {}
-        self._sources: dict[str, str] = {}
-        self._arranged: dict[str, str] = {}
-        self._shown: set[str] = set()
-        self._files = StagedFiles(self._connection, self._run, scratch)
-        self._raw = RawTables(self._connection, self._run)
-        self._names = itertools.count()
+    functions = DUCKDB
 
-    def read(self, table: TableVersion) -> None:
-        self._forget(table.dataset)
-        self._tables[table.dataset] = table
-        self._sources[table.dataset] = _rows(table)
-        self._view(table.dataset, self._sources[table.dataset])
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.scratch, self.threads = database.scratch, database.threads
+        self._files = StagedFiles(database)
+        self._numbers = database.numbers
+        self._held: set[str] = set()  # the names of what is not dropped yet
 
-    def narrow(self, dataset: str, column: str, start: datetime, end: datetime) -> None:
-        self._view(dataset, self._range(dataset, column, start, end))
-
-    def arrange(self, dataset: str, column: str, start: datetime, end: datetime) -> None:
-        arranged = f"arranged_{next(self._names)}"
-        self._connection.execute(
-            f"create table {arranged} as {self._range(dataset, column, start, end)} "
-            f"order by {quote_identifier(column)}"
-        )
-        self._arranged[dataset] = arranged
-        self._sources[dataset] = f"select * from {arranged}"
-        self._view(dataset, self._sources[dataset])
-
-    def _range(self, dataset: str, column: str, start: datetime, end: datetime) -> str:
-        """A query of a dataset's rows with `start <= column < end`; only files of its days are looked at."""
-        source, table = self._sources[dataset], self._tables[dataset]
-        if column == "window_start" and table.partitioned and dataset not in self._arranged:
-            source = _rows(table.between(start, end))
-        return f"select * from ({source}) as t where {_between(column, start, end)}"
-
-    def _view(self, dataset: str, source: str) -> None:
-        """Make a dataset's name mean the rows of a query."""
-        zone, _, name = dataset.partition(".")
-        if zone not in self._zones:
-            self._connection.execute(f"create schema {quote_identifier(zone)}")
-            self._zones.add(zone)
-        view = f"{quote_identifier(zone)}.{quote_identifier(name)}"
-        self._connection.execute(f"create or replace view {view} as {source}")
-
-    def _forget(self, dataset: str) -> None:
-        arranged = self._arranged.pop(dataset, None)
-        if arranged is not None:
-            self._connection.execute(f"drop table {arranged}")
-
-    def raw_types(self, file: RawFile) -> list[str]:
-        return self._raw.types(file)
-
-    def load(self, name: str, file: RawFile | pa.RecordBatchReader, levels: Sequence[str]) -> int:
-        self.drop(name)
-        if isinstance(file, RawFile):
-            return self._raw.load(name, file, levels)
-        return self._raw.load_stream(name, file, levels)
-
-    def load_files(self, name: str, files: Sequence[RawFile], levels: Sequence[str]) -> list[int]:
-        self.drop(name)
-        return self._raw.load_files(name, files, levels)
-
-    def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
-        self._raw.number_lines(name, lines)
-
-    def load_together(
-        self, name: str, files: Sequence[RawFile], labels: Sequence[str], levels: Sequence[str]
-    ) -> int:
-        self.drop(name)
-        return self._raw.load_together(name, files, labels, levels)
-
-    def create(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
-        made = self._run(f"create or replace table {quote_identifier(name)} as {sql}", parameters)
-        return int(made.fetchall()[0][0])
-
-    def insert(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
-        return int(self._run(f"insert into {quote_identifier(name)} {sql}", parameters).fetchall()[0][0])
-
-    def take(self, name: str, data: pa.RecordBatchReader | pa.Table) -> int:
-        incoming = f"_incoming_{next(self._names)}"
-        self._connection.register(incoming, data)
+    def bind(
+        self, rows: TableVersion | Relation, within: Within | None = None, name: str | None = None
+    ) -> Relation:
+        if isinstance(rows, Relation):
+            name, whole = name or rows.name, rows.name if "." in rows.name else f"main.{rows}"
+            sql = f"select * from {whole} where {'true' if within is None else in_range(within)}"
+        else:
+            name = name or rows.dataset
+            sql = all_rows(rows) if within is None else rows_within(rows, within)
+        # In a schema of its own, so that SQL may go on to call its columns by the table's name.
+        schema = self._new("bound")
+        view = f"{schema}.{name.rpartition('.')[2]}"
+        self._database.connection.execute(f"create schema {schema}")
         try:
-            return self.create(name, f"select * from {incoming}")
-        finally:
-            self._connection.unregister(incoming)
+            self._database.run(f"create view {view} as {sql}")
+        except duckdb.InvalidInputException as error:
+            raise EngineFailed(
+                name,
+                f"expected Parquet files that can be read; {' '.join(str(error).split())[:300]}",
+                "Nothing of this step is published; what was published before stays.",
+                "mend the storage, or compute the table again: backbone run --force",
+            ) from error
+        return Relation(view)
 
-    def show(self, name: str, data: Any, columns: Sequence[str] | None = None) -> None:
+    def put(self, data: Any, columns: Sequence[str] | None = None) -> Relation:
         import pyarrow as pa
 
         if not hasattr(data, "__arrow_c_stream__"):
-            paths = [data] if isinstance(data, str | Path) else data
-            if (
-                not isinstance(paths, list | tuple)
-                or not all(isinstance(p, str | Path) for p in paths)
-                or not paths
-            ):
-                raise TypeError(
-                    f"expected an Arrow stream, or paths of Parquet files, found {type(data).__name__}"
-                )
-            files = ", ".join(quote_literal(str(path)) for path in paths)
-            source = f"read_parquet([{files}], hive_partitioning = false)"
-            try:
-                listed = self._listed(source, columns)
-            except (duckdb.IOException, duckdb.InvalidInputException, EngineFailed) as error:
-                raise EngineFailed(
-                    ", ".join(map(str, paths)),
-                    f"expected Parquet files that can be read; {' '.join(str(error).split())[:300]}",
-                    "Nothing was changed.",
-                    "mend the path",
-                ) from error
-            self._run(f"create or replace view {quote_identifier(name)} as select {listed} from {source}")
-            self._shown.add(name)
-            return
-        incoming = f"_incoming_{next(self._names)}"
-        self._connection.register(
-            incoming, data if isinstance(data, pa.Table) else pa.RecordBatchReader.from_stream(data)
-        )
+            return self._files_of(data, columns)
+        stream = data if isinstance(data, pa.Table) else pa.RecordBatchReader.from_stream(data)
+        with self._database.handed_over(stream) as incoming:
+            name = self._new("staged")
+            query = f"select {self._listed(incoming, columns)} from {incoming}"
+            return Relation(name, self._database.create(name, query))
+
+    def _files_of(self, data: Any, columns: Sequence[str] | None) -> Relation:
+        paths = [data] if isinstance(data, str | Path) else data
+        named = isinstance(paths, list | tuple) and all(isinstance(path, str | Path) for path in paths)
+        if not named or not paths:
+            raise TypeError(
+                f"expected an Arrow stream, or paths of Parquet files, found {type(data).__name__}"
+            )
+        files = ", ".join(quote_literal(str(path)) for path in paths)
+        source = f"read_parquet([{files}], hive_partitioning = false)"
         try:
-            self.create(name, f"select {self._listed(incoming, columns)} from {incoming}")
-        finally:
-            self._connection.unregister(incoming)
+            listed = self._listed(source, columns)
+        except (duckdb.IOException, duckdb.InvalidInputException, EngineFailed) as error:
+            raise EngineFailed(
+                ", ".join(map(str, paths)),
+                f"expected Parquet files that can be read; {' '.join(str(error).split())[:300]}",
+                "Nothing was changed.",
+                "mend the path",
+            ) from error
+        name = self._new("files")
+        self._database.run(f"create view {name} as select {listed} from {source}")
+        return Relation(name)
 
     def _listed(self, source: str, columns: Sequence[str] | None) -> str:
         """Those of some columns that a source has; of one that is spelt in another case, what is there."""
         if columns is None:
             return "*"
-        found = _spelt(columns, self.columns(f"select * from {source}"))
+        found = spelt(columns, self._database.columns(f"select * from {source}"))
         return ", ".join(quote_identifier(name) for name in dict.fromkeys(found) if name) or "*"
+
+    def stage(self, sql: str, parameters: Parameters | None = None) -> Relation:
+        name = self._new("staged")
+        sums = [column for column, kind in self._database.columns(sql, parameters) if kind == "HUGEINT"]
+        casts = ", ".join(f"cast({column} as bigint) as {column}" for column in map(quote_identifier, sums))
+        if sums:  # which are described as numbers of 64 bits
+            sql = f"select * replace ({casts}) from ({sql}\n) as r"
+        return Relation(name, self._database.create(name, sql, parameters))
+
+    @contextmanager
+    def staging(self, schema: pa.Schema) -> Iterator[StagedTable]:
+        name = self._new("staged")
+        columns = ", ".join(f"{quote_identifier(field.name)} {sql_type(field.type)}" for field in schema)
+        self._database.run(f"create table {name} ({columns})")
+        table = StagedTable(self._database, name)
+        try:
+            yield table
+        finally:
+            if not table.finished:
+                self.drop(Relation(name))
 
     def map_groups(
         self,
-        name: str,
         sql: str,
-        by: Sequence[str],
-        values: Mapping[str, str],
-        function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
-        *,
-        order: Sequence[str] = (),
+        task: GroupTask,
         parameters: Parameters | None = None,
+        *,
         select: str = "*",
-        as_file: bool = False,
-    ) -> int:
-        stage = self._files.stage if as_file else self._stage
-        columns = tuple(self.columns(sql, parameters))
-        rows = GroupedRows(self._connection, self.scratch, sql, columns, by, values, order, parameters or {})
+        to_file: bool = False,
+    ) -> Relation:
+        database, name = self._database, self._new("staged")
+        columns = tuple(database.columns(sql, parameters))
+        from backbone.engines.duckdb.groups import GroupedRows
+
+        rows = GroupedRows(database.connection, self.scratch, sql, columns, task, parameters or {})
+        gather = self._files.stage if to_file else self._gathered
         for batches in rows.attempts():
-            try:
-                return stage(name, function(batches), select)
-            except OutOfOrder:
-                batches.close()
-        raise ValueError(f"expected no null in what rows are grouped and ordered by: {[*by, *order]}")
+            with closing(batches):
+                notes: list[str] = []
+                try:
+                    found = task.run(batches, threads=self.threads, scratch=self.scratch, notes=notes)
+                    return Relation(name, gather(name, found, select), tuple(notes))
+                except OutOfOrder:
+                    database.drop(name)
+                except BaseException:
+                    self.drop(Relation(name))
+                    raise
+        self._held.discard(name)
+        raise ValueError(
+            f"expected no null in what rows are grouped and ordered by: {[*task.by, *task.order]}"
+        )
+
+    def _gathered(self, name: str, batches: Iterator[pa.RecordBatch], select: str) -> int:
+        """Stage batches as a table, in their order; the rows."""
+        rows = 0
+        for number, part in enumerate(coalesced(batches)):  # a statement costs a millisecond
+            with self._database.handed_over(part) as incoming:
+                query = f"select {select} from {incoming}"
+                rows += (self._database.insert if number else self._database.create)(name, query)
+        return rows
+
+    def describe(self, sql: str, parameters: Parameters | None = None) -> pa.Schema:
+        columns = self._database.columns(sql, parameters)
+        return arrow_schema(
+            columns, lambda: self.stream(f"select * from ({sql}) as r limit 0", parameters).schema
+        )
+
+    def fetch(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        return self._database.fetch(sql, parameters)
+
+    def stream(self, sql: str, parameters: Parameters | None = None) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        rows = self._database.stream(sql, parameters)
+        wide = pa.decimal128(38, 0)  # a sum of integers, which is described as 64 bits, or truly a decimal
+        if wide not in rows.schema.types:
+            return rows
+        described = zip(rows.schema, self.describe(sql, parameters), strict=True)
+        schema = pa.schema([one if streamed.type == wide else streamed for streamed, one in described])
+        return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in rows))
+
+    def _new(self, kind: str) -> str:
+        """A name that no relation of the database has had."""
+        name = f"{kind}_{next(self._numbers)}"
+        self._held.add(name)
+        return name
+
+    def is_ascending(self, sql: str) -> bool:
+        with self._database.stream(sql) as rows:
+            return is_ascending(rows)
 
     def are_distinct(self, sql: str) -> bool:
-        columns = tuple(self.columns(sql))
+        from backbone.engines.duckdb.packing.packed_rows import PackedRows
+
+        database, columns = self._database, tuple(self._database.columns(sql))
         names = [name for name, _ in columns]
-        rows = PackedRows(self._connection, self.scratch, sql, columns, names, None, FEWEST_PACKED)
+        rows = PackedRows(database.connection, self.scratch, sql, columns, names, None, FEWEST_PACKED)
         if rows.packing is not None:
             return not any((numbers[1:] == numbers[:-1]).any() for numbers in rows.numbers())
         listed = ", ".join(map(quote_identifier, names))
-        return not self.fetch(f"select 1 from ({sql}) as r group by {listed} having count(*) > 1 limit 1")
-
-    def is_ascending(self, sql: str) -> bool:
-        with self.stream(sql) as rows:
-            return is_ascending(rows)
-
-    def _stage(self, name: str, batches: Iterator[pa.RecordBatch], select: str) -> int:
-        """Gather batches in a table, in their order."""
-        table, rows = quote_identifier(name), 0
-        for number, part in enumerate(coalesced(batches)):  # a statement costs a millisecond
-            incoming = f"_incoming_{next(self._names)}"
-            self._connection.register(incoming, part)
-            try:
-                verb = f"insert into {table}" if number else f"create or replace table {table} as"
-                rows += int(self._run(f"{verb} select {select} from {incoming}").fetchall()[0][0])
-            finally:
-                self._connection.unregister(incoming)
-        return rows
-
-    def rename(self, name: str, new: str) -> None:
-        self.drop(new)
-        if not self._files.rename(name, new):
-            self._run(f"alter table {quote_identifier(name)} rename to {quote_identifier(new)}")
-
-    def drop(self, name: str) -> None:
-        if self._files.drop(name):
-            return
-        if name in self._shown:
-            self._shown.remove(name)
-            self._run(f"drop view if exists {quote_identifier(name)}")
-            return
-        if self._raw.drop(name):
-            return
-        self._run(f"drop table if exists {quote_identifier(name)}")
-
-    def columns(self, sql: str, parameters: Parameters | None = None) -> list[tuple[str, str]]:
-        return [(row[0], row[1]) for row in self._run(f"describe {sql}", parameters).fetchall()]
-
-    def is_query(self, sql: str) -> bool:
-        statements = duckdb.extract_statements(sql)
-        return [s.type for s in statements] == [duckdb.StatementType.SELECT]
-
-    def fetch(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
-        return self._run(sql, parameters).fetchall()
-
-    def stream(self, sql: str, parameters: Parameters | None = None) -> pa.RecordBatchReader:
-        # On a connection of its own, so that what reads it may use the engine meanwhile.
-        used = used_of(sql, parameters)
-        return self._connection.cursor().sql(sql, params=used).to_arrow_reader(100_000)
-
-    def files_holding(self, table: TableVersion, condition: str) -> list[str]:
-        if not table.files:
-            return []
-        found = self._connection.execute(
-            f"select distinct filename from {_scan(table, 'filename = true')} where {condition}"
-        ).fetchall()
-        plain = {row[0] for row in found}
-        return [file for file in table.files if file.removeprefix("file://") in plain]
+        repeated = f"select 1 from ({sql}) as r group by {listed} having count(*) > 1 limit 1"
+        return not database.fetch(repeated)
 
     def write(
         self,
-        sql: str,
+        rows: Relation,
         folder: Path,
-        parameters: Parameters | None = None,
         *,
         order: Sequence[str] = (),
-        lies_in_order: bool = False,
+        in_order: bool = False,
         partitioned: bool = False,
     ) -> Staged:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        if (in_order or not order) and not partitioned:
+            staged = self._files.as_staged(rows.name)
+            if staged is not None:
+                return staged
+        return self._database.write(
+            f"select * from {rows}", folder, order=order, in_order=in_order, partitioned=partitioned
+        )
 
-        target = folder / f"{next(self._names)}"
-        columns = tuple(self.columns(sql, parameters))
-        sorting = [name or asked for name, asked in zip(_spelt(order, columns), order, strict=True)]
-        ordered = PackedRows(self._connection, self.scratch, sql, columns, sorting, parameters, FEWEST_PACKED)
-        rows = Writing(ordered, lies_in_order, self._run, target, partitioned).write()
-        files = tuple(sorted(target.rglob("*.parquet"))) if rows else ()
-        if rows == 0:
-            shutil.rmtree(target, ignore_errors=True)
-        day = f", cast(window_start as date) as {PARTITION}" if partitioned else ""
-        schema = self.stream(f"select *{day} from ({sql}) as r limit 0", parameters).schema
-        if files:
-            assert [name for name, _ in columns] == pq.read_schema(files[0]).names
-        return Staged(files, rows, pa.schema([delta_field(field) for field in schema]), partitioned)
-
-    def write_as_it_lies(self, name: str, folder: Path) -> Staged:
-        import pyarrow as pa
-
-        query = f"select * from {quote_identifier(name)}"
-        file = self._files.of(name)
-        if file is None:
-            return self.write(query, folder)
-        rows = int(self.fetch(f"select count(*) from {quote_identifier(name)}")[0][0])
-        schema = pa.schema([delta_field(field) for field in self.stream(f"{query} limit 0").schema])
-        return Staged((file,) if rows else (), rows, schema)
-
-    def storable(self, columns: Sequence[tuple[str, str]], where: str) -> list[tuple[str, str]]:
-        return [(name, stored_type(name, kind, where)) for name, kind in columns]
+    def drop(self, *relations: Relation) -> None:
+        for relation in relations:
+            name, database = relation.name, self._database
+            self._held.discard(name.partition(".")[0])
+            if self._files.drop(name):
+                continue
+            if name.startswith("bound_"):
+                database.run(f"drop schema if exists {name.partition('.')[0]} cascade")
+            elif name.startswith("files_"):
+                database.run(f"drop view if exists {name}")
+            else:
+                database.run(f"drop table if exists {name}")
 
     def close(self) -> None:
-        self._connection.close()
-        shutil.rmtree(self.scratch / "spill", ignore_errors=True)
-
-    def _run(
-        self,
-        sql: str,
-        parameters: Parameters | None = None,
-        connection: duckdb.DuckDBPyConnection | None = None,
-    ) -> duckdb.DuckDBPyConnection:
-        try:
-            return (connection or self._connection).execute(sql, used_of(sql, parameters))
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            memory = isinstance(error, duckdb.OutOfMemoryException)
-            text = (
-                str(error).splitlines()[0] if memory else str(error)
-            )  # its advice names settings of its own
-            raise (OutOfMemory if memory else EngineFailed)(
-                ENGINE,
-                " ".join(text.split())[:400],
-                "Nothing of this step is published; what was published before stays.",
-                "free disk space, or raise [engine] memory_limit in backbone.toml, and run again",
-            ) from error
-        except RuntimeError as error:  # what DuckDB makes of an interrupt
-            raise KeyboardInterrupt if str(error) == "Query interrupted" else error from None
-
-
-def _spelt(names: Sequence[str], columns: Sequence[tuple[str, str]]) -> list[str | None]:
-    """Names as columns are spelt that the database takes for the same; None for those that are not there."""
-    there = {name.lower(): name for name, _ in columns} | {name: name for name, _ in columns}
-    return [there.get(name, there.get(name.lower())) for name in names]
-
-
-def _all_cores(_: int) -> range:
-    return range(os.cpu_count() or 1)
-
-
-def _between(column: str, start: datetime, end: datetime) -> str:
-    name = quote_identifier(column)
-    low, high = (f"make_timestamptz({round(at.timestamp() * 1_000_000)})" for at in (start, end))
-    return f"{name} >= {low} and {name} < {high}"
-
-
-def _rows(table: TableVersion) -> str:
-    """A query of all rows of a version."""
-    columns = [(quote_identifier(column), duckdb_type(kind)) for column, kind in table.columns]
-    if not table.files:
-        return f"select {', '.join(f'cast(null as {kind}) as {name}' for name, kind in columns)} where false"
-    return f"select {', '.join(name for name, _ in columns)} from {_scan(table)}"
-
-
-def _scan(table: TableVersion, option: str = "") -> str:
-    files = ", ".join(quote_literal(f.removeprefix("file://")) for f in table.files)
-    hive = f"true, hive_types = {{'{PARTITION}': DATE}}" if table.partitioned else "false"
-    return f"read_parquet([{files}], hive_partitioning = {hive}{', ' if option else ''}{option})"
+        with suppress(duckdb.Error, EngineFailed):  # it may be closed because the database fails
+            self.drop(*map(Relation, tuple(self._held)))

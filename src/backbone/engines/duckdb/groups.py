@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbone.contract import quote_identifier
 from backbone.engines.duckdb.packing.code_lookup import batches as batches_of
 from backbone.engines.duckdb.packing.code_lookup import code_lookup
 from backbone.engines.duckdb.packing.packed_rows import HANDED, PackedRows, batches
 from backbone.engines.order import OutOfOrder, in_order
-from backbone.engines.protocol import Parameters
+from backbone.engines.protocol import GroupTask, Parameters
+from backbone.quoting import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,9 +35,7 @@ class GroupedRows:
     scratch: Path
     sql: str
     columns: tuple[tuple[str, str], ...]
-    by: Sequence[str]
-    values: Mapping[str, str]
-    order: Sequence[str]
+    task: GroupTask
     parameters: Parameters
 
     def attempts(self) -> Iterator[Generator[pa.RecordBatch]]:
@@ -49,19 +47,21 @@ class GroupedRows:
     @property
     def _positions(self) -> list[str]:
         """What the columns of `order` are called in the batches: as they are handed over, if they are."""
-        handed = {expression: value for value, expression in self.values.items()}
-        return [handed.get(quote_identifier(c), f"_order_{index}") for index, c in enumerate(self.order)]
+        handed = {expression: value for value, expression in self.task.values.items()}
+        return [handed.get(quote_identifier(c), f"_order_{index}") for index, c in enumerate(self.task.order)]
 
     @property
     def _added(self) -> dict[str, str]:
         """Columns of `order` that are in the batches for their order alone, by what they are called there."""
-        named = zip(self._positions, self.order, strict=True)
-        return {position: column for position, column in named if position not in self.values}
+        named = zip(self._positions, self.task.order, strict=True)
+        return {position: column for position, column in named if position not in self.task.values}
 
     @property
     def _handed(self) -> list[str]:
-        values = (f"{expression} as {quote_identifier(value)}" for value, expression in self.values.items())
-        return [*map(quote_identifier, self.by), *values]
+        values = (
+            f"{expression} as {quote_identifier(value)}" for value, expression in self.task.values.items()
+        )
+        return [*map(quote_identifier, self.task.by), *values]
 
     @cached_property
     def _listed(self) -> str:
@@ -72,13 +72,13 @@ class GroupedRows:
         return in_order(self._batches(f"select {self._listed} from ({self.sql}) as r"), self._sorting)
 
     def _sorted(self) -> Iterator[pa.RecordBatch]:
-        keys = [*map(quote_identifier, (*self.by, *self.order)), *self._ties]
+        keys = [*map(quote_identifier, (*self.task.by, *self.task.order)), *self._ties]
         ordered = f"select * from ({self.sql}) as r order by {', '.join(keys)}"
         return in_order(self._batches(f"select {self._listed} from ({ordered}) as r"), self._sorting)
 
     @property
     def _sorting(self) -> list[str]:
-        return [*self.by, *self._positions]
+        return [*self.task.by, *self._positions]
 
     @property
     def _ties(self) -> list[str]:
@@ -87,7 +87,9 @@ class GroupedRows:
         DuckDB shortens integers to what they hold. Keys over 32 bytes cost five times as much, and doubles
         are soon that long: a hash of them does as well, since rows of equal hashes are the same rows.
         """
-        others = [(name, kind) for name, kind in self.columns if name not in (*self.by, *self.order)]
+        others = [
+            (name, kind) for name, kind in self.columns if name not in (*self.task.by, *self.task.order)
+        ]
         names = [quote_identifier(name) for name, _ in others]
         whole = all(re.fullmatch(r"BOOLEAN|U?(TINY|SMALL|BIG)?INT(EGER)?", kind) for _, kind in others)
         return names if whole else [f"hash({', '.join(names)})"]
@@ -100,11 +102,11 @@ class GroupedRows:
         OutOfOrder
             Before any batch, where they can't be packed.
         """
-        sorting = (*self.by, *self.order)
+        sorting = (*self.task.by, *self.task.order)
         rows = PackedRows(self.connection, self.scratch, self.sql, self.columns, sorting, self.parameters)
         if rows.packing is None or any(field.nullable for field in rows.packing.fields[: len(sorting)]):
             raise OutOfOrder
-        columns = code_lookup(rows.packing, self.by, self.values, self._of_few)
+        columns = code_lookup(rows.packing, self.task.by, self.task.values, self._of_few)
         if columns is not None:
             for numbers in rows.numbers():
                 yield from batches_of(columns, numbers)

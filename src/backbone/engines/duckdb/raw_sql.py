@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backbone.contract import quote_literal
-from backbone.engines.protocol import MAX_RECORD, TEXT, RawFile
+from backbone.contracts.contract import quote_literal
+from backbone.engines.duckdb.raw_file import MAX_RECORD, TEXT, RawFile
 
 
 def raw_rows(file: RawFile) -> str:

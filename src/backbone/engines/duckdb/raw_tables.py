@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from backbone.contract import quote_identifier, quote_literal
+from backbone.contracts.contract import quote_identifier, quote_literal
+from backbone.engines.duckdb.raw_file import TEXT, MalformedFile, RawFile
 from backbone.engines.duckdb.raw_sql import places, raw_rows, rows_of_files, text_of
-from backbone.engines.protocol import TEXT, MalformedFile, RawFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -91,7 +91,7 @@ class RawTables:
         finally:
             self._connection.unregister(INCOMING)
 
-    def load_together(
+    def load_parquet_files(
         self, name: str, files: Sequence[RawFile], labels: Sequence[str], levels: Sequence[str]
     ) -> int:
         """Read Parquet files with equal columns; returns their records."""

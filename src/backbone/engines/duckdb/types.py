@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from backbone.contract import quote_identifier
-from backbone.errors import PipelineError
+from backbone.quoting import quote_identifier
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,39 +26,99 @@ DUCKDB_TYPES = {
     "timestamp_ntz": "TIMESTAMP",
 }
 
-# What a Delta table can't hold, and what is stored instead. A sum of BIGINTs is a HUGEINT in DuckDB; one
-# that exceeds 64 bits fails loudly when it is cast.
-STORED_TYPES = {
-    "HUGEINT": "BIGINT",
-    "UHUGEINT": "DECIMAL(38,0)",
-    "UTINYINT": "SMALLINT",
-    "USMALLINT": "INTEGER",
-    "UINTEGER": "BIGINT",
-    "UBIGINT": "DECIMAL(20,0)",
-    "UUID": "VARCHAR",
-    "JSON": "VARCHAR",
-    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
-    '"NULL"': "VARCHAR",
+ARROW_TYPES = {
+    "VARCHAR": "string",
+    "JSON": "string",
+    "UUID": "string",
+    "BIGINT": "int64",
+    "INTEGER": "int32",
+    "SMALLINT": "int16",
+    "TINYINT": "int8",
+    "UBIGINT": "uint64",
+    "UINTEGER": "uint32",
+    "USMALLINT": "uint16",
+    "UTINYINT": "uint8",
+    "HUGEINT": "int64",  # of a sum; what exceeds 64 bits fails loudly when it is cast
+    "DOUBLE": "double",
+    "FLOAT": "float",
+    "BOOLEAN": "bool",
+    "BLOB": "binary",
+    "DATE": "date32[day]",
+    '"NULL"': "null",
 }
-UNSTORABLE = re.compile(r"^(TIME|TIMETZ|TIME WITH TIME ZONE|INTERVAL|BIT|UNION.*|VARINT|BIGNUM)$")
+"""Types by DuckDB's name and by Arrow's; instants, decimals and nested types are told by rules."""
+SQL_TYPES = {arrow: name for name, arrow in ARROW_TYPES.items() if name not in ("JSON", "UUID", "HUGEINT")}
 
 
-def stored_type(name: str, kind: str, where: str) -> str:
-    """The type that a table stores for a column of this type.
+def arrow_schema(columns: Sequence[tuple[str, str]], as_streamed: Callable[[], pa.Schema]) -> pa.Schema:
+    """Columns with DuckDB's types as Arrow's.
 
-    Raises
-    ------
-    PipelineError
-        When no table can store it.
+    Parameters
+    ----------
+    as_streamed : the schema of the same columns as the database streams them; asked for nested types only.
     """
-    if UNSTORABLE.match(kind):
-        raise PipelineError(
-            where,
-            f"column {name!r} has the type {kind}, which a table can't store",
-            "Nothing was changed.",
-            f"cast {name} to a number, text, date or timestamptz",
-        )
-    return "VARCHAR" if kind.startswith("ENUM") else STORED_TYPES.get(kind, kind)
+    import pyarrow as pa
+
+    streamed: pa.Schema | None = None
+    fields = []
+    for index, (name, kind) in enumerate(columns):
+        found = _arrow_type(kind)
+        if found is None:
+            streamed = streamed or as_streamed()
+            found = streamed.field(index).type
+        fields.append(pa.field(name, found))
+    return pa.schema(fields)
+
+
+def _arrow_type(kind: str) -> pa.DataType | None:
+    import pyarrow as pa
+
+    if kind in ARROW_TYPES:
+        return pa.type_for_alias(ARROW_TYPES[kind])
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return pa.timestamp("us", "UTC")
+    if kind == "UHUGEINT":
+        return pa.decimal128(38, 0)
+    if kind.startswith("ENUM"):
+        return pa.string()
+    decimal = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind)
+    return pa.decimal128(int(decimal[1]), int(decimal[2])) if decimal else None
+
+
+def sql_type(kind: pa.DataType) -> str:
+    """DuckDB's name of an Arrow type.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> sql_type(pa.list_(pa.decimal128(12, 3))), sql_type(pa.timestamp("us", "UTC"))
+    ('DECIMAL(12,3)[]', 'TIMESTAMP WITH TIME ZONE')
+    """
+    import pyarrow as pa
+
+    named = SQL_TYPES.get(str(kind))
+    if named is not None:
+        return named
+    if pa.types.is_timestamp(kind):
+        if kind.tz is not None:
+            return "TIMESTAMP WITH TIME ZONE"
+        return {"s": "TIMESTAMP_S", "ms": "TIMESTAMP_MS", "us": "TIMESTAMP", "ns": "TIMESTAMP_NS"}[kind.unit]
+    if pa.types.is_decimal(kind):
+        return f"DECIMAL({kind.precision},{kind.scale})"
+    if pa.types.is_dictionary(kind):
+        return sql_type(kind.value_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return "VARCHAR"
+    if pa.types.is_fixed_size_list(kind):
+        return f"{sql_type(kind.value_type)}[{kind.list_size}]"
+    if pa.types.is_map(kind):
+        return f"MAP({sql_type(kind.key_type)}, {sql_type(kind.item_type)})"
+    if pa.types.is_struct(kind):
+        fields = ", ".join(f"{quote_identifier(field.name)} {sql_type(field.type)}" for field in kind)
+        return f"STRUCT({fields})"
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"{sql_type(kind.value_type)}[]"
+    raise TypeError(f"{kind} has no type in DuckDB that a table could hold")
 
 
 def duckdb_type(delta_type: str) -> str:

@@ -15,8 +15,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbone.contract import quote_identifier, quote_literal
+from backbone.contracts.contract import quote_identifier, quote_literal
 from backbone.engines.batch_coalesce import coalesced
+from backbone.engines.duckdb.copy_options import copy_options
 from backbone.engines.duckdb.packing.packed_rows import HANDED, PackedRows, batches
 from backbone.engines.duckdb.packing.packing import Packing
 from backbone.engines.protocol import Parameters
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-# Large dictionaries cost a third of the time of writing and save nothing beside the delta encodings of v2.
-OPTIONS = "format parquet, compression snappy, parquet_version v2, dictionary_size_limit 1000"
 LARGE_DAY = 50_000  # rows
 HANDED_BYTES = 256_000_000
 DAY_US = 86_400_000_000
@@ -117,7 +116,8 @@ class Writing:
         ----------
         days : since 1970, that it is of, where that is known.
         """
-        folder, columns, options = self.folder / f"{next(self._numbers)}", "*", OPTIONS
+        folder, columns = self.folder / f"{next(self._numbers)}", "*"
+        options = copy_options(kind for _, kind in self.rows.columns)
         if self.partitioned and days is not None and len(days) == 1:
             folder /= f"{PARTITION}={EPOCH + timedelta(days[0])}"
         elif self.partitioned:

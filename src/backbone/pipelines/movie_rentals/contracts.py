@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from backbone.contract import Contract, Key
+from backbone import Contract, Key
 
 Price = Annotated[
     Decimal,

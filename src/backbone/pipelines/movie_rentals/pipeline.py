@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from backbone.exploitation.checks import InRange
-from backbone.exploitation.model import SqlModel, Step
-from backbone.pipeline import Pipeline, Source
+from backbone import InRange, Pipeline, Source, SqlModel, Step
 from backbone.pipelines.movie_rentals import contracts, reviews
 
 pipeline = Pipeline(
@@ -41,7 +39,7 @@ pipeline = Pipeline(
             "classified_review",
             reviews.classify_reviews,
             reads=["formatted.movie_review"],
-            uses=["exploitation.review_model"],
+            pins=["exploitation.review_model"],
             grain=["review_id"],
             schema=contracts.ClassifiedReview,
             conserves={"*": "count(*) from formatted.movie_review"},
@@ -66,7 +64,7 @@ pipeline = Pipeline(
             "customer_genre_metric",
             "customer_genre_metric.sql",
             grain=["customer_id", "category"],
-            whole=["formatted.rental"],
+            read_whole=["formatted.rental"],
             conserves={
                 "amount": "sum(amount) from formatted.payment",
                 "rentals": "count(*) from formatted.rental",

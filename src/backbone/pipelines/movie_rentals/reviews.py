@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from backbone.errors import StepFailed
-from backbone.exploitation.model import StepContext
+from backbone import StepContext, StepFailed
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from backbone.analysis.sentiment import SentimentModel
+    from backbone import SentimentModel
 
 MOST_REVIEWS = 20_000
 REVIEWS = "formatted.movie_review"
@@ -29,8 +28,7 @@ def train_review_model(context: StepContext) -> pa.Table:
     """
     import pyarrow as pa
 
-    from backbone.analysis.rated_reviews import RatingScale, choose
-    from backbone.analysis.sentiment import train
+    from backbone import RatingScale, choose_reviews, train_sentiment
 
     rated = context.query(f"select review_id from {REVIEWS} where rating is not null").read_all()
     if not rated.num_rows:
@@ -44,14 +42,14 @@ def train_review_model(context: StepContext) -> pa.Table:
                 '[sources.movie_review] columns = { rating = "name in the file" }',
             )
         return pa.table({name: pa.array([], kind) for name, kind in _model_types().items()})
-    chosen = choose(rated, MOST_REVIEWS)["review_id"].to_pylist()
+    functions = context.functions
+    chosen = choose_reviews(rated, MOST_REVIEWS)["review_id"].to_pylist()
     texts = context.query(
         f"select review_id, review_text, rating from {REVIEWS} where rating is not null "
-        "and review_id in (select unnest($chosen))",
-        {"chosen": chosen},
+        f"and {functions.one_of('review_id', map(functions.text, chosen))}"
     ).read_all()
     scale = RatingScale(context.parameters["negative_max"], context.parameters["positive_min"])
-    model = train(texts, scale, MOST_REVIEWS)
+    model = train_sentiment(texts, scale, MOST_REVIEWS)
     data = model.to_bytes()
     row = model.row() | {
         "model_id": hashlib.sha256(data).hexdigest()[:16],
@@ -115,7 +113,7 @@ _in_memory: dict[str, SentimentModel] = {}
 
 def _loaded(model_id: str, context: StepContext) -> SentimentModel:
     """The model of this id, read once however many windows ask for it."""
-    from backbone.analysis.sentiment import SentimentModel
+    from backbone import SentimentModel
 
     if model_id not in _in_memory:
         _in_memory.clear()

@@ -7,11 +7,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from backbone.contract import quote_literal
-from backbone.dataset import Window
-from backbone.engines.rows import Rows
-from backbone.exploitation.model import StepContext
-from backbone.timezones import is_utc
+from backbone import Rows, StepContext, Window, is_utc
 
 COUNTS = "select user_name, day, hour, events from exploitation.hourly_count where {conditions}"
 DAY = "{date} as day, cast({weekday} as smallint) as weekday"
@@ -62,15 +58,15 @@ def find_anomalies(context: StepContext) -> Mapping[str, Rows]:
     The days begin with the first on which anybody who is not excluded was active, so that a project's first
     windows are not compared with days before its beginning.
     """
-    from backbone.analysis.hourly_components.embedding import DIMENSIONS
-    from backbone.analysis.hourly_components.estimator import HourlyComponents
+    from backbone import HourlyComponents
 
     parameters, window = context.parameters, context.window
     assert window is not None, "every is day"
     start, end = days_of(window, parameters["days"], parameters["timezone"])
     conditions = [f"day >= date '{start}' and day < date '{end}'"]
     if parameters["exclude"]:
-        conditions.append(f"user_name not in ({', '.join(map(quote_literal, parameters['exclude']))})")
+        excluded = context.functions.one_of("user_name", map(context.functions.text, parameters["exclude"]))
+        conditions.append(f"not ({excluded})")
     counts = context.rows(COUNTS.format(conditions=" and ".join(conditions)))
     fit = HourlyComponents(
         float(parameters["explained"]),
@@ -81,9 +77,10 @@ def find_anomalies(context: StepContext) -> Mapping[str, Rows]:
     ).fit_counts(counts, user="user_name", end=end)
     folded = parameters["period"] == "weekday"
     day = DAY.format(
-        date="cast(null as date)" if folded else "day", weekday="day" if folded else "isodow(day)"
+        date="cast(null as date)" if folded else "r.day",
+        weekday="r.day" if folded else context.functions.iso_weekday("r.day"),
     )
-    places = ", ".join(f"x{number + 1}" for number in range(DIMENSIONS))
+    places = ", ".join(f"x{number + 1}" for number in range(HourlyComponents.dimensions))
     found = {}
     for name, (table, columns) in TABLES.items():
         rows = fit.rows(table)

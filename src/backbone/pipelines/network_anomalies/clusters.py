@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backbone.exploitation.model import StepContext
+from backbone import StepContext
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-PLACES = "select * exclude (window_start, window_date) from exploitation.user_embedding order by user_name"
+PLACES = "select * from exploitation.user_embedding order by user_name"
 SAMPLE, SEED, STARTS = 2_000, 0, 3
 FAR = 5.0  # robust standard deviations
 NORMAL = 1.4826  # the standard deviation of a normal distribution over its median absolute deviation
@@ -132,9 +132,9 @@ def _centres(sample: Floats, far: Floats, most: int) -> tuple[Floats, float | No
             middle = sample[: len(sample) - len(far)].mean(axis=0, keepdims=True)
             searches.append(KMeans(number, init=np.vstack([middle, ends]), n_init=1))
         for search in searches:
-            told = silhouette(distances, search.fit(sample).labels_)
-            if told >= LEAST and (best[1] is None or told > best[1]):
-                best = (search.cluster_centers_, told)
+            score = silhouette(distances, search.fit(sample).labels_)
+            if score >= LEAST and (best[1] is None or score > best[1]):
+                best = (search.cluster_centers_, score)
     return best
 
 
@@ -166,5 +166,5 @@ def silhouette(distances: Floats, labels: npt.NDArray[np.integer[Any]]) -> float
     total[users, own] = np.inf
     b = np.min(total / sizes, axis=1)
     larger = np.maximum(a, b)
-    told = np.divide(b - a, larger, out=np.zeros_like(a), where=(larger > 0.0) & (sizes[own] > 1))
-    return float(np.mean(told))
+    score = np.divide(b - a, larger, out=np.zeros_like(a), where=(larger > 0.0) & (sizes[own] > 1))
+    return float(np.mean(score))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from backbone.contract import Contract
+from backbone import Contract
 
 
 class UserActivity(Contract):

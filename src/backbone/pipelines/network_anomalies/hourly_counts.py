@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from backbone.contract import quote_literal
-from backbone.engines.rows import Rows
-from backbone.exploitation.model import StepContext
-from backbone.exploitation.window_start import window_start_sql
-from backbone.timezones import is_utc
+from backbone import Rows, StepContext, is_utc
 
 HOUR_US = 3_600_000_000
 SHIFT_DAYS = 800_000  # so that a division rounds down before 1970 too
 
 # Hours are numbered: one number to group by, and no calendar for every row.
-IN_UTC = f"""
+IN_UTC = """
 select
-    make_timestamptz((n // 24 - {SHIFT_DAYS}) * {24 * HOUR_US}) as window_start,
+    {window_start} as window_start,
     user_name,
-    cast(make_timestamp((n // 24 - {SHIFT_DAYS}) * {24 * HOUR_US}) as date) as day,
+    cast({midnight} as date) as day,
     cast(n % 24 as smallint) as hour,
     events
 from (
-    select user_name, (epoch_us(started_at) + {SHIFT_DAYS * 24 * HOUR_US}) // {HOUR_US} as n,
-        count(*) as events
-    from formatted.user_activity group by all
+    select user_name, n, count(*) as events from (
+        select user_name, {hour} as n from formatted.user_activity
+    ) as h group by user_name, n
 ) as c
 """
 BY_CLOCK = """
@@ -33,10 +29,9 @@ select
     cast(extract(hour from local) as smallint) as hour,
     count(*) as events
 from (
-    select {window_start} as window_start, user_name, timezone({timezone}, started_at) as local
-    from formatted.user_activity
+    select {window_start} as window_start, user_name, {local} as local from formatted.user_activity
 ) as c
-group by all
+group by window_start, user_name, cast(local as date), cast(extract(hour from local) as smallint)
 """
 
 
@@ -46,8 +41,16 @@ def count_hours(context: StepContext) -> Rows:
     An hour of a clock that is not whole hours from UTC, or that is set back, can lie in two windows, and
     has a row in each.
     """
-    timezone = context.parameters["timezone"]
+    timezone, sql = context.parameters["timezone"], context.functions
     if is_utc(timezone):
-        return context.rows(IN_UTC)
-    window_start = window_start_sql("started_at", "day")
-    return context.rows(BY_CLOCK.format(window_start=window_start, timezone=quote_literal(timezone)))
+        hours = f"({sql.epoch_us('started_at')} + {SHIFT_DAYS * 24 * HOUR_US})"
+        day_us = f"({sql.divided('n', 24)} - {SHIFT_DAYS}) * {24 * HOUR_US}"
+        return context.rows(
+            IN_UTC.format(
+                window_start=sql.instant_of(day_us),
+                midnight=sql.utc_time(day_us),
+                hour=sql.divided(hours, HOUR_US),
+            )
+        )
+    window_start, local = sql.window_start("started_at", "day"), sql.local_time("started_at", timezone)
+    return context.rows(BY_CLOCK.format(window_start=window_start, local=local))

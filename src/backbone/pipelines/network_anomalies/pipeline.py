@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backbone.contract import quote_identifier
-from backbone.exploitation.checks import AcceptedValues, Audited, Check, InRange, NotNull
-from backbone.exploitation.lists import Lists
-from backbone.exploitation.model import Step
-from backbone.pipeline import Limits, Pipeline, Source
+from backbone import (
+    AcceptedValues,
+    Audited,
+    Check,
+    CsvExport,
+    InRange,
+    NotNull,
+    Pipeline,
+    Source,
+    Step,
+    is_timezone,
+)
 from backbone.pipelines.network_anomalies import anomalies, clusters, contracts, hourly_counts
-from backbone.timezones import is_timezone
 
 PARAMETERS: dict[str, Any] = {
     "days": 28,
@@ -32,7 +38,7 @@ def _whole(value: Any, least: int) -> bool:
     return type(value) is int and value >= least
 
 
-LIMITS: Limits = {
+VALIDATORS = {
     "every": ("day", lambda every: every == "day"),
     "days": ("a whole number from 1 to 36500", lambda days: _whole(days, 1) and days <= 36_500),
     "explained": ("above 0 and up to 1", lambda part: 0.0 < part <= 1.0),
@@ -55,7 +61,7 @@ class SharesAddUp:
 
     def failures(self, audited: Audited) -> list[str]:
         rows = audited.engine.fetch(
-            f"select window_start, hour, sum(share) from {quote_identifier(audited.staged)} "
+            f"select window_start, hour, sum(share) from {audited.staged} "
             "group by window_start, hour having sum(share) > 0 and abs(sum(share) - 1) > 1e-6 order by 1, 2"
         )
         return [
@@ -70,7 +76,7 @@ HOURLY_COUNT = Step(
     reads=["formatted.user_activity"],
     grain=["hour", "user_name", "day"],
     parameters=["timezone"],
-    together=True,
+    all_windows_at_once=True,
     conserves={"events": "count(*) from formatted.user_activity"},
 )
 
@@ -84,7 +90,7 @@ def _fitted(name: str, grain: Sequence[str], checks: Sequence[Check] = ()) -> St
         checks=checks,
         parameters=anomalies.FITTED,
         lookback=anomalies.windows_before,
-        shared=True,
+        one_fit=True,
     )
 
 
@@ -106,7 +112,7 @@ USER_CLUSTER = Step(
     conserves={"*": "count(*) from exploitation.user_embedding"},
 )
 
-OUTLIER_LISTS = Lists(
+OUTLIER_LISTS = CsvExport(
     "outlier",
     parameter="lists",
     by="hour",
@@ -120,6 +126,6 @@ pipeline = Pipeline(
     sources=[ACTIVITY],
     steps=[HOURLY_COUNT, *FITTED, USER_CLUSTER],
     parameters=PARAMETERS,
-    limits=LIMITS,
-    lists=[OUTLIER_LISTS],
+    validators=VALIDATORS,
+    exports=[OUTLIER_LISTS],
 )

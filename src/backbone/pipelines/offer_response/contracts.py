@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from backbone.contract import Contract, Key
+from backbone import Contract, Key
 
 Asks = Annotated[int, Field(ge=0, description="how many times the offer is sent to the user")]
 Days = Annotated[int, Field(ge=0, description="days between one sending and the next")]

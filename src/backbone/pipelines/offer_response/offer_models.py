@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from backbone.exploitation.model import StepContext
+from backbone import StepContext
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from backbone.analysis.per_group.estimator import PerGroup
-    from backbone.engines.rows import Rows
+    from backbone import PerGroup, Rows
 
 OFFERS = "formatted.offer"
 COLUMNS: dict[str, Any] = {
@@ -41,7 +40,7 @@ def compare_with_class_rate(context: StepContext) -> pa.Table:
     import pyarrow as pa
     from sklearn.dummy import DummyClassifier
 
-    from backbone.analysis.per_group.estimator import PerGroup
+    from backbone import PerGroup
 
     approaches = {
         "model": _models(context.parameters),
@@ -60,7 +59,7 @@ def _models(parameters: Mapping[str, Any]) -> PerGroup:
     """The models that the pipeline's settings ask for."""
     from sklearn.linear_model import LogisticRegression
 
-    from backbone.analysis.per_group.estimator import PerGroup
+    from backbone import PerGroup
 
     return PerGroup(
         LogisticRegression(C=float(parameters["c"])),

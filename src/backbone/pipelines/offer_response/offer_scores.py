@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backbone.exploitation.model import StepContext
+from backbone import StepContext
 
 if TYPE_CHECKING:
-    from backbone.engines.rows import Rows
+    from backbone import Rows
 
 MODELS, CANDIDATES = "exploitation.offer_model", "formatted.candidate_offer"
 FEATURES = ("asktimes", "askbackoffdays")
@@ -26,9 +26,7 @@ def score_offers(context: StepContext) -> Rows:
     """One row per user and candidate: how likely the user buys, and the candidate's rank for the user."""
     import numpy as np
 
-    from backbone.analysis.kernels.candidates import CandidateKernel
-    from backbone.analysis.map_groups import map_groups
-    from backbone.engines.rows import Rows
+    from backbone import CandidateKernel, KernelTask, Rows, map_groups
 
     candidates = context.query(CANDIDATES_IN_ORDER).read_all()
     preferred = np.argsort(candidates["preference"].to_numpy()).tolist()
@@ -37,5 +35,6 @@ def score_offers(context: StepContext) -> Rows:
     numbers = ("intercept", *(f"coef_{name}" for name in FEATURES))
     values = {name: f"coalesce({name}, cast('nan' as double))" for name in numbers}
     by = ["userid", "status"]
-    staged = map_groups(models.engine, models.sql, by, values, kernel, parts=kernel.parts, as_file=True)
-    return Rows(models.engine, f"select * from {staged}", models.versions, (staged,))
+    task = KernelTask(kernel, by, values, parts=kernel.parts)
+    staged = map_groups(models.engine, models.sql, task, to_file=True)
+    return Rows.of(models.engine, staged, models.versions)

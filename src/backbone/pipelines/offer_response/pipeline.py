@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-from backbone.exploitation.checks import AcceptedValues, InRange, NotNull
-from backbone.exploitation.model import SqlModel, Step
-from backbone.pipeline import Pipeline, Source
+from backbone import AcceptedValues, InRange, NotNull, Pipeline, Source, SqlModel, Step
 from backbone.pipelines.offer_response import contracts, offer_models, offer_scores
 
 OFFERS = "formatted.offer"
@@ -64,7 +62,7 @@ pipeline = Pipeline(
         ),
     ],
     parameters={"c": 1.0, "prior": "none", "min_rows": 1, "folds": 5},
-    limits={
+    validators={
         "c": (
             "a number above 0 (inf for no penalty)",
             lambda c: type(c) is not bool and c > 0 and 1.0 / c < math.inf,  # the penalty is 1 / c

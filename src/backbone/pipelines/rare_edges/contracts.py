@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from backbone.contract import Contract
+from backbone import Contract
 
 # No log tells of more in a row. Nine thousand such rows of an edge in an hour still add up to less than
 # 2**53, up to which the detector counts exactly: a wrong number is held back alone, and stops no table.

@@ -10,28 +10,20 @@ much more than its share, a 24th of all edges.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from backbone.dataset import hour_of
-from backbone.engines.as_rows import fresh
-from backbone.errors import StepFailed
-from backbone.exploitation.model import StepContext
+from backbone import StepContext, StepFailed
 
 if TYPE_CHECKING:
-    from backbone.analysis.rare_edges.detector import RareEdgeDetector
-    from backbone.engines.rows import Rows
+    from backbone import RareEdgeDetector, Rows
 
 DAY = 24
 COUNTS = "select source, destination, window_start as hour, connections from exploitation.edge_hour"
 WINDOWS = "select distinct window_start from exploitation.edge_hour order by 1"
 
-# The hour of the day in which an edge is carried along: two digits of a checksum of its names, in 24 parts.
-CHECKSUM = "md5(concat(source, ' ', destination))"
-TURN = f"""
-cast((16 * strpos('0123456789abcdef', substr({CHECKSUM}, 1, 1))
-    + strpos('0123456789abcdef', substr({CHECKSUM}, 2, 1)) - 17) * 24 // 256 as integer)
-"""
+# The hour of the day in which an edge is carried along is told by a checksum of its names.
+NAMES = "concat(source, ' ', destination)"
 
 # The last row of each edge that has connections now, or whose turn comes: no other is needed to go on from.
 # The two are asked for apart, as a condition with `or` is not worked out while the files are read.
@@ -59,10 +51,10 @@ select {state}, turn, until, stands from {known} as k left join (
 CARRIED = """
 select f.begins as window_start, {state}, l.turn, 0 as seen, {no_alert}
 from (
-    select *, epoch_us(last_seen) // 3600000000 as hour from ({holding}) as h
+    select *, {hour} as hour from ({holding}) as h
 ) as l join {turns} as f
-on f.turn = l.turn and f.begins > l.last_seen and f.begins < coalesce(l.until, timestamptz '9999-01-01')
-where coalesce(epoch_us(l.until) // 3600000000 > l.hour + 1 + ((l.turn - l.hour - 1) % 24 + 24) % 24, true)
+on f.turn = l.turn and f.begins > l.last_seen and f.begins < coalesce(l.until, {never})
+where coalesce({until} > l.hour + 1 + ((l.turn - l.hour - 1) % 24 + 24) % 24, true)
 """
 UNLESS_RETIRED = " and f.begins <= l.last_seen + interval '{days} days'"
 
@@ -71,7 +63,7 @@ UNLESS_RETIRED = " and f.begins <= l.last_seen + interval '{days} days'"
 TURN_AFTER = "l.hour + 1 + ((l.turn - l.hour - 1) % 24 + 24) % 24 > {last}"
 RETIRED = """
 select count(*) from (
-    select *, epoch_us(stands) // 3600000000 as hour, last_seen + interval '{days} days' as due
+    select *, {hour} as hour, last_seen + interval '{days} days' as due
     from ({holding}) as h
 ) as l
 where coalesce(l.until > l.due, true) and {counted}
@@ -86,9 +78,10 @@ order by window_start, source, destination limit 1
 """
 
 
-def _refuse_too_many(engine: Any) -> None:
+def _refuse_too_many(context: StepContext) -> None:
     """Tell where counts come from that can't be taken in: what is to be mended is what was delivered."""
-    for source, destination, at, found in engine.fetch(TOO_MANY):
+    for row in context.query(TOO_MANY).read_all().to_pylist():
+        source, destination, at, found = row.values()
         raise StepFailed(
             f"exploitation.edge_state, window {at.astimezone(UTC):%Y-%m-%dT%H}",
             f"expected at most 2**53 ({MOST:,}) connections of an edge in an hour, found {found:,} of "
@@ -100,53 +93,69 @@ def _refuse_too_many(engine: Any) -> None:
 
 def watch_edges(context: StepContext) -> Rows:
     """The state of every edge after each window that it had connections in, and the alerts."""
-    from backbone.analysis.rare_edges.counts import EDGE
-    from backbone.analysis.rare_edges.kernel import ALERT_NAMES
-    from backbone.analysis.rare_edges.state import EdgeState
-    from backbone.engines.rows import Rows
+    from backbone import RareEdgeDetector, Rows
 
     counts, previous, since = context.rows(COUNTS), context.previous, context.since
-    engine, state, staged = counts.engine, ", ".join((*EDGE, *EdgeState._fields)), []
+    functions = context.functions
+    engine, state, staged = counts.engine, ", ".join(RareEdgeDetector.state_columns), []
     measures = {"retired": 0}
-    _refuse_too_many(engine)
+    _refuse_too_many(context)
     last = None
     if previous is not None:
         last = engine.fetch(f"select max(window_start) from ({previous.sql}) as p")[0][0].astimezone(UTC)
-    windows = [row[0].astimezone(UTC) for row in engine.fetch(WINDOWS)]
+    windows = [at.astimezone(UTC) for at in context.query(WINDOWS).read_all().column(0).to_pylist()]
     coming = [(at, turn) for at, turn in turns(windows, last) if since is None or at >= since]
     known = None
     if previous is not None and windows:
-        staged.append(fresh("known_edges"))
         listed = ", ".join(map(str, sorted({NO_TURN, *(turn for _, turn in coming)})))
-        engine.create(staged[0], LATEST.format(state=state, rows=previous.sql, turns=listed))
+        latest = context.rows(LATEST.format(state=state, rows=previous.sql, turns=listed))
+        staged.append(engine.stage(latest.sql))
         known = Rows(engine, f"select {state} from {staged[0]}")
 
-    history = detector_of(context.parameters).history(known, counts, since, {"turn": TURN})
+    history = detector_of(context.parameters).history(known, counts, since, {"turn": turn_sql(context)})
     staged, found = [*staged, *history.staged], history.sql
-    alerts = ", ".join(f"alert_{name}" for name in ALERT_NAMES)
+    alerts = ", ".join(f"alert_{name}" for name in RareEdgeDetector.alert_columns)
     sql = f"select last_seen as window_start, {state}, turn, 1 as seen, {alerts} from ({found}) as f"
     if since is not None:
-        sql += f" where last_seen >= timestamptz '{since.isoformat()}' or alert_value is not null"
+        sql += f" where last_seen >= {functions.instant(since)} or alert_value is not null"
     if coming:
         holding = HOLDING.format(state=state, found=found)
         if known is not None:
             holding += f" union all {KNOWN_HOLDING.format(state=state, known=staged[0], found=found)}"
         staged.append(_stage_turns(engine, coming))
-        no_alert = ", ".join(f"null as alert_{name}" for name in ALERT_NAMES)
+        no_alert = ", ".join(f"null as alert_{name}" for name in RareEdgeDetector.alert_columns)
         sql += " union all " + CARRIED.format(
-            state=state, holding=holding, turns=staged[-1], no_alert=no_alert
+            state=state,
+            holding=holding,
+            turns=staged[-1],
+            no_alert=no_alert,
+            hour=functions.hour("last_seen"),
+            until=functions.hour("l.until"),
+            never=functions.instant(datetime(9999, 1, 1, tzinfo=UTC)),
         )
         days = context.parameters["retire_days"]
         if days:
             sql += UNLESS_RETIRED.format(days=days)
             counted = "true"
             if since is not None:
-                counted = f"l.due >= timestamptz '{since.isoformat()}'"
+                counted = f"l.due >= {functions.instant(since)}"
             elif last is not None:
                 counted = TURN_AFTER.format(last=hour_of(last))
-            query = RETIRED.format(days=days, holding=holding, counted=counted, turns=staged[-1])
+            query = RETIRED.format(
+                days=days,
+                holding=holding,
+                counted=counted,
+                turns=staged[-1],
+                hour=functions.hour("stands"),
+            )
             measures["retired"] = int(engine.fetch(query)[0][0])
     return Rows(engine, sql, counts.versions, tuple(staged), measures)
+
+
+def turn_sql(context: StepContext) -> str:
+    """The hour of the day in which an edge is carried along: 256 checksums in 24 parts."""
+    functions = context.functions
+    return f"cast({functions.divided(f'({functions.md5_byte(NAMES)} * 24)', 256)} as integer)"
 
 
 def turns(windows: Sequence[datetime], last: datetime | None) -> list[tuple[datetime, int]]:
@@ -171,20 +180,23 @@ def turns(windows: Sequence[datetime], last: datetime | None) -> list[tuple[date
     return found
 
 
-def _stage_turns(engine: Any, coming: Sequence[tuple[datetime, int]]) -> str:
+def _stage_turns(engine: Any, coming: Sequence[tuple[datetime, int]]) -> Any:
     import pyarrow as pa
 
-    name = fresh("turns")
     begins = pa.array([at for at, _ in coming], pa.timestamp("us", "UTC"))
-    engine.take(
-        name, pa.table({"begins": begins, "turn": pa.array([turn for _, turn in coming], pa.int32())})
+    return engine.put(
+        pa.table({"begins": begins, "turn": pa.array([turn for _, turn in coming], pa.int32())})
     )
-    return name
+
+
+def hour_of(instant: datetime) -> int:
+    """Whole hours since 1970."""
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(hours=1)
 
 
 def detector_of(parameters: Mapping[str, Any]) -> RareEdgeDetector:
     """The detector that the pipeline's settings ask for."""
-    from backbone.analysis.rare_edges.detector import RareEdgeDetector
+    from backbone import RareEdgeDetector
 
     return RareEdgeDetector(
         parameters["training_hours"],

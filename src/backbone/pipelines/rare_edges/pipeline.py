@@ -6,20 +6,17 @@ import math
 from pathlib import Path
 from typing import Any
 
-from backbone.analysis.rare_edges.rule import Rule
-from backbone.exploitation.checks import InRange, NotNull
-from backbone.exploitation.model import Retention, SqlModel, Step
-from backbone.pipeline import Limits, Pipeline, Source
+from backbone import InRange, NotNull, Pipeline, Retention, Source, SqlModel, Step
 from backbone.pipelines.rare_edges import contracts, edge_states
 
 EDGE = ["source", "destination"]
-USUAL = Rule()
+# The same as of RareEdgeDetector, whose import takes a second; a test compares them.
 PARAMETERS = {
-    "training_hours": USUAL.training_hours,
-    "cooldown_hours": USUAL.cooldown_hours,
-    "slope": USUAL.slope,
-    "intercept": USUAL.intercept,
-    "floor": -math.inf if USUAL.floor is None else USUAL.floor,
+    "training_hours": 720,
+    "cooldown_hours": 24,
+    "slope": -0.04448,
+    "intercept": 3.6,
+    "floor": -math.inf,
     "retire_days": 0,
     "state_days": 7,
 }
@@ -32,7 +29,7 @@ def _whole(value: Any, least: int, most: int) -> bool:
     return type(value) is int and least <= value <= most
 
 
-LIMITS: Limits = {
+VALIDATORS = {
     "every": ("hour", lambda every: every == "hour"),
     "training_hours": (
         f"a whole number from 1 to {MOST_HOURS}",
@@ -60,7 +57,7 @@ EDGE_HOUR = SqlModel(
     "edge_hour",
     "edge_hour.sql",
     grain=EDGE,
-    together=True,
+    all_windows_at_once=True,
     conserves={"connections": "sum(coalesce(connections, 1)) from formatted.connection"},
 )
 EDGE_STATE = Step(
@@ -70,7 +67,7 @@ EDGE_STATE = Step(
     grain=EDGE,
     previous=True,
     parameters=[name for name in PARAMETERS if name != "state_days"],
-    retention=Retention("state_days", besides="alert_value is not null"),
+    retention=Retention("state_days", keep_where="alert_value is not null"),
     conserves={"seen": "count(*) from exploitation.edge_hour"},
     checks=[NotNull("expected"), InRange("maximum", least=1)],
 )
@@ -78,7 +75,7 @@ RARE_EDGE = SqlModel(
     "rare_edge",
     str(Path(__file__).with_name("rare_edge.sql")),
     grain=EDGE,
-    together=True,
+    all_windows_at_once=True,
     conserves={"*": "count(*) from exploitation.edge_state where alert_value is not null"},
 )
 
@@ -88,5 +85,5 @@ pipeline = Pipeline(
     sources=[CONNECTION],
     steps=[EDGE_HOUR, EDGE_STATE, RARE_EDGE],
     parameters=PARAMETERS,
-    limits=LIMITS,
+    validators=VALIDATORS,
 )

@@ -10,6 +10,8 @@ import pytest
 from backbone.engines import own_engine
 from backbone.engines.duckdb.packing import code_lookup
 from backbone.engines.protocol import Engine
+from backbone.engines.relation import Relation
+from function_task import FunctionTask
 
 ROWS = """
 select cast(hash(n) % 50 as bigint) - 3 as "user", cast(n % 7 as tinyint) as small, n % 3 = 0 as flag,
@@ -26,17 +28,19 @@ CASES = (
 @pytest.fixture(name="engine")
 def _engine() -> Iterator[Engine]:
     with own_engine("200MB", 2) as engine:
-        engine.create("rows", ROWS)
         yield engine
 
 
-def _grouped(engine: Engine, by: list[str], values: dict[str, str], columns: str) -> pa.Table:
+@pytest.fixture(name="rows")
+def _rows(engine: Engine) -> Relation:
+    return engine.stage(ROWS)
+
+
+def _grouped(engine: Engine, rows: Relation, by: list[str], values: dict[str, str], columns: str) -> pa.Table:
     """The rows as a kernel is handed them."""
     parameters = {"first": "class 0", "second": "class 1"}
-    engine.map_groups(
-        "found", f"select {columns} from rows", by, values, lambda rows: rows, parameters=parameters
-    )
-    return engine.stream("select * from found").read_all()
+    found = engine.map_groups(f"select {columns} from {rows}", FunctionTask(by, values), parameters)
+    return engine.stream(f"select * from {found}").read_all()
 
 
 @pytest.mark.parametrize(
@@ -55,13 +59,14 @@ def _grouped(engine: Engine, by: list[str], values: dict[str, str], columns: str
 )
 def test_it_is_the_same_as_asking_for_each_row(
     engine: Engine,
+    rows: Relation,
     monkeypatch: pytest.MonkeyPatch,
     by: list[str],
     values: dict[str, str],
     looked: bool,
 ) -> None:
     columns = '"user", small, flag, missing, label, moment'
-    expected = _grouped(engine, by, values, columns)
+    expected = _grouped(engine, rows, by, values, columns)
     asked: list[bool] = []
     original = code_lookup.batches
 
@@ -73,28 +78,30 @@ def test_it_is_the_same_as_asking_for_each_row(
     monkeypatch.setattr("backbone.engines.duckdb.groups.batches_of", watched)
     monkeypatch.setattr(code_lookup, "BATCH_ROWS", 700)
     monkeypatch.setattr(code_lookup, "BLOCK_ROWS", 64)
-    found = _grouped(engine, by, values, columns)
+    found = _grouped(engine, rows, by, values, columns)
     assert found.schema == expected.schema
     assert str(found.to_pydict()) == str(expected.to_pydict())  # NaN too
     assert found.num_rows == 3000
     assert bool(asked) == looked
 
 
-def test_a_column_of_many_values_is_not_looked_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_column_of_many_values_is_not_looked_up(
+    engine: Engine, rows: Relation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     columns = '"user", wide'
-    expected = _grouped(engine, ["user"], {"x": "cast(wide as double)"}, columns)
+    expected = _grouped(engine, rows, ["user"], {"x": "cast(wide as double)"}, columns)
     monkeypatch.setattr(code_lookup, "FEW_ROWS", 0)
-    assert _grouped(engine, ["user"], {"x": "cast(wide as double)"}, columns).equals(expected)
+    assert _grouped(engine, rows, ["user"], {"x": "cast(wide as double)"}, columns).equals(expected)
 
 
 @pytest.mark.parametrize("name", ["k", "value", "handed", "texts_0", "r"])
 def test_a_column_may_be_called_as_one_of_ours(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str
+    engine: Engine, rows: Relation, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(code_lookup, "FEW_ROWS", 0)
     values = {"x": f'cast("{name}" as double)', name: f'"{name}" + 1'}
-    found = _grouped(engine, ["user"], values, f'"user", small + 100 as "{name}"')
+    found = _grouped(engine, rows, ["user"], values, f'"user", small + 100 as "{name}"')
     expected = engine.stream(
-        'select "user", cast(small + 100 as double), small + 101 from rows order by "user", small'
+        f'select "user", cast(small + 100 as double), small + 101 from {rows} order by "user", small'
     ).read_all()
     assert [c.to_pylist() for c in found.columns] == [c.to_pylist() for c in expected.columns]

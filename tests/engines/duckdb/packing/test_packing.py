@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbone.engines import own_engine
+from backbone.engines.duckdb.database import Database, own_database
+from backbone.engines.duckdb.engine import DuckdbEngine
 from backbone.engines.duckdb.packing import number_sort
 from backbone.engines.duckdb.packing.number_sort import in_order
 from backbone.engines.duckdb.packing.packing import Packing, packing
-from backbone.engines.protocol import Engine
 
 KINDS = {
     "user": pa.int64(),
@@ -34,26 +34,26 @@ REPEATED = 200  # times each row, for that is what texts are packed for
 SQL = "select * from t"
 
 
-@pytest.fixture(name="engine", scope="module")
-def _engine() -> Iterator[Engine]:
-    with own_engine("200MB", 2) as engine:
-        yield engine
+@pytest.fixture(name="database", scope="module")
+def _database() -> Iterator[Database]:
+    with own_database("200MB", 2) as database:
+        yield database
 
 
-def _packing(engine: Engine, rows: pa.Table, sorting: tuple[str, ...] = ("user",)) -> Packing | None:
-    engine.show("t", rows)
-    return packing(SQL, engine.columns(SQL), sorting, lambda sql: engine.stream(sql).read_all(), 20_000)
+def _packing(database: Database, rows: pa.Table, sorting: tuple[str, ...] = ("user",)) -> Packing | None:
+    database.take("t", rows)
+    return packing(SQL, database.columns(SQL), sorting, lambda sql: database.stream(sql).read_all(), 20_000)
 
 
-def _sorted(engine: Engine, found: Packing, most: int) -> list[tuple[object, ...]]:
+def _sorted(database: Database, found: Packing, most: int) -> list[tuple[object, ...]]:
     """As an engine does it: part by part."""
     rows: list[tuple[object, ...]] = []
     for name, places in found.places.items():
-        engine.take(name, places)
-    numbers = (batch.column("k").to_numpy() for batch in engine.stream(found.numbers))
-    for part in in_order(numbers, found.rows, most, engine.scratch):
-        engine.take("packed", found.table(part))
-        rows += engine.fetch(found.unpacked("packed"))
+        database.take(name, places)
+    numbers = (batch.column("k").to_numpy() for batch in database.stream(found.numbers))
+    for part in in_order(numbers, found.rows, most, database.scratch):
+        database.take("packed", found.table(part))
+        rows += database.fetch(found.unpacked("packed"))
     return rows
 
 
@@ -74,57 +74,57 @@ ROW = st.tuples(
 @settings(deadline=None, max_examples=60)
 @given(st.lists(ROW, min_size=1, max_size=30), st.integers(8, 60))
 def test_rows_come_back_as_they_were_in_the_order_of_a_database(
-    engine: Engine, rows: list[tuple[object, ...]], most: int
+    database: Database, rows: list[tuple[object, ...]], most: int
 ) -> None:
     columns = zip(*rows * REPEATED, strict=True)
     table = pa.table({n: pa.array(c, k) for (n, k), c in zip(KINDS.items(), columns, strict=True)})
-    found = _packing(engine, table)
+    found = _packing(database, table)
     if found is None:
         assert table["name"].null_count == table.num_rows or len(set(rows)) == 1
         return
     names = ", ".join(f'"{name}"' for name in KINDS)
-    expected = engine.fetch(f"select * from t order by {names}")
-    assert _sorted(engine, found, most) == expected
-    assert _sorted(engine, found, len(rows) * REPEATED) == expected
-    assert engine.columns(found.unpacked("packed")) == engine.columns(SQL)
+    expected = database.fetch(f"select * from t order by {names}")
+    assert _sorted(database, found, most) == expected
+    assert _sorted(database, found, len(rows) * REPEATED) == expected
+    assert database.columns(found.unpacked("packed")) == database.columns(SQL)
 
 
-def test_the_ends_of_a_wide_range(engine: Engine) -> None:
+def test_the_ends_of_a_wide_range(database: Database) -> None:
     user = [2**60, -(2**60), 0, 2**60]
-    found = _packing(engine, pa.table({"user": user, "small": pa.array([0, 1, 1, 1], pa.int8())}))
+    found = _packing(database, pa.table({"user": user, "small": pa.array([0, 1, 1, 1], pa.int8())}))
     assert found is not None
-    assert _sorted(engine, found, 10) == [(-(2**60), 1), (0, 1), (2**60, 0), (2**60, 1)]
+    assert _sorted(database, found, 10) == [(-(2**60), 1), (0, 1), (2**60, 0), (2**60, 1)]
 
 
-def test_what_needs_more_than_63_bits_is_not_packed(engine: Engine) -> None:
-    assert _packing(engine, pa.table({"user": [2**62, -(2**62)], "x": [1, 0]})) is None
+def test_what_needs_more_than_63_bits_is_not_packed(database: Database) -> None:
+    assert _packing(database, pa.table({"user": [2**62, -(2**62)], "x": [1, 0]})) is None
 
 
 @pytest.mark.parametrize(
     "column", ["1.5 * n", "cast(n as text)", "cast(null as text)", "repeat('x', 20_001)", "n::hugeint"]
 )
-def test_what_is_no_whole_number_and_no_frequent_text_is_not_packed(engine: Engine, column: str) -> None:
-    engine.create("rows", f"select n as user, {column} as x from range(100) as r(n)")
-    assert _packing(engine, engine.stream("select * from rows").read_all()) is None
+def test_what_is_no_whole_number_and_no_frequent_text_is_not_packed(database: Database, column: str) -> None:
+    database.create("rows", f"select n as user, {column} as x from range(100) as r(n)")
+    assert _packing(database, database.stream("select * from rows").read_all()) is None
 
 
 @pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
-def test_what_never_comes_is_not_packed(engine: Engine, kind: str) -> None:
+def test_what_never_comes_is_not_packed(database: Database, kind: str) -> None:
     sql = f"select n as user, {kind} '2026-01-01' as x from range(9) as r(n)"
     for never in ("infinity", "-infinity"):
-        engine.create("t2", f"{sql} union all select 9, {kind} '{never}'")
-        engine.drop("t")
-        engine.create("t", "select * from t2")
-        found = packing(SQL, engine.columns(SQL), ["user"], lambda q: engine.stream(q).read_all(), 1_000)
+        database.create("t2", f"{sql} union all select 9, {kind} '{never}'")
+        database.drop("t")
+        database.create("t", "select * from t2")
+        found = packing(SQL, database.columns(SQL), ["user"], lambda q: database.stream(q).read_all(), 1_000)
         assert found is None
 
 
-def test_the_largest_unit_that_divides_instants(engine: Engine) -> None:
+def test_the_largest_unit_that_divides_instants(database: Database) -> None:
     for unit, step in (("hour", 3_600_000_000), ("minute", 1_000_000), ("microsecond", 1)):
         sql = (
             f"select timestamptz '1969-12-31 00:00+00' + n * interval '1 {unit}' as at from range(99) as r(n)"
         )
-        found = packing(sql, engine.columns(sql), ["at"], lambda q: engine.stream(q).read_all(), 1_000)
+        found = packing(sql, database.columns(sql), ["at"], lambda q: database.stream(q).read_all(), 1_000)
         assert found is not None
         assert [(field.unit, field.span) for field in found.fields] == [
             (step, 98 * (60 if unit == "minute" else 1))
@@ -167,11 +167,11 @@ def test_several_cores_sort_as_one_does(monkeypatch: pytest.MonkeyPatch, threads
         assert found.tolist() == sorted(numbers.tolist())
 
 
-def test_the_order_of_columns_is_that_of_the_sorting(engine: Engine) -> None:
-    found = _packing(engine, pa.table({"a": [1, 1, 0], "user": [3, 2, 2], "b": [5, 6, 7]}), ("user", "b"))
+def test_the_order_of_columns_is_that_of_the_sorting(database: Database) -> None:
+    found = _packing(database, pa.table({"a": [1, 1, 0], "user": [3, 2, 2], "b": [5, 6, 7]}), ("user", "b"))
     assert found is not None
     assert [field.name for field in found.fields] == ["user", "b", "a"]
-    assert _sorted(engine, found, 10) == [(2, 6, 1), (2, 7, 0), (3, 5, 1)]
+    assert _sorted(database, found, 10) == [(2, 6, 1), (2, 7, 0), (3, 5, 1)]
 
 
 @pytest.mark.parametrize(
@@ -189,9 +189,10 @@ def test_the_order_of_columns_is_that_of_the_sorting(engine: Engine) -> None:
     ],
 )
 def test_whether_rows_are_distinct(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, columns: dict[str, list[object]], distinct: bool
+    database: Database, monkeypatch: pytest.MonkeyPatch, columns: dict[str, list[object]], distinct: bool
 ) -> None:
-    engine.show("t", pa.table(columns))
-    assert engine.are_distinct(SQL) == distinct
+    engine = DuckdbEngine(database)
+    sql = f"select * from {engine.put(pa.table(columns))}"
+    assert engine.are_distinct(sql) == distinct
     monkeypatch.setattr("backbone.engines.duckdb.engine.FEWEST_PACKED", 0)
-    assert engine.are_distinct(SQL) == distinct
+    assert engine.are_distinct(sql) == distinct

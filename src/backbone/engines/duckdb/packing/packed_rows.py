@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backbone.engines.duckdb.packing import number_sort
 from backbone.engines.duckdb.packing.packing import Packing, packing
+from backbone.engines.duckdb.parameters import used_of
 from backbone.engines.protocol import Parameters
 
 if TYPE_CHECKING:
@@ -113,10 +113,3 @@ def batches(
         yield from reader
     finally:
         cursor.close()
-
-
-def used_of(sql: str, parameters: Parameters | None) -> dict[str, Any] | None:
-    """Those parameters that a text names, as DuckDB accepts no others."""
-    unquoted = re.sub(r"\"[^\"]*\"|'[^']*'", "", sql) if parameters else ""
-    found = {n: value for n, value in (parameters or {}).items() if re.search(rf"\${n}\b", unquoted)}
-    return found or None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from backbone.contract import quote_identifier
+from backbone.contracts.contract import quote_identifier
 
 if TYPE_CHECKING:
     import pyarrow as pa

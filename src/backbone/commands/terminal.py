@@ -1,0 +1,169 @@
+"""What the commands print: results as tables, failures as sentences, progress where someone watches."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from backbone.errors import BackboneError
+    from backbone.overview import Overview
+    from backbone.project import Progress
+    from backbone.runner import RunResult
+
+FAILED, WRONG_USE = 1, 2
+FAILURES_SHOWN = 20  # by `status`
+
+
+def console() -> Console:
+    """A console as wide as the terminal, and wide enough for tables where there is none."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+@contextmanager
+def show_errors() -> Iterator[None]:
+    """Print a failure as its reader needs it, and leave with its exit status."""
+    from backbone.errors import BackboneError, ContractError, PipelineError, QueryRefused, SettingsError
+
+    try:
+        yield
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise typer.Exit(0) from None
+    except BackboneError as error:
+        show_error(error)
+        wrong = isinstance(error, SettingsError | PipelineError | ContractError | QueryRefused)
+        raise typer.Exit(WRONG_USE if wrong else FAILED) from None
+    except OSError as error:
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    except MemoryError:
+        typer.echo(
+            "MemoryError: the machine has too little memory left. Nothing of what was being done is "
+            "published; what was published before stays.\nNext: free some memory, and run again",
+            err=True,
+        )
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted: what is half done is completed by the next run.", err=True)
+        raise typer.Exit(130) from None
+
+
+def show_error(error: BackboneError) -> None:
+    """An error's kind and text, on standard error."""
+    typer.echo(f"{type(error).__name__}: {error}", err=True)
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Progress]:
+    """What is being done now, on one line of a terminal; nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("") as shown:
+        yield lambda text: shown.update(text)
+
+
+def show_run(result: RunResult) -> None:
+    """What was landed and published, on standard output; what failed, on standard error."""
+    for receipt in result.receipts:
+        if receipt.stage == "land":
+            repeated = f", {receipt.rows_duplicate:,} delivered again" if receipt.rows_duplicate else ""
+            files = "1 file" if receipt.rows_written == 1 else f"{receipt.rows_written:,} files"
+            typer.echo(f"Landed {files}{repeated}.")
+    published = [r for r in result.receipts if r.stage != "land"]
+    if published:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("table", "windows", "rows read", "written", "quarantined", "duplicates", "seconds"):
+            table.add_column(name, justify="left" if name == "table" else "right")
+        for r in published:
+            windows = str(len(r.windows)) if r.every else ""
+            numbers = (r.rows_read, r.rows_written, r.rows_rejected, r.rows_duplicate)
+            table.add_row(r.dataset, windows, *(f"{n:,}" for n in numbers), f"{r.seconds:.2f}")
+        console().print(table)
+    elif result.ok:
+        typer.echo("Nothing is stale.")
+    noted: dict[str, list[str]] = {}
+    for r in published:
+        for note in r.notes if r.stage == "build" else ():
+            noted.setdefault(note, []).append(r.dataset)
+    for note, datasets in noted.items():
+        typer.echo(f"Note: {', '.join(datasets)}: {note}", err=True)
+    for r in result.receipts:
+        for warning in r.warnings:
+            typer.echo(f"Warning: {r.dataset}: {warning}", err=True)
+    for warning in result.warnings:
+        typer.echo(f"Warning: {warning}", err=True)
+    for rows in result.open_rows:
+        typer.echo(f"{'Warning' if rows.future else 'Note'}: {rows}", err=True)
+    for path in result.waiting:
+        typer.echo(f"Left for the next run, as it is still being written: {path}", err=True)
+    for error in result.failures.values():
+        show_error(error)
+    for dataset, why in result.stopped.items():
+        typer.echo(f"Not run: {dataset}, because {why}.", err=True)
+
+
+def show_status(found: Overview) -> None:
+    """The accounts of the sources, then the tables, then what a reader should know."""
+    from rich.table import Table
+
+    out = console()
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (
+        "source",
+        "files",
+        "rows in files",
+        "= formatted",
+        "+ quarantined",
+        "+ duplicates",
+        "",
+        "latest",
+    ):
+        shown.add_column(name, justify="left" if name in ("source", "", "latest") else "right")
+    for s in found.sources:
+        note = "" if s.rows.balanced else "does not add up"
+        if s.unformatted:
+            note = f"{s.unformatted} not formatted"
+        latest = f"{s.latest:%Y-%m-%d %H:%M}" if s.latest else "none yet"
+        numbers = (s.files, s.rows.rows, s.rows.formatted, s.rows.quarantined, s.rows.duplicate)
+        shown.add_row(s.source, *(f"{n:,}" for n in numbers), note, latest)
+    out.print()
+    out.print(shown)
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("table", "rows", "windows", "latest window", "stale", "version"):
+        shown.add_column(name, justify="left" if name in ("table", "latest window") else "right")
+    for t in found.tables:
+        if t.version < 0:
+            shown.add_row(t.dataset, "", "", "not made yet", str(t.stale), "")
+            continue
+        windows = "" if t.windows is None else f"{t.windows:,}"
+        latest = f"{t.latest:%Y-%m-%d %H:%M}" if t.latest else ""
+        shown.add_row(t.dataset, f"{t.rows:,}", windows, latest, str(t.stale), str(t.version))
+    out.print()
+    out.print(shown)
+    if found.warnings or found.open_rows or found.failures:
+        out.print()
+    for failed in found.failures[:FAILURES_SHOWN]:
+        typer.echo(f"{failed.at:%Y-%m-%d %H:%M}  Failed: {failed.error}")
+    if len(found.failures) > FAILURES_SHOWN:
+        more = len(found.failures) - FAILURES_SHOWN
+        typer.echo(f'and {more:,} more failures: backbone query "select errors from operations.run"')
+    for warned in found.warnings:
+        for warning in warned.warnings:
+            typer.echo(f"{warned.at:%Y-%m-%d %H:%M}  Warning: {warned.dataset}: {warning}")
+    for rows in found.open_rows:
+        typer.echo(f"{rows}.")

@@ -1,0 +1,1 @@
+"""CSV files: records and fields are counted here, and the database reads what is certain."""

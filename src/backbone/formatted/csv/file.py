@@ -1,0 +1,261 @@
+"""A CSV file: how it is laid out, and its rows, read by the database and counted independently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backbone.contracts.contract import Column, quote_literal
+from backbone.engines.duckdb.database import Database
+from backbone.engines.duckdb.raw_file import MAX_RECORD, MalformedFile, RawFile
+from backbone.errors import BatchRefused
+from backbone.formatted.binding import UNTOUCHED, Binding, bind, empty_file, wanted_names
+from backbone.formatted.conform import (
+    REFUSAL,
+    ConformSql,
+    RawColumn,
+    Refusal,
+    conform_sql,
+    header_again,
+    repeats_header,
+)
+from backbone.formatted.csv.grammar import LF, Grammar
+from backbone.formatted.csv.header import Layout, ends_in_delimiter, newline_before, read_layout
+from backbone.formatted.csv.lines import Lines
+from backbone.formatted.csv.records import survey
+from backbone.formatted.csv.split import Broken, split
+from backbone.formatted.parse_result import ParseResult, number_lines, unaccountable
+from backbone.formatted.plain import refuse_if_not_utf8
+from backbone.settings import SourceSettings
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file whose header is read.
+
+    Attributes
+    ----------
+    raw : how the database reads it.
+    grammar : how its records are written; one column more than `layout.names` where most records end in a
+        delimiter.
+    """
+
+    raw: RawFile
+    layout: Layout
+    binding: Binding
+    grammar: Grammar
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether an empty field is expected after the last column."""
+        return self.grammar.columns > len(self.layout.names)
+
+    @property
+    def filled(self) -> str:
+        """The reason of a record that has something in that field."""
+        width = len(self.layout.names)
+        return f"the line has {width + 1} fields, expected {width} and an empty one"
+
+    def by_header(self) -> CsvFile:
+        """The same file, read with as many fields as its header has."""
+        columns = len(self.layout.names)
+        return replace(
+            self,
+            grammar=replace(self.grammar, columns=columns),
+            raw=replace(self.raw, columns=("",) * columns),
+        )
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """Equal for files with the same columns."""
+        return self.layout.names, self.binding, self.grammar.columns
+
+    def conform_sql(self, fields: Sequence[Column], settings: SourceSettings) -> ConformSql:
+        """The contract's expressions, and what makes a whole line bad."""
+        raw = [None if place is None else RawColumn(f"raw.c{place}") for place in self.binding.places]
+        refusals = []
+        if self.is_wide:
+            beyond = f"raw.c{len(self.layout.names)} <> ''"
+            refusals.append(Refusal(beyond, quote_literal(self.filled)))
+        wanted = wanted_names(fields, settings)
+        if settings.header and repeats_header(fields, raw, wanted):
+            refusals.append(header_again(raw, wanted, self.raw.quote or ""))
+        return conform_sql(fields, raw, settings, refusals)
+
+
+def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str) -> CsvFile:
+    """Find out how a file is laid out, and which column each field reads.
+
+    Raises
+    ------
+    BatchRefused
+        When it is empty, or its header is not in UTF-8, can't be read or is a wrong one.
+    """
+    if plain.stat().st_size == 0:
+        raise empty_file(where, "have the file delivered again; a table without rows has at least a header")
+    wanted = wanted_names(fields, settings)
+    layout = read_layout(plain, wanted, settings, where)
+    if not _is_utf8(plain, layout.body):  # the database checks the records alone
+        refuse_if_not_utf8(plain, where)
+    if not settings.header:
+        layout = replace(layout, names=tuple(wanted))
+    closed = len(layout.names) > 1 and not layout.names[-1]
+    if closed and ends_in_delimiter(plain, layout.grammar(settings, len(layout.names) - 1), closed=True):
+        layout = replace(layout, names=layout.names[:-1])
+    binding = bind(layout.names, fields, settings, where)
+    grammar = layout.grammar(settings, len(layout.names))
+    if (not binding.missing or closed) and ends_in_delimiter(plain, grammar, closed=closed):
+        _refuse_other_quote(plain, grammar, where)
+        grammar = replace(grammar, columns=grammar.columns + 1)
+    raw = RawFile(
+        plain,
+        "csv",
+        ("",) * grammar.columns,
+        grammar.delimiter,
+        grammar.quote,
+        grammar.escape,
+        layout.body_line - 1,
+        newline_before(plain, layout.body),
+    )
+    return CsvFile(raw, layout, binding, grammar)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The records of a CSV file, counted independently of the database.
+
+    Attributes
+    ----------
+    raw, grammar : how to read them; in a copy without the broken lines, where there are such.
+    lines : on which they begin in the file.
+    """
+
+    raw: RawFile
+    grammar: Grammar
+    records: int
+    lines: Lines
+    broken: list[Broken]
+
+    @property
+    def alike(self) -> RawFile:
+        """Equal for files that one statement can read, if they have the same columns."""
+        return replace(self.raw, path=Path())
+
+    def parsed(self, table: str, file: CsvFile, sql: ConformSql) -> ParseResult:
+        """The records, staged as `table`."""
+        return ParseResult(
+            table,
+            self.records,
+            sql.checks,
+            self.broken,
+            self.raw,
+            self.grammar,
+            self.lines,
+            file.binding.ignored,
+            file.binding.missing,
+        )
+
+
+def separate(file: CsvFile, scratch: Path, where: str) -> Counted:
+    """Copy the records of a file below `scratch`, without the lines that are none.
+
+    The copy has as many lines before its records as the file, so that both can be read in one statement.
+
+    Raises
+    ------
+    BatchRefused
+        When its bytes are not UTF-8, or all would be records if another sign quoted.
+    """
+    refuse_if_not_utf8(file.raw.path, where)
+    scratch.mkdir(parents=True, exist_ok=True)
+    cleaned = scratch / "cleaned"
+    parts = split(file.raw.path, file.grammar, cleaned, skip=file.raw.skip)
+    if parts.broken:
+        _refuse_other_quote(file.raw.path, file.by_header().grammar, where)
+    grammar = replace(file.grammar, body=file.raw.skip, body_line=file.raw.skip + 1, line_end=LF)
+    raw = replace(file.raw, path=cleaned, newline=r"\n")
+    return Counted(raw, grammar, parts.records, parts.lines, parts.broken)
+
+
+def read_csv(
+    database: Database, table: str, file: CsvFile, sql: ConformSql, scratch: Path, where: str
+) -> ParseResult:
+    """Stage a file as `table`; one that the database reads otherwise than the count is split first.
+
+    Raises
+    ------
+    BatchRefused
+        When its bytes are not UTF-8, or its records can't be told apart.
+    """
+    raw, grammar = file.raw, file.grammar
+    if grammar.line_end == LF:
+        with ThreadPoolExecutor(1) as aside:
+            counting = aside.submit(survey, raw.path, grammar)
+            try:
+                records = database.load(table, raw, sql.levels)
+            except MalformedFile:
+                records = -1
+            found = counting.result()
+        if found is not None and found.records == records:
+            number_lines(database, table, records, found.lines)
+            return Counted(raw, grammar, records, found.lines, []).parsed(table, file, sql)
+
+    counted = separate(file, scratch, where)
+    try:
+        records = database.load(table, counted.raw, sql.levels)
+    except MalformedFile as error:
+        raise unaccountable(where, str(error).splitlines()[0]) from error
+    if records != counted.records:
+        raise unaccountable(where, f"{counted.records:,} records counted, {records:,} read")
+    number_lines(database, table, records, counted.lines)
+    return counted.parsed(table, file, sql)
+
+
+def is_mostly_filled(database: Database, file: CsvFile, parsed: ParseResult, those: str = "true") -> bool:
+    """Whether more than a tenth of the records have something in the field that should be empty.
+
+    `those` is a condition for the file's rows, where the table has others too.
+    """
+    if not file.is_wide:
+        return False
+    sql = f"select count(*) from {parsed.table} where {REFUSAL} = $filled and {those}"
+    filled = database.fetch(sql, {"filled": file.filled})[0][0]
+    return bool(10 * filled > parsed.records)
+
+
+def _is_utf8(path: Path, stop: int) -> bool:
+    """Whether the first bytes of a file, up to the end of a line, are text in UTF-8."""
+    with path.open("rb") as file:
+        try:
+            file.read(stop).decode()
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:
+    """Refuse a file whose records are not as they should be, if all are when another sign quotes."""
+    ways = (
+        ("'", '"\'"', 'set quote = "\'" under its section in backbone.toml'),
+        ("\0", "a NUL", "have it delivered with another quote: a NUL can't be one"),
+    )
+    for sign, name, next_step in ways:
+        if grammar.line_end != LF or not _has_after_delimiter(path, grammar, sign):
+            continue
+        if survey(path, replace(grammar, quote=sign, escape=sign)) is not None:
+            raise BatchRefused(
+                where,
+                f"not every record has {grammar.columns} fields; all would, if {name} were the quote",
+                UNTOUCHED,
+                next_step,
+            )
+
+
+def _has_after_delimiter(path: Path, grammar: Grammar, sign: str) -> bool:
+    """Whether a field of the first records begins with a sign."""
+    with path.open("rb") as file:
+        file.seek(grammar.body)
+        start = file.read(MAX_RECORD)
+    return (grammar.delimiter + sign).encode() in start or grammar.eol + sign.encode() in start

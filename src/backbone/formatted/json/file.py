@@ -1,0 +1,76 @@
+"""A JSON file: its records, read here and turned into the contract's columns by the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from backbone.contracts.contract import Column
+from backbone.engines.duckdb.raw_file import RawFile
+from backbone.formatted.binding import empty_file, refuse_lookalikes, wanted_names
+from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql
+from backbone.formatted.json.blocks import NotUtf8
+from backbone.formatted.json.reader import JsonRecords
+from backbone.formatted.parse_result import ParseResult
+from backbone.formatted.plain import refuse_if_not_utf8
+from backbone.settings import SourceSettings
+
+
+class JsonFile:
+    """An uncompressed JSON file, to be read once.
+
+    Attributes
+    ----------
+    records : how many were read so far.
+
+    Raises
+    ------
+    BatchRefused
+        When it is empty.
+    """
+
+    def __init__(self, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str) -> None:
+        if plain.stat().st_size == 0:
+            raise empty_file(where, "have the file delivered again; `[]` is a table without rows")
+        self._wanted = tuple(wanted_names(fields, settings))
+        self._plain, self._fields, self._settings, self._where = plain, fields, settings, where
+        self._reader = JsonRecords(plain, self._wanted)
+
+    @property
+    def records(self) -> int:
+        return self._reader.records
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The records as in `JsonRecords`.
+
+        Raises
+        ------
+        BatchRefused
+            When its bytes are not UTF-8; at the end, when a name in it differs only in case from one that
+            no record has.
+        """
+        absent = set(range(len(self._wanted)))
+        try:
+            for batch in self._reader.batches():
+                absent -= {i for i in absent if batch[f"c{i}"].null_count < len(batch)}
+                yield batch
+        except NotUtf8:
+            refuse_if_not_utf8(self._plain, self._where)
+            raise
+        names = [self._wanted[i] for i in sorted(absent)]
+        refuse_lookalikes(names, self._reader.others, self._fields, self._settings, self._where)
+
+    def parsed(self, table: str, sql: ConformSql) -> ParseResult:
+        """What was seen of it, when it is read."""
+        raw = RawFile(self._plain, "jsonl", self._wanted)
+        return ParseResult(table, self.records, sql.checks, [], raw, None, None, tuple(self._reader.others))
+
+
+def json_sql(fields: Sequence[Column], settings: SourceSettings, labelled: bool = False) -> ConformSql:
+    """The contract's expressions for the records of `JsonRecords`, and for their column `_batch`, if any."""
+    raw = [RawColumn(f"raw.c{i}", is_number=f"raw.n{i}") for i in range(len(fields))]
+    refusal = Refusal("raw.problem is not null", "raw.problem")
+    also = {"_line": "raw.line"} | ({"_batch": "raw._batch"} if labelled else {})
+    return conform_sql(fields, raw, settings, [refusal], text="raw.text", also=also)

@@ -1,0 +1,1 @@
+"""What is known of batches, receipts and windows: always local, always rebuilt from the receipts."""

@@ -1,0 +1,360 @@
+"""`operations.*`: what the receipts in the commits say, as tables.
+
+The receipts are the truth. These tables are an index over them, brought up to date by each run: of every
+dataset, the commits after the last one indexed are read, and at the end their facts are appended, in one
+commit for each table. Meanwhile the run itself sees them too. So a run that died after a commit and before
+its end loses nothing: the next one reads that commit. The index is made again from the receipts that are
+there where a dataset is gone or begins again (what was indexed of it belongs to no table any more), where one
+of its own tables is missing, and where one has other columns than it would have now (an older version of
+Backbone made it).
+
+`receipt`: a row per commit. `input`: the versions of the tables that each commit read. `change`: the hours
+each commit changed (null for all). `window`: the state of each window after each commit. `batch`: the
+accounts of each batch after each commit that changed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from backbone.contracts.contract import quote_identifier
+from backbone.dataset import BatchCount, Dataset, Receipt, instant_of
+from backbone.engines.duckdb.database import Database
+from backbone.engines.duckdb.rewriter import delta_store
+from backbone.lake.publish import Staged
+from backbone.lake.store import NOTHING, Replacing
+from backbone.lake.table import Lake
+from backbone.ledger.facts import facts_of_commit
+from backbone.ledger.known import REVIVED, TRIM, Known
+from backbone.ledger.tables import OF_RECEIPTS, TABLES, columns, schema
+
+# Files of versions that are older than a week are removed now and then, as the log of these tables is.
+CLEAN_EVERY, KEEP_HOURS = 100, 168
+# Asked for every table of a project: read from their many small files once.
+IN_MEMORY = ("input", "window")
+
+
+@dataclass(frozen=True)
+class WindowState:
+    """What a window (or a table that is one whole, `start` None) was last computed from, in which version."""
+
+    start: datetime | None
+    every: str | None
+    fingerprint: str
+    inputs: dict[str, int]
+    version: int = -1
+
+
+@dataclass(frozen=True)
+class Change:
+    """Hours `[low, high)` that a version of a dataset changed; None for all of it."""
+
+    version: int
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Which stage made a version of a dataset, and under which fingerprint."""
+
+    stage: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """What the runs last warned of a dataset, and when."""
+
+    dataset: str
+    at: datetime
+    warnings: tuple[str, ...]
+
+
+class Index:
+    """The operations tables of one project, read through an database."""
+
+    def __init__(self, lake: Lake, database: Database, scratch: Path) -> None:
+        self._lake, self._database, self._scratch = lake, database, scratch
+        self._changes: dict[str, list[Change]] = {}
+        self._commits: dict[str, dict[int, Commit]] = {}
+        self._parts: dict[tuple[str, int], Mapping[str, tuple[str, ...]]] = {}
+        self._batches: dict[str, dict[str, Known]] = {}
+        self._new: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
+        self._loaded: set[str] = set()
+        self._replaced: set[str] = set()  # tables whose rows go when new ones are written
+        self._stored = {table for table in OF_RECEIPTS if lake.exists(f"operations.{table}")}
+        self._is_fit = bool(self._stored)  # to be read as it is stored
+        for table in sorted(self._stored):
+            stored = lake.read(f"operations.{table}")
+            self._is_fit = self._is_fit and stored.columns == columns(table)
+            database.read(stored)
+        self._is_fit = self._is_fit and self._stored == set(OF_RECEIPTS)
+        if self._stored and not self._is_fit:
+            self._begin_again()
+
+    @cached_property
+    def _last(self) -> dict[str, tuple[int, int]]:
+        """By dataset, the last version that is indexed, and the last that replaced the whole table (or 0)."""
+        if "receipt" not in self._stored:
+            return {}
+        rows = self._database.fetch(
+            "select dataset, max(version), coalesce(max(version) filter (where replaces_all), 0) "
+            "from operations.receipt group by dataset"
+        )
+        return {dataset: (version, whole) for dataset, version, whole in rows}
+
+    def complete(self) -> None:
+        """For a reader: where the stored tables can't be read as they are, read the receipts instead."""
+        if not self._is_fit:
+            self.update()
+
+    def update(self) -> int:
+        """Read the commits that are not indexed yet; returns how many there were."""
+        commits = 0
+        if any(self._is_lost(dataset, version) for dataset, (version, _) in self._last.items()):
+            self._begin_again()
+        for dataset in self._lake.datasets():
+            if Dataset.of(dataset).zone == "operations":
+                continue
+            after, whole = self._last.get(dataset, (-1, 0))
+            # Asked by name: to open each table at every run takes longer than all else that is done here.
+            if after >= 0 and not self._lake.has(dataset, after + 1):
+                continue
+            for version, committed_at, receipt in self._lake.receipts(dataset, after):
+                commits += 1
+                self._commits.pop(dataset, None)
+                self._batches.clear()
+                whole = version if receipt.replaces_all else whole
+                for table, row in facts_of_commit(dataset, version, committed_at, receipt):
+                    self._new[table].append(row)
+            self._last[dataset] = max(after, self._lake.version(dataset)), whole
+        return commits
+
+    def _is_lost(self, dataset: str, version: int) -> bool:
+        """Whether a dataset has no longer the version that is indexed."""
+        return not self._lake.has(dataset, version) and self._lake.version(dataset) < version
+
+    def _begin_again(self) -> None:
+        """Forget what is stored: all receipts are read again, and their facts replace the tables."""
+        self._stored.clear()
+        self._last.clear()
+        self._changes.clear()
+        self._commits.clear()
+        self._batches.clear()
+        for table in OF_RECEIPTS:
+            self._new[table] = []
+            self._replaced.add(table)
+
+    def add_run(self, row: dict[str, Any]) -> None:
+        """Tell of a run, see `run_row`."""
+        self._new["run"].append(row)
+
+    def write(self) -> None:
+        """Publish what is new, a commit for each table that it concerns; ask the index before."""
+        if not self._stored and any(self._new.values()):
+            self._replaced.update(OF_RECEIPTS)  # also those without a row, so that none is ever missing
+        for table in TABLES:
+            if self._new[table] or table in self._replaced:
+                self._append(table, self._new[table], None if table in self._replaced else NOTHING)
+                self._new[table] = []
+        self._replaced.clear()
+
+    def _append(self, table: str, rows: list[dict[str, Any]], replacing: Replacing | None) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        dataset = f"operations.{table}"
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        version = self._lake.version(dataset) + 1
+        file = self._scratch / f"{table}-{version}.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, schema(table)), file)
+        receipt = Receipt(run_id="", stage="index", dataset=dataset, fingerprint="", rows_written=len(rows))
+        staged = Staged((file,), len(rows), schema(table))
+        store = delta_store(self._lake, self._database, self._scratch)
+        store.replace([staged], receipt, ("index", version), replacing)
+        if version % CLEAN_EVERY == CLEAN_EVERY - 1:
+            self._lake.open(dataset).vacuum(retention_hours=KEEP_HOURS, dry_run=False)
+
+    def facts(self, table: str, column: str | None = None, value: str = "") -> str | None:
+        """SQL of the rows of a table, where a column has a value also of those that are not published yet.
+
+        None where there are none. Without a column, all of either.
+        """
+        listed = ", ".join(quote_identifier(name) for name, _ in columns(table))
+        parts = [f"select {listed} from {self._place(table)}"] if table in self._stored else []
+        rows = [row for row in self._new[table] if column is None or row[column] == value]
+        if rows:  # seldom: what a dead run has left
+            import pyarrow as pa
+
+            self._database.take(f"new_{table}", pa.Table.from_pylist(rows, schema(table)))
+            parts.append(f"select {listed} from new_{table}")
+        return f"({' union all '.join(parts)})" if parts else None
+
+    def _place(self, table: str) -> str:
+        """The name by which SQL reads what is stored of a table."""
+        if table not in IN_MEMORY:
+            return f"operations.{table}"
+        if table not in self._loaded:
+            self._database.create(f"stored_{table}", f"select * from operations.{table}")
+            self._loaded.add(table)
+        return f"stored_{table}"
+
+    def batches(self, source: str) -> dict[str, Known]:
+        """The batches whose rows are in a source's tables, and how they are accounted for.
+
+        They count as formatted under no contract where a run died after it replaced their quarantined rows
+        by those of another contract.
+        """
+        if source in self._batches:
+            return self._batches[source]
+        facts = self.facts("batch", "source", source)
+        if facts is None:
+            return {}
+        rows = self._database.fetch(
+            "select batch, fingerprint, rows, formatted, quarantined, duplicate, removed "
+            f"from {facts} as b where source = $source "
+            "qualify row_number() over (partition by batch order by version desc) = 1",
+            {"source": source},
+        )
+        other = self._half_published(source)
+        found = {
+            row[0]: Known(row[1] if other in (None, row[1]) else "", BatchCount(*row[2:6]))
+            for row in rows
+            if not row[6]
+        }
+        return self._batches.setdefault(source, found)
+
+    def _half_published(self, source: str) -> str | None:
+        """The fingerprint under which a run that died replaced bad or duplicate rows, not formatted ones."""
+        facts = self.facts("receipt")
+        if facts is None:
+            return None
+        rows = self._database.fetch(
+            f"select fingerprint from {facts} as r where stage = 'format' and dataset in ($bad, $repeated) "
+            f"and committed_at > (select max(committed_at) from {facts} as f where dataset = $good) "
+            "order by committed_at desc limit 1",
+            {"bad": f"quarantine.{source}", "repeated": f"duplicate.{source}", "good": f"formatted.{source}"},
+        )
+        return rows[0][0] if rows else None
+
+    def revived_left(self, source: str) -> bool:
+        """Whether a run died before it removed from the duplicates what it had formatted again."""
+        duplicate, formatted = f"duplicate.{source}", f"formatted.{source}"
+        receipts = self.facts("receipt", "dataset", formatted)
+        if receipts is None:
+            return False
+        sql = (
+            f"select max(committed_at) from {receipts} as f where dataset = $formatted "
+            "and json_extract_string(measures, $revived) is not null"
+        )
+        revived = self._database.fetch(sql, {"formatted": formatted, "revived": f"$.{REVIVED}"})[0][0]
+        trimmed = self.facts("receipt", "dataset", duplicate)
+        if revived is None or trimmed is None:
+            return revived is not None
+        sql = f"select max(committed_at) from {trimmed} as d where dataset = $duplicate and stage = $trim"
+        done = self._database.fetch(sql, {"duplicate": duplicate, "trim": TRIM})[0][0]
+        return done is None or bool(done < revived)
+
+    def warnings(self) -> list[Warned]:
+        """By dataset, the warnings of its last commit that has any.
+
+        What is older than the last commit that replaced the whole table no longer holds.
+        """
+        facts = self.facts("receipt")
+        if facts is None:
+            return []
+        rows = self._database.fetch(
+            f"select dataset, version, committed_at, warnings from {facts} as r where len(warnings) > 0 "
+            "qualify row_number() over (partition by dataset order by version desc) = 1 order by dataset"
+        )
+        return [
+            Warned(dataset, at.astimezone(UTC), tuple(warnings))
+            for dataset, version, at, warnings in rows
+            if version >= self._last[dataset][1]
+        ]
+
+    def changes(self, dataset: str) -> list[Change]:
+        """The hours each version of a dataset changed, oldest first."""
+        if dataset not in self._changes:
+            rows: list[tuple[Any, ...]] = []
+            if "change" in self._stored:
+                rows = self._database.fetch(
+                    "select distinct version, low, high from operations.change where dataset = $dataset "
+                    "order by version, low",
+                    {"dataset": dataset},
+                )
+            self._changes[dataset] = [Change(*row) for row in rows]
+        new = [row for row in self._new["change"] if row["dataset"] == dataset]
+        return [*self._changes[dataset], *(Change(row["version"], row["low"], row["high"]) for row in new)]
+
+    def version(self, dataset: str) -> int:
+        """The last version of a dataset that is indexed; -1 where there is none."""
+        return self._last.get(dataset, (-1, 0))[0]
+
+    def commit(self, dataset: str, version: int) -> Commit | None:
+        """What made a version of a dataset; None of a version that is not indexed."""
+        if dataset not in self._commits:
+            facts = self.facts("receipt", "dataset", dataset)
+            sql = f"select version, stage, fingerprint from {facts} as r where dataset = $dataset"
+            rows = self._database.fetch(sql, {"dataset": dataset}) if facts else []
+            self._commits[dataset] = {row[0]: Commit(row[1], row[2]) for row in rows}
+        return self._commits[dataset].get(version)
+
+    def parts(self, dataset: str, version: int) -> Mapping[str, tuple[str, ...]]:
+        """What the receipt of a version remembers, such as the parts of its fingerprint."""
+        if (dataset, version) not in self._parts:
+            receipts = self._lake.receipts(dataset, version - 1)
+            first = next(((found, receipt) for found, _, receipt in receipts), None)
+            remembered = first[1].remembered if first is not None and first[0] == version else {}
+            self._parts[dataset, version] = remembered
+        return self._parts[dataset, version]
+
+    def windows(self, dataset: str) -> dict[datetime | None, WindowState]:
+        """The state of each window of a table since it was last replaced as a whole.
+
+        Those are left out that were computed from a version of an input that is gone.
+        """
+        facts = self.facts("window", "dataset", dataset)
+        last, whole = self._last.get(dataset, (-1, 0))
+        if facts is None or last < 0:
+            return {}
+        rows = self._database.fetch(
+            "select epoch_us(window_start) // 3600000000, every, fingerprint, version "
+            f"from {facts} as w where dataset = $dataset and version >= $whole "
+            "qualify row_number() over (partition by window_start order by version desc) = 1",
+            {"dataset": dataset, "whole": whole},
+        )
+        # Thousands of windows of one commit have the same inputs.
+        inputs = self._inputs(dataset, {version for *_, version in rows})
+        found = {}
+        for hour, every, fingerprint, version in rows:
+            start = None if hour is None else instant_of(hour)
+            versions = inputs[version]
+            if versions is not None:
+                found[start] = WindowState(start, every, fingerprint, versions, version)
+        return found
+
+    def _inputs(self, dataset: str, versions: Collection[int]) -> dict[int, dict[str, int] | None]:
+        """What some versions of a table were computed from; None where a version of an input is gone."""
+        inputs: dict[int, dict[str, int] | None] = {version: {} for version in versions}
+        facts = self.facts("input", "dataset", dataset)
+        if facts is None or not versions:
+            return inputs
+        rows = self._database.fetch(
+            f"select version, input, input_version from {facts} as i where dataset = $dataset "
+            "and version in (select unnest($versions))",
+            {"dataset": dataset, "versions": sorted(versions)},
+        )
+        for version, name, input_version in rows:
+            known = inputs[version]
+            if input_version > self._last.get(name, (-1, 0))[0]:
+                inputs[version] = None
+            elif known is not None:
+                known[name] = input_version
+        return inputs

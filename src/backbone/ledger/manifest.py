@@ -1,0 +1,126 @@
+"""The batch manifest, `landing.batch`: every version of every file ever taken over."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from backbone.dataset import Batch, Receipt
+from backbone.engines.duckdb.local_work import LocalWork
+from backbone.lake.publish import Staged
+from backbone.lake.store import NOTHING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from backbone.engines.duckdb.database import Database
+    from backbone.lake.table import Lake
+
+DATASET = "landing.batch"
+INSTANTS = ("arrived_at", "window_start", "window_end")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All batches, oldest first."""
+
+    batches: tuple[Batch, ...]
+
+    def current(self) -> dict[tuple[str, str], Batch]:
+        """The latest version of each file, by source and name."""
+        return {(b.source, b.name): b for b in self.batches if b.status == "landed"}
+
+    def latest_delivery(self) -> dict[tuple[str, str], Batch]:
+        """The latest delivery of each file, duplicates included."""
+        return {(b.source, b.name): b for b in self.batches}
+
+    def versions(self, source: str, redelivery: str) -> list[list[Batch]]:
+        """The versions of each file whose rows belong in the formatted table, newest first.
+
+        Of each list the first version that can be read counts. Under `append` every version is a file of
+        its own.
+        """
+        landed = [b for b in self.batches if b.source == source and b.status == "landed"]
+        if redelivery == "append":
+            return [[b] for b in landed]
+        files: dict[str, list[Batch]] = {}
+        for batch in landed:
+            files.setdefault(batch.name, []).insert(0, batch)
+        return list(files.values())
+
+
+def read_manifest(lake: Lake, database: Database) -> Manifest:
+    """The manifest as it stands; empty in a new project."""
+    if not lake.exists(DATASET):
+        return Manifest(())
+    database.read(lake.read(DATASET))
+    names = [f.name for f in fields(Batch)]
+    rows = database.fetch(f"select {', '.join(names)} from {DATASET} order by arrived_at, batch")
+    of_instants = [names.index(name) for name in INSTANTS]
+    batches = []
+    for row in rows:
+        values = list(row)
+        for column in of_instants:
+            if values[column] is not None:
+                values[column] = values[column].astimezone(UTC)
+        batches.append(Batch(*values))
+    return Manifest(tuple(batches))
+
+
+def record(
+    work: LocalWork, batches: Sequence[Batch], seconds: float, warnings: Sequence[str] = ()
+) -> Receipt:
+    """Append batches to the manifest in one commit, whose receipt has the warnings."""
+    staged = _stage(work, batches)
+    receipt = Receipt(
+        run_id=work.run_id,
+        stage="land",
+        dataset=DATASET,
+        fingerprint="",
+        rows_read=len(batches),
+        rows_written=sum(b.status == "landed" for b in batches),
+        rows_duplicate=sum(b.status == "duplicate" for b in batches),
+        started_at=datetime.now(UTC).isoformat(),
+        seconds=round(seconds, 3),
+        measures={"bytes": str(sum(b.bytes for b in batches))},
+        warnings=tuple(warnings),
+    )
+    key = hashlib.sha256("".join(b.batch for b in batches).encode()).hexdigest()[:32]
+    work.store.replace([staged], receipt, f"land-{key}", NOTHING)
+    return receipt
+
+
+def create(work: LocalWork) -> None:
+    """Make the empty manifest of a new project, so that it can be queried."""
+    if not work.lake.exists(DATASET):
+        receipt = Receipt(run_id="", stage="land", dataset=DATASET, fingerprint="")
+        staged = _stage(work, ())
+        work.store.replace([staged], receipt, "create", NOTHING)
+
+
+def batch_id(source: str, name: str, arrived_at: datetime) -> str:
+    """Twelve hexadecimal digits that tell this delivery from every other."""
+    text = f"{source}\0{name}\0{arrived_at.isoformat()}"
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def _stage(work: LocalWork, batches: Iterable[Batch]) -> Staged:
+    import pyarrow as pa
+
+    schema = _schema()
+    table = pa.Table.from_pylist([asdict(b) for b in batches], schema)
+    work.database.take("stage_manifest", table)
+    staged = work.database.write("select * from stage_manifest", work.scratch)
+    work.database.drop("stage_manifest")
+    return staged
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    instant = pa.timestamp("us", "UTC")
+    kinds = {"bytes": pa.int64()} | dict.fromkeys(INSTANTS, instant)
+    return pa.schema([pa.field(f.name, kinds.get(f.name, pa.string())) for f in fields(Batch)])

@@ -1,0 +1,103 @@
+"""A project: its settings, the pipelines it runs, and its tables."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbone.errors import PipelineError, SettingsError
+from backbone.exploitation.model import LoadedModel
+from backbone.home import HOME
+from backbone.lake.table import Lake
+from backbone.loading import LoadedPipeline, load_pipelines, models_of, sources_of
+from backbone.pipeline import Source
+from backbone.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from backbone.engines.duckdb.database import Database
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Project:
+    """An opened project: its settings and the pipelines it runs."""
+
+    root: Path
+    settings: Settings
+    pipelines: tuple[LoadedPipeline, ...]
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake(self.root)
+
+    @cached_property
+    def models(self) -> dict[str, LoadedModel]:
+        """Every model by its table, each after those it reads."""
+        return {model.dataset: model for model in models_of(self.pipelines)}
+
+    @property
+    def sources(self) -> list[tuple[Source, str]]:
+        return sources_of(self.pipelines)
+
+    @contextmanager
+    def database(self, name: str = "run") -> Iterator[Database]:
+        """A local database for one piece of work, with a scratch folder that goes with it."""
+        from backbone.engines.duckdb.database import Database
+
+        scratch, settings = self.scratch(name), self.settings.engine
+        database = Database(memory_limit=settings.memory_limit, threads=settings.threads, scratch=scratch)
+        try:
+            yield database
+        finally:
+            database.close()
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def scratch(self, name: str) -> Path:
+        return self.root / HOME / "scratch" / name
+
+    def pipeline(self, name: str) -> LoadedPipeline:
+        """The pipeline of this name.
+
+        Raises
+        ------
+        PipelineError
+            When the project runs none.
+        """
+        known = {p.pipeline.name: p for p in self.pipelines}
+        if name not in known:
+            raise PipelineError(
+                f"pipeline {name}",
+                f"the project runs no pipeline of this name; it runs {', '.join(known) or 'none'}",
+                "Nothing was run.",
+                "add its module to [project] pipelines in backbone.toml",
+            )
+        return known[name]
+
+
+def open_project(root: Path) -> Project:
+    """Read a project's settings and load its pipelines.
+
+    Raises
+    ------
+    SettingsError, PipelineError
+        When either can't be.
+    """
+    settings = load_settings(root)
+    if re.search(r"%[0-9A-Fa-f]{2}", str(settings.root)):
+        raise SettingsError(
+            str(settings.root),
+            "expected a folder whose path holds no percent sign before two hexadecimal digits, "
+            "which the table library takes for an encoded character",
+            "Nothing was changed.",
+            "move or rename the folder",
+        )
+    (settings.root / HOME).mkdir(exist_ok=True)
+    pipelines = load_pipelines(settings, settings.root / HOME / "models.json")
+    return Project(settings.root, settings, tuple(pipelines))
