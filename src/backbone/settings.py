@@ -92,6 +92,10 @@ class SourceSettings(_Section):
             codecs.lookup(value)
         except LookupError:
             raise ValueError(f"no encoding is called {value!r}") from None
+        try:
+            "".encode(value)
+        except LookupError:
+            raise ValueError(f"{value!r} is no encoding of text") from None
         return value
 
     @field_validator("quote", "escape")
@@ -121,6 +125,8 @@ class SourceSettings(_Section):
             Notation(decimal_separator=self.decimal_separator, thousands_separator=self.thousands_separator)
         except SettingsError as error:
             raise ValueError(f"{error.where}: {error.problem}") from None
+        if self.delimiter is not None and self.delimiter in (self.quote, self.escape):
+            raise ValueError(f"the delimiter {self.delimiter!r} is also the quote or the escape")
         return self
 
     @model_validator(mode="after")

@@ -128,7 +128,7 @@ def test_another_process_makes_the_same_bytes() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import hashlib, test_sentiment as t\n"
-        "print(hashlib.sha256(t.train(t.made_up(300)).to_bytes()).hexdigest())"
+        "print(hashlib.sha256(t.train_sentiment(t.made_up(300)).to_bytes()).hexdigest())"
     )
     run = subprocess.run(
         [sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True, check=True

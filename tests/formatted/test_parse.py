@@ -726,3 +726,15 @@ def test_more_columns_than_can_be_read_are_refused(trial: Trial) -> None:
     (error,) = trial.run().failures.values()
     assert "expected at most 20,000 columns, found 20,004" in error.problem
     assert trial.formatted() == [1, 2, 3]
+
+
+def test_bytes_of_parquet_are_text_in_utf_8(trial: Trial) -> None:
+    sink = io.BytesIO()
+    sale = {"sale_id": [1, 2, 3], "price": ["1"] * 3, "sold_at": ["2026-01-01"] * 3}
+    items = pa.array(["thé".encode(), b"a\\xFF", b"\xff"], pa.binary())
+    pq.write_table(pa.table(sale | {"item": items}), sink)
+    trial.contract().drop(sink.getvalue(), "sales.parquet")
+    trial.run_well()
+    assert trial.formatted("item") == ["a\\xFF", "thé"]
+    ((_, _, reasons),) = trial.quarantined()
+    assert reasons == ["item: expected text in UTF-8, found other bytes"]

@@ -72,14 +72,26 @@ def test_one_warning_for_all_files_of_a_run(noted: Trial) -> None:
     ) in ended.errors
 
 
-def test_json_lines_are_not_compared(noted: Trial) -> None:
-    noted.drop(rows(HEADER, 1), "1.csv")
+def test_keys_of_json_records_are_compared_too(noted: Trial) -> None:
+    sale = '{"sale_id":%d,"item":"tea","price":"1","sold_at":"2026-01-02"%s}\n'
+    noted.drop(sale % (1, ""), "1.jsonl")
     noted.run_well()
-    noted.drop('{"sale_id":2,"item":"tea","price":"1","sold_at":"2026-01-02","x":1}\n', "2.jsonl")
+    noted.drop(sale % (2, ',"x":1') + sale % (3, ""), "2.jsonl")
+    assert "2.jsonl has the column 'x', which no field uses" in noted.command("run").errors
+    noted.drop(sale % (4, ',"x":null'), "3.jsonl")
     assert "Warning" not in noted.command("run").errors
-    noted.drop(rows(HEADER, 3), "3.csv")
-    assert "Warning" not in noted.command("run").errors
-    assert noted.formatted() == [1, 2, 3]
+    assert noted.formatted() == [1, 2, 3, 4]
+
+
+def test_a_json_file_with_another_key_is_refused_where_asked(noted: Trial) -> None:
+    noted.settings('extra_columns = "refuse"')
+    sale = '{"sale_id":%d,"item":"tea","price":"1","sold_at":"2026-01-02"%s}\n'
+    for number, more in ((1, ""), (2, ',"x":1'), (3, "")):
+        noted.drop(sale % (number, more), f"{number}.jsonl")
+    ended = noted.command("run")
+    assert ended.status == 1
+    assert "found the column 'x'" in ended.errors
+    assert noted.formatted() == [1, 3]
 
 
 def test_parquet_is_compared_too(noted: Trial) -> None:

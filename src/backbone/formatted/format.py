@@ -154,7 +154,7 @@ def _unread(
 ) -> tuple[list[str], dict[str, tuple[str, ...]]]:
     """The warning of files that have other unread columns than those before, and what to remember."""
     before = Unread(remembered[IGNORED], remembered[MISSING]) if IGNORED in remembered else None
-    unread = {batch: columns for batch, columns in staging.unread.items() if columns.compared}
+    unread = staging.unread
     found = [(b.name, unread[b.batch]) for b in manifest.batches if b.batch in unread]
     warning = drift(found, before, source.settings.extra_columns == "ignore")
     last = found[-1][1] if found else before

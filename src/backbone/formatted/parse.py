@@ -18,11 +18,12 @@ from backbone.engines.duckdb.database import Database
 from backbone.engines.duckdb.raw_file import MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import Binding, bind
-from backbone.formatted.conform import RawColumn, conform_sql
+from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql
 from backbone.formatted.kinds import refuse_other_text
 from backbone.formatted.parse_result import ParseResult, unaccountable
 from backbone.formatted.plain import PACKED, make_plain
 from backbone.formatted.source import FormattedSource
+from backbone.quoting import quote_literal
 from backbone.settings import SourceSettings
 
 FORMATS = {
@@ -86,7 +87,7 @@ def parse_together(
         names, types = _parquet_columns(database, paths[0])
         binding = bind(names, fields, settings, where)
         files = [RawFile(path, "parquet", names) for path in paths]
-        sql = conform_sql(fields, raw_columns(binding, types), settings)
+        sql = _typed_sql(fields, binding, types, settings)
         records = database.load_parquet_files(table, files, batches, sql.levels)
     return ParseResult(table, records, sql.checks, [], files[0], None, None, binding.ignored, binding.missing)
 
@@ -168,15 +169,29 @@ def _parse_parquet(
         names, types = _parquet_columns(database, plain)
         binding = bind(names, fields, settings, where)
         file = RawFile(plain, "parquet", names)
-        sql = conform_sql(fields, raw_columns(binding, types), settings)
+        sql = _typed_sql(fields, binding, types, settings)
         records = database.load(table, file, sql.levels)
     database.number_lines(table, None)
     return ParseResult(table, records, sql.checks, [], file, None, None, binding.ignored, binding.missing)
 
 
-def raw_columns(binding: Binding, types: Sequence[str]) -> list[RawColumn | None]:
-    """What each field reads of a file whose columns have types."""
-    return [None if place is None else RawColumn(f"raw.c{place}", types[place]) for place in binding.places]
+def _typed_sql(
+    fields: Sequence[Column], binding: Binding, types: Sequence[str], settings: SourceSettings
+) -> ConformSql:
+    """The expressions for a file whose columns have types; bytes of a field that is none are UTF-8."""
+    raw: list[RawColumn | None] = []
+    refusals = []
+    for column, place in zip(fields, binding.places, strict=True):
+        if place is None:
+            raw.append(None)
+        elif types[place] == "BLOB" and column.sql_type != "BLOB":
+            text = f"try(decode(raw.c{place}))"
+            reason = quote_literal(f"{column.name}: expected text in UTF-8, found other bytes")
+            refusals.append(Refusal(f"raw.c{place} is not null and {text} is null", reason))
+            raw.append(RawColumn(text))
+        else:
+            raw.append(RawColumn(f"raw.c{place}", types[place]))
+    return conform_sql(fields, raw, settings, refusals)
 
 
 def _parquet_columns(database: Database, path: Path) -> tuple[tuple[str, ...], list[str]]:

@@ -138,7 +138,8 @@ class Staging:
     def _add_group(self, group: FileGroup) -> None:
         parsed = group.stage(self._source, group.members, self._database, PARSED)
         if self._source.settings.extra_columns == "refuse":
-            refuse_extra_columns(parsed[group.batches[0]], self._source.dataset)
+            for file in parsed.values():
+                refuse_extra_columns(file, self._source.dataset)
         self._begun.append(quarantine.STAGED)
         quarantine.quarantine_group(self._database, parsed)
         counted = self._database.fetch(

@@ -16,12 +16,11 @@ FEW_FILES, FEW_COLUMNS = 3, 20
 class Unread:
     """The columns of one file that no field uses, and the columns of optional fields that it lacks.
 
-    Those of a JSON file are noted and not `compared`: any record may lack a field or have one more.
+    Of a JSON file they are the keys of any of its records; none is missing, as any record may lack a field.
     """
 
     ignored: tuple[str, ...]
     missing: tuple[str, ...]
-    compared: bool = True
 
     def notes(self) -> set[str]:
         """A remark for each column."""
@@ -32,12 +31,12 @@ class Unread:
 
 def unread_of(parsed: ParseResult) -> Unread:
     """The unread columns of a file."""
-    return Unread(parsed.ignored_columns, parsed.missing_columns, parsed.file.format != "jsonl")
+    return Unread(parsed.ignored_columns, parsed.missing_columns)
 
 
 def refuse_extra_columns(parsed: ParseResult, where: str) -> None:
     """Refuse a file with a column that no field uses, for sources whose settings ask for it."""
-    if parsed.ignored_columns and unread_of(parsed).compared:
+    if parsed.ignored_columns:
         raise BatchRefused(
             where,
             f"expected no column but those of the contract, found {_listed(parsed.ignored_columns)}",

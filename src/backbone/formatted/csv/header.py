@@ -142,7 +142,7 @@ def ends_in_delimiter(path: Path, grammar: Grammar, *, closed: bool = False) -> 
                 if text or grammar.columns == 1:
                     records += 1
                     if _is_one(wider, data, position, end):
-                        is_empty = text.endswith((comma, quoted_empty))
+                        is_empty = text.endswith(comma) or (closed and text.endswith(quoted_empty))
                         ending += is_empty
                         filled += not is_empty
                     else:

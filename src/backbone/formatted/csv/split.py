@@ -100,13 +100,14 @@ def split(path: Path, grammar: Grammar, cleaned: Path, skip: int = 0) -> Split:
             return Split([], 0, LineCounter(1).found(), 0)
         with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data:
             refused: set[int] = set()
+            begin = target.tell()  # after the lines before the records
             while True:
                 splitting = _Splitting(data, grammar, target, refused)
                 found = splitting.split()
                 if not found.broken or not splitting.in_two_ways:
                     return found
                 refused |= splitting.in_two_ways
-                target.seek(0)
+                target.seek(begin)
                 target.truncate()
 
 
