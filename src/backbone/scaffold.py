@@ -7,8 +7,8 @@ from pathlib import Path
 
 from backbone.contracts.contract import columns
 from backbone.errors import SettingsError
+from backbone.importing import import_pipeline
 from backbone.landing.files import TEMPORAL
-from backbone.loading import import_pipeline
 from backbone.pipeline import Source
 from backbone.settings import FILE_NAME
 
