@@ -30,7 +30,7 @@ def show_plan(plan: Plan) -> None:
                 why = ", ".join(map(str, part.why))
                 table.add_row(task.kind, name, _extent(task, part), why, rows, seconds)
         console().print(table)
-    else:
+    elif not plan.refused:
         typer.echo("Nothing to do.")
     for note in dict.fromkeys(note for task in plan.tasks for part in task.parts for note in part.notes):
         typer.echo(f"Note: {note}", err=True)
