@@ -18,6 +18,9 @@ class FunctionTask:
     function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]] = iter
     order: Sequence[str] = ()
 
+    def schema(self, keys: pa.Schema) -> pa.Schema:
+        raise NotImplementedError("what a function returns is known only when it is called")
+
     def run(
         self, batches: Iterator[pa.RecordBatch], *, threads: int, scratch: Path, notes: list[str]
     ) -> Iterator[pa.RecordBatch]:

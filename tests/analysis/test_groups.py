@@ -162,6 +162,17 @@ def test_an_error_in_a_kernel_reaches_the_caller() -> None:
         list(map_chunks(Broken(), _rows([1, 2]).to_batches(), ["user"], threads=2))
 
 
+def test_a_result_with_other_columns_than_the_schema_says_is_refused() -> None:
+    class Odd(Total):
+        def __call__(self, groups: Groups) -> pa.RecordBatch:
+            return super().__call__(groups).rename_columns(["user", "sum", "rows"])
+
+    with pytest.raises(
+        TypeError, match=r"Odd returned the columns user .*, sum .*schema says user .*, total"
+    ):
+        list(map_chunks(Odd(), _rows([2, 3]).to_batches(), ["user"]))
+
+
 def test_the_laws_hold_for_a_kernel_and_are_told_where_broken() -> None:
     rows = _rows([3, 1, 4, 1, 5])
     check_kernel(Total(), rows, ["user"])

@@ -161,7 +161,18 @@ def map_chunks(
     batches = iter(batches)
     first = next(batches)
     keys = pa.schema([first.schema.field(name) for name in by])
-    yield pa.RecordBatch.from_pylist([], schema=kernel.schema(keys))
+    expected = kernel.schema(keys)
+    yield pa.RecordBatch.from_pylist([], schema=expected)
+
+    def result(done: Future[pa.RecordBatch]) -> pa.RecordBatch:
+        rows = done.result()
+        if not rows.schema.equals(expected):
+            raise TypeError(
+                f"{type(kernel).__name__} returned the columns {_listed(rows.schema)}; "
+                f"its schema says {_listed(expected)}"
+            )
+        return rows
+
     batches = chain([first], batches)
     with ThreadPoolExecutor(threads, thread_name_prefix="kernel") as pool:
         pending: deque[Future[pa.RecordBatch]] = deque()
@@ -170,12 +181,16 @@ def map_chunks(
                 for part in parts(groups):
                     pending.append(pool.submit(kernel, part))
                     if len(pending) > threads:
-                        yield pending.popleft().result()
+                        yield result(pending.popleft())
             while pending:
-                yield pending.popleft().result()
+                yield result(pending.popleft())
         finally:
             for waiting in pending:
                 waiting.cancel()
+
+
+def _listed(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} {field.type}" for field in schema)
 
 
 def chunks(

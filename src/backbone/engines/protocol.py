@@ -50,6 +50,9 @@ class GroupTask(Protocol):
     @property
     def order(self) -> Sequence[str]: ...
 
+    def schema(self, keys: pa.Schema) -> pa.Schema:
+        """The columns of the result, where groups are identified by `keys`: known before there is a row."""
+
     def run(
         self, batches: Iterator[pa.RecordBatch], *, threads: int, scratch: Path, notes: list[str]
     ) -> Iterator[pa.RecordBatch]:

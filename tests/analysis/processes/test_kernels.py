@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from typing import Any
 
@@ -359,3 +360,13 @@ def test_parts_are_the_same_groups() -> None:
     rebuilt = np.concatenate([np.diff(part.offsets) for part in found])
     assert rebuilt.tolist() == sizes.tolist()
     assert np.concatenate([part.values["a"] for part in found]).tolist() == list(range(offsets[-1]))
+
+
+def test_a_kernel_that_is_sent_to_another_process_starts_workers_there() -> None:
+    groups = whole(people(2))
+    fitted = GroupEstimator(GaussianNB(), ["a", "b"], "y", classes=("no", "yes"))
+    with EstimatorKernel(fitted, workers=1) as kernel:
+        expected = kernel(groups)
+        with pickle.loads(pickle.dumps(kernel)) as copy:
+            assert copy(groups).equals(expected)
+        assert kernel(groups).equals(expected), "the first one's workers are gone"

@@ -7,7 +7,7 @@ import queue
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -44,9 +44,15 @@ class EstimatorWorkers(ABC):
             [pa.field(name, pa.large_list(pa.float64())) for name in settings.columns()],
             metadata={ESTIMATOR: estimator, SETTINGS: settings.to_json()},
         )
-        self._idle: queue.LifoQueue[WorkerProcess | None] = queue.LifoQueue()
-        for _ in range(self.workers):
-            self._idle.put(None)
+        self._idle = _none_started(self.workers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process is sent: it starts workers of its own."""
+        return {name: value for name, value in vars(self).items() if name != "_idle"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._idle = _none_started(self.workers)
 
     @abstractmethod
     def schema(self, keys: pa.Schema) -> pa.Schema: ...
@@ -95,6 +101,13 @@ class EstimatorWorkers(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _none_started(workers: int) -> queue.LifoQueue[WorkerProcess | None]:
+    idle: queue.LifoQueue[WorkerProcess | None] = queue.LifoQueue()
+    for _ in range(workers):
+        idle.put(None)
+    return idle
 
 
 def small_parts(groups: Groups) -> Iterator[Groups]:
