@@ -13,9 +13,14 @@ from typing import Any
 
 import pytest
 
+from backbone.commands.show_plan import show_plan
 from backbone.dataset import Receipt
-from backbone.errors import PipelineError, SettingsError
+from backbone.errors import BackboneError, PipelineError, SettingsError
+from backbone.lake.barrier import Barrier
+from backbone.lake.checkpoint import write_checkpoint
+from backbone.lake.log import LOG, commit_name
 from backbone.ledger.index import Index
+from backbone.overview import overview
 from backbone.perform import execute
 from backbone.planning.plan import plan
 from backbone.planning.task import Plan
@@ -356,6 +361,45 @@ def test_a_task_reads_the_versions_it_was_planned_with(tmp_path: Path) -> None:
     assert why(planned(project, ["exploitation.amount"]))["amount"] == ["late data of formatted.sale (1)"]
 
 
+def test_a_version_that_is_gone_is_named(tmp_path: Path) -> None:
+    project = ready(tmp_path)
+    project.sales("late.csv", (9, "x", 10, at(D2)))
+    assert project.run().ok
+    (task,) = planned(project, ["exploitation.amount"], pins={"formatted.sale": 0}).tasks
+    table = tmp_path / "formatted" / "sale"
+    write_checkpoint(table, 1, Barrier())
+    (table / LOG / commit_name(0)).unlink()
+    with pytest.raises(BackboneError, match=r"formatted.sale: expected to read version 0, found"):
+        execute(project.open(), task)
+
+
+def test_a_task_of_which_nothing_is_known_yet_is_refused(tmp_path: Path) -> None:
+    project = ready(tmp_path)
+    project.sales("late.csv", (9, "x", 10, at(D2)))
+    task = next(task for task in planned(project).tasks if task.datasets == ("exploitation.amount",))
+    with pytest.raises(BackboneError, match=r"is known when formatted\.sale is done"):
+        execute(project.open(), task)
+
+
+def test_status_counts_what_the_plan_plans(tmp_path: Path) -> None:
+    project = ready(tmp_path)
+    found = overview(project.open(), "reader-test")
+    assert found.next_run == planned(project) == Plan()
+    project.sales("late.csv", (9, "x", 10, at(D2)))
+    found = overview(project.open(), "reader-test")
+    assert [t.kind for t in found.next_run.tasks] == [t.kind for t in planned(project).tasks]
+    _, out, _ = finished(tmp_path, "status")
+    assert "1 to land" in out
+    assert "The next run has" in out
+    _, out, _ = finished(tmp_path, "status", "--format", "json")
+    assert json.loads(out)["next_run"]["tasks"][0]["kind"] == "land"
+    assert project.run(LANDED).ok
+    stale = {t.dataset: t.stale for t in overview(project.open(), "reader-test").tables}
+    expected = {p.dataset: len(p.windows) or 1 for t in planned(project).tasks for p in t.parts if p.why}
+    assert stale == dict.fromkeys(stale, 0) | expected
+    assert stale["exploitation.amount"] == 1
+
+
 def test_a_window_that_goes_on_from_a_stale_one_is_refused_in_the_plan_too(tmp_path: Path) -> None:
     project = chain(tmp_path)
     assert project.run(LANDED).ok
@@ -363,6 +407,15 @@ def test_a_window_that_goes_on_from_a_stale_one_is_refused_in_the_plan_too(tmp_p
     made = planned(project, start=day)
     assert {*made.refused} == {"exploitation.running"}
     assert {*project.run(start=day).failures} == {"exploitation.running"}
+
+
+def test_a_plan_that_only_refuses_is_no_plan_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    show_plan(
+        Plan(refused={"source sale": BackboneError("source sale", "there is no folder", "", "mend it")})
+    )
+    out, errors = capsys.readouterr()
+    assert out == ""
+    assert "there is no folder" in errors
 
 
 def test_the_command_prints_tasks_and_gives_json(tmp_path: Path) -> None:

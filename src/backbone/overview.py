@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from backbone.asked import Asked
-from backbone.exploitation.model import by_function
+from backbone.errors import BackboneError
 from backbone.ledger.accounts import SourceAccount, source_account
-from backbone.ledger.index import Index, Warned
+from backbone.ledger.index import Index
+from backbone.ledger.known import Warned
 from backbone.ledger.manifest import read_manifest
 from backbone.loading import source_settings
 from backbone.operations.last_runs import Failed, LastRun, failures_of, last_runs
 from backbone.operations.open_windows import OpenRows, open_rows
 from backbone.operations.status import TableStatus, table_status
-from backbone.planning.builds import plan_builds
-from backbone.planning.outlook import Outlook
+from backbone.planning.plan import Known, plan_known
+from backbone.planning.selection import select
+from backbone.planning.task import Plan
 from backbone.project import Project
 
 
@@ -24,7 +26,8 @@ from backbone.project import Project
 class Overview:
     """The state of a project: what it has, what its runs warned of, which rows wait for their windows.
 
-    `failures` are those of the last run of each pipeline.
+    `failures` are those of the last run of each pipeline. `next_run` is what a run would do now.
+    `damages` are tables that are not as they were written.
     """
 
     sources: list[SourceAccount]
@@ -32,6 +35,13 @@ class Overview:
     warnings: list[Warned]
     open_rows: list[OpenRows]
     failures: list[Failed]
+    next_run: Plan
+    damages: list[BackboneError]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all accounts add up, and no table is damaged as far as this has looked."""
+        return not self.damages and all(s.rows.balanced for s in self.sources)
 
 
 def overview(project: Project, reader: str) -> Overview:
@@ -45,29 +55,31 @@ def overview(project: Project, reader: str) -> Overview:
     models = list(project.models.values())
     with project.database(reader) as database:
         index = Index(project.lake, database, project.scratch(reader))
-        index.complete()
-        manifest = read_manifest(project.lake, database)
+        index.update()
+        known = Known(index, read_manifest(project.lake, database))
         sources = [
-            source_account(s.name, source_settings(project.settings, s).redelivery, manifest, index)
+            source_account(s.name, source_settings(project.settings, s).redelivery, known.manifest, index)
             for s, _ in project.sources
         ]
-        outlook = Outlook(index, project.lake, {})
-        outlook.pending.update(s.dataset for s, _ in project.sources if not project.lake.exists(s.dataset))
-        planned = plan_builds(project, outlook, by_function(models), Asked(now))
+        damages = [damage.error() for damage in index.damages]
+        next_run = plan_known(project, known, select(project, ()), Asked(now), {})
         stale = {
-            part.dataset: len(part.windows) or (project.models[part.dataset].every is None)
-            for task in planned.tasks
+            part.dataset: len(part.windows) or 1
+            for task in next_run.tasks
+            if task.kind == "build"
             for part in task.parts
             if part.why
         }
         tables = [
-            table_status(project.lake, database, index, model, int(stale.get(model.dataset, 0)))
+            table_status(project.lake, database, index, model, stale.get(model.dataset, 0))
             for model in models
         ]
         event_times = [(s.dataset, s.event_time) for s, _ in project.sources]
         waiting = open_rows(project.lake, database, event_times, models, now)
         runs = last_runs(project.lake, database, [p.pipeline.name for p in project.pipelines])
-        return Overview(sources, tables, _warnings(index, runs), waiting, failures_of(runs))
+        return Overview(
+            sources, tables, _warnings(index, runs), waiting, failures_of(runs), next_run, damages
+        )
 
 
 def _warnings(index: Index, runs: Sequence[LastRun]) -> list[Warned]:

@@ -25,10 +25,12 @@ from backbone.formatted.refusal import as_end, ends_formatting
 from backbone.home import HOME
 from backbone.lake.abandoned import remove_abandoned
 from backbone.lake.lock import project_lock
+from backbone.lake.originals import Originals
 from backbone.landing.land import land
 from backbone.ledger.facts import Ran
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import Manifest, create, read_manifest
+from backbone.mend import mend_logs
 from backbone.planning.formats import formatted_source
 from backbone.planning.landings import feed_of
 from backbone.planning.pinned import PinnedLake
@@ -44,6 +46,8 @@ class Session:
     ----------
     manifest : what has landed, as far as is known.
     accept_loss : sources whose tables are published without the files that can't be formatted.
+    originals : the landed files that have been hashed.
+    warnings : of damaged logs, which it goes on from.
     """
 
     project: Project
@@ -54,11 +58,15 @@ class Session:
     progress: Progress
     manifest: Manifest | None = None
     accept_loss: frozenset[str] = frozenset()
+    originals: Originals = field(default_factory=Originals)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def work(self) -> LocalWork:
         """What landing and formatting are given."""
-        return LocalWork(self.project.lake, self.database, self.scratch, self.run_id, self.progress)
+        return LocalWork(
+            self.project.lake, self.database, self.scratch, self.run_id, self.progress, self.originals
+        )
 
     @property
     def scratch(self) -> Path:
@@ -109,8 +117,13 @@ def open_session(project: Project, progress: Progress, waits: Waits) -> Iterator
             index = Index(project.lake, database, project.scratch("run"))
             index.update()
             run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
-            yield Session(project, database, engine, index, run_id, progress)
+            session = Session(project, database, engine, index, run_id, progress)
+            if index.damages:
+                sources = {source.name for source, _ in project.sources}
+                session.warnings.extend(mend_logs(session.work, index, sources))
+            yield session
             index.write()
+            project.lake.barrier.wait()
 
 
 def execute(
@@ -132,8 +145,16 @@ def execute(
     Raises
     ------
     BackboneError
-        The first failure. What was published before it stays.
+        The first failure; what was published before it stays. Or the task awaits others in all that it is
+        to do.
     """
+    if task.kind == "build" and not task.why:
+        raise BackboneError(
+            ", ".join(task.datasets),
+            f"what is to be computed is known when {', '.join(task.awaits)} is done",
+            "Nothing was computed.",
+            "execute the tasks before it, and plan again",
+        )
     started_at = datetime.now(UTC)
     with open_session(project, progress, waits) as session:
         done = perform(session, task)
@@ -147,7 +168,7 @@ def execute(
                     _pipelines_of(project, task),
                     [receipt.dataset for receipt in done.receipts],
                     [str(error) for error in done.failures.values()],
-                    done.warnings,
+                    [*session.warnings, *done.warnings],
                 ).row()
             )
     for error in done.failures.values():

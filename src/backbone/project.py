@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from backbone.errors import PipelineError, SettingsError
 from backbone.exploitation.model import LoadedModel
 from backbone.home import HOME
+from backbone.lake.barrier import Barrier
 from backbone.lake.table import Lake
 from backbone.loading import LoadedPipeline, load_pipelines, models_of, sources_of
 from backbone.pipeline import Source
@@ -35,7 +36,7 @@ class Project:
 
     @cached_property
     def lake(self) -> Lake:
-        return Lake(self.root)
+        return Lake(self.root, Barrier(durable=self.settings.project.durable))
 
     @cached_property
     def models(self) -> dict[str, LoadedModel]:

@@ -31,9 +31,14 @@ class _Section(BaseModel):
 
 
 class ProjectSettings(_Section):
-    """Which pipelines the project runs, by module name."""
+    """Which pipelines the project runs, by module name, and whether a power cut may cost the last seconds.
+
+    With `durable` off nothing is synced to disk: commits are faster, and those of the last seconds may be
+    damaged after a power cut.
+    """
 
     pipelines: tuple[str, ...] = ()
+    durable: bool = True
 
 
 class EngineSettings(_Section):

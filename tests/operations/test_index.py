@@ -173,30 +173,6 @@ def test_the_index_stays_small(tmp_path: Path) -> None:
     assert project.run().receipts == []
 
 
-def test_old_versions_of_the_index_are_not_kept_and_those_of_other_tables_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("backbone.ledger.index.CLEAN_EVERY", 2)
-    project = TinyProject(tmp_path)
-    for day in range(1, 8):
-        project.sales(f"{day}.csv", (day, "x", day, f"2026-02-0{day}T10:00:00"))
-        assert project.run().ok
-    kept = {
-        name: project.lake.open(name).metadata().configuration["delta.logRetentionDuration"]
-        for name in project.lake.datasets()
-    }
-    assert {name.partition(".")[0]: days for name, days in kept.items()} == {
-        "landing": "interval 3650 days",
-        "formatted": "interval 3650 days",
-        "quarantine": "interval 3650 days",
-        "duplicate": "interval 3650 days",
-        "exploitation": "interval 3650 days",
-        "operations": "interval 7 days",
-    }
-    assert project.rows("select count(*) from operations.run") == [(7,)]
-    assert project.run().receipts == []
-
-
 @pytest.mark.parametrize("lost", ["formatted/sale", "exploitation/shop_day"])
 def test_a_lost_table_is_computed_again_and_what_comes_after_reaches_its_readers(
     lost: str, tmp_path: Path

@@ -207,13 +207,20 @@ def status(
 
     with show_errors():
         project = _open(context.obj["root"])
+        found = overview(project, _reader())
         if form is StatusForm.json:
             import json
-            from dataclasses import asdict
+            from dataclasses import asdict, replace
 
-            typer.echo(json.dumps(asdict(overview(project, _reader())), default=str, indent=2))
+            from backbone.planning.as_json import as_json as plan_as_json
+            from backbone.planning.task import Plan
+
+            values = asdict(replace(found, next_run=Plan())) | {"next_run": plan_as_json(found.next_run)}
+            typer.echo(json.dumps(values, default=str, indent=2))
         else:
-            show_status(overview(project, _reader()))
+            show_status(found)
+    if not found.is_whole:
+        raise typer.Exit(FAILED)
 
 
 @app.command()

@@ -134,10 +134,18 @@ def show_status(found: Overview) -> None:
         "latest",
     ):
         shown.add_column(name, justify="left" if name in ("source", "", "latest") else "right")
+    to_land = {
+        part.source: part.files + len(part.windows)
+        for task in found.next_run.tasks
+        if task.kind == "land"
+        for part in task.parts
+    }
     for s in found.sources:
         note = "" if s.rows.balanced else "does not add up"
         if s.unformatted:
             note = f"{s.unformatted} not formatted"
+        if s.source in to_land:
+            note = ", ".join(filter(None, [note, f"{to_land[s.source]} to land"]))
         latest = f"{s.latest:%Y-%m-%d %H:%M}" if s.latest else "none yet"
         numbers = (s.files, s.rows.rows, s.rows.formatted, s.rows.quarantined, s.rows.duplicate)
         shown.add_row(s.source, *(f"{n:,}" for n in numbers), note, latest)
@@ -155,7 +163,14 @@ def show_status(found: Overview) -> None:
         shown.add_row(t.dataset, f"{t.rows:,}", windows, latest, str(t.stale), str(t.version))
     out.print()
     out.print(shown)
-    if found.warnings or found.open_rows or found.failures:
+    if (
+        found.warnings
+        or found.open_rows
+        or found.failures
+        or found.next_run.tasks
+        or found.next_run.refused
+        or found.damages
+    ):
         out.print()
     for failed in found.failures[:FAILURES_SHOWN]:
         typer.echo(f"{failed.at:%Y-%m-%d %H:%M}  Failed: {failed.error}")
@@ -167,3 +182,11 @@ def show_status(found: Overview) -> None:
             typer.echo(f"{warned.at:%Y-%m-%d %H:%M}  Warning: {warned.dataset}: {warning}")
     for rows in found.open_rows:
         typer.echo(f"{rows}.")
+    for damage in found.damages:
+        typer.echo(f"Damaged: {damage}")
+    failed_before = {failed.error for failed in found.failures}
+    for error in found.next_run.refused.values():
+        if str(error) not in failed_before:
+            typer.echo(f"Can't be done now: {error}")
+    if tasks := len(found.next_run.tasks):
+        typer.echo(f"The next run has {tasks:,} task{'s' if tasks > 1 else ''}: backbone plan")

@@ -22,7 +22,7 @@ from backbone.dataset import BatchCount, HourRanges, Receipt, merge_hours
 from backbone.engines.duckdb.local_work import LocalWork
 from backbone.errors import BackboneError
 from backbone.formatted.duplicates import Change, DuplicateOutcome, places, rank_duplicates, remove_revived
-from backbone.formatted.loss import Loss, accepted, not_republished
+from backbone.formatted.loss import Loss, accepted, not_republished, unrecorded
 from backbone.formatted.refusal import as_end, ends_formatting, named
 from backbone.formatted.source import FormattedSource, among
 from backbone.formatted.staging import GOOD, Staging
@@ -77,6 +77,10 @@ def format_source(
     waiting = [versions for versions in files if versions[0].batch not in kept]
     if lake.exists(source.dataset) and not waiting and kept == set(known):
         return result
+    unknown = sorted(set(known).difference(b.batch for b in manifest.batches))
+    if unknown and not accept_loss:
+        result.lost = unrecorded(source.name, unknown)
+        return result
 
     remembered = _remembered(lake, source)
     passed = {*remembered.get(PASSED_OVER, ())} & {b.batch for versions in waiting for b in versions}
@@ -85,14 +89,21 @@ def format_source(
         return result
     staging = Staging(work, source)
     losses: list[Loss] = []
-    for versions in staging.add_groups(waiting):
+    newest = [versions[0] for versions in waiting if versions[0].batch not in passed]
+    edited = work.originals.refused(lake.project, source.dataset, newest)
+    sound = [versions for versions in waiting if versions[0].batch not in edited]
+    others = [versions for versions in waiting if versions[0].batch in edited]
+    for versions in [*staging.add_groups(sound), *others]:
         failed: list[Loss] = []
         for batch in versions:
             if batch.batch in in_force:
                 kept.add(batch.batch)
                 break
             progress(f"format {source.name}: {batch.name}")
-            error = None if batch.batch in passed else staging.add(batch)
+            error: BackboneError | None = None
+            if batch.batch not in passed:
+                found = work.originals.refused(lake.project, source.dataset, [batch])
+                error = found.get(batch.batch) or staging.add(batch)
             if error is None:
                 break
             failed.append(Loss(batch, error, known[batch.batch].count if batch.batch in known else None))

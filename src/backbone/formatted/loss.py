@@ -51,6 +51,19 @@ def not_republished(source: str, losses: Sequence[Loss], files: int) -> NotRepub
     )
 
 
+def unrecorded(source: str, batches: Sequence[str]) -> NotRepublished:
+    """The error of a source whose table holds batches that the manifest does not know any more."""
+    shown = ", ".join(batches[:SHOWN]) + (" …" if len(batches) > SHOWN else "")
+    some = "a file" if len(batches) == 1 else f"{len(batches):,} files"
+    return NotRepublished(
+        f"formatted.{source}",
+        f"the table holds rows of {some} that landing has no record and no original of (batch {shown})",
+        "Nothing of the source is published: its tables stay as they were, and new files wait.",
+        f"put the originals back into landing/persistent/{source} and run backbone repair; or publish "
+        f"without their rows: backbone run --accept-loss {source}",
+    )
+
+
 def accepted(losses: Sequence[Loss]) -> tuple[str, ...]:
     """A warning for each batch that a table is published without, as the run was asked to."""
     return tuple(f"published without {loss}" for loss in losses)

@@ -1,9 +1,9 @@
 """Make what was staged visible in one atomic commit that carries its receipt.
 
 Staged files are Parquet files that an engine has written beside the table and that have passed their
-checks. Publishing moves them into the table's folder (a rename) and commits: the files added, the files
-they replace and the receipt become true together. A process that dies before the commit leaves files
-that no version refers to; maintenance removes them.
+checks. Publishing moves them into the table's folder (a rename), waits until they are on disk, and commits:
+the files added, the files they replace and the receipt become true together. A process that dies before the
+commit leaves files that no version refers to; maintenance removes them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbone.dataset import Dataset, Receipt
+from backbone.dataset import Receipt
 from backbone.errors import EngineFailed
-from backbone.lake.table import PARTITION, RECEIPT_KEY, Lake
+from backbone.lake.barrier import Barrier
+from backbone.lake.checkpoint import CHECKPOINT_EVERY, log_beside, write_checkpoint
+from backbone.lake.log import LOG, RECEIPT_KEY, commit_name
+from backbone.lake.restart import take_over
+from backbone.lake.table import PARTITION, Lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake.transaction import AddAction, RemoveAction
 
-# A receipt must outlive the log's usual clean-up: it is the history of the table. To open a table takes a
-# fifth of a millisecond for each commit since the last checkpoint, and a run opens a dozen.
-CONFIGURATION = {"delta.logRetentionDuration": "interval 3650 days", "delta.checkpointInterval": "10"}
-# What is made from the receipts has no history of its own that anybody would miss.
-OF_AN_INDEX = CONFIGURATION | {"delta.logRetentionDuration": "interval 7 days"}
+# No clock decides when a commit goes, as its receipt is the history of the table: `maintain` keeps it.
+CONFIGURATION = {
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 36500 days",
+}
 
 LONGEST_BOUND = 32
 LAST_CHARACTER = "\U0010ffff"
@@ -100,7 +104,7 @@ def _commit(
     transaction: str | tuple[str, int],
     remove: Iterable[str] | None,
 ) -> int:
-    from deltalake import CommitProperties, Schema
+    from deltalake import CommitProperties, PostCommitHookProperties, Schema
     from deltalake.transaction import Transaction, create_table_with_add_actions
 
     place = lake.path(dataset)
@@ -118,8 +122,24 @@ def _commit(
     if repartitioned and remove is not None:
         raise ValueError(f"{dataset}: a table whose partitioning changes is replaced as a whole")
 
-    place.mkdir(parents=True, exist_ok=True)
-    adds = [_add(place, path, staged.schema) for path in staged.files]
+    barrier = lake.barrier
+    barrier.make_folder(place)
+    adds = [_add(place, path, staged.schema, barrier) for path in staged.files]
+    barrier.wait()  # what the commit names, and the commits before it
+    after = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+    if table is None and dataset in lake.first:
+        with log_beside(place, -1) as beside:
+            create_table_with_add_actions(
+                str(beside),
+                schema,
+                adds,
+                partition_by=partition_by,
+                configuration=CONFIGURATION,
+                commit_properties=properties,
+                post_commithook_properties=after,
+            )
+            take_over(lake, dataset, beside, lake.first.pop(dataset))
+        return lake.version(dataset)
     if table is None or repartitioned:
         create_table_with_add_actions(
             str(place),
@@ -127,31 +147,47 @@ def _commit(
             adds,
             mode="overwrite" if repartitioned else "error",
             partition_by=partition_by,
-            configuration=OF_AN_INDEX if Dataset.of(dataset).zone == "operations" else CONFIGURATION,
+            configuration=CONFIGURATION,
             commit_properties=properties,
+            post_commithook_properties=after,
         )
-        return lake.version(dataset)
-    if remove is not None:
-        removes = [_remove(place, uri) for uri in remove]
-        actions: list[AddAction | RemoveAction] = [*adds, *removes]
-        table.create_write_transaction(actions, "append", schema, partition_by, commit_properties=properties)
     else:
+        removes = [] if remove is None else [_remove(place, uri) for uri in remove]
+        actions: list[AddAction | RemoveAction] = [*adds, *removes]
         table.create_write_transaction(
-            list(adds), "overwrite", schema, partition_by, commit_properties=properties
+            actions,
+            "overwrite" if remove is None else "append",
+            schema,
+            partition_by,
+            commit_properties=properties,
+            post_commithook_properties=after,
         )
-    return lake.version(dataset)
+    return _committed(lake, dataset)
 
 
-def _add(place: Path, file: Path, schema: pa.Schema) -> AddAction:
+def _committed(lake: Lake, dataset: str) -> int:
+    """The version that was committed, which is on disk before anything counts on it."""
+    version, log = lake.version(dataset), lake.path(dataset) / LOG
+    lake.barrier.add(log / commit_name(version))
+    if version == 0:
+        lake.barrier.add_folder(log.parent)
+    if version % CHECKPOINT_EVERY == CHECKPOINT_EVERY - 1:
+        lake.barrier.wait()
+        write_checkpoint(log.parent, version, lake.barrier)
+    return version
+
+
+def _add(place: Path, file: Path, schema: pa.Schema, barrier: Barrier) -> AddAction:
     from deltalake.transaction import AddAction
 
     partition = file.parent.name.partition("=") if file.parent.name.startswith(f"{PARTITION}=") else None
     folder = place / file.parent.name if partition else place
-    folder.mkdir(exist_ok=True)
+    barrier.make_folder(folder)
     target = folder / f"{uuid.uuid4().hex}.parquet"
     stats = _statistics(file, schema)
     size = file.stat().st_size
     file.rename(target)
+    barrier.add(target)
     return AddAction(
         path=target.relative_to(place).as_posix(),
         size=size,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from backbone.dataset import Receipt
+from backbone.lake.log import LoggedCommit
 from backbone.lake.pieces import pieces
 from backbone.lake.publish import Staged, publish
 from backbone.lake.table import Lake, TableVersion, columns_of
@@ -58,8 +59,8 @@ class Store(Protocol):
         The version that readers see from now on.
         """
 
-    def receipts(self, dataset: str) -> list[tuple[int, Receipt]]:
-        """The receipts of a table by version, the latest first."""
+    def commits(self, dataset: str, after: int = -1) -> Iterator[LoggedCommit]:
+        """The commits after a version with their receipts, oldest first."""
 
 
 class Rewriter(Protocol):
@@ -90,8 +91,8 @@ class DeltaStore:
     def read(self, dataset: str, version: int | None = None) -> TableVersion:
         return self.lake.read(dataset, version)
 
-    def receipts(self, dataset: str) -> list[tuple[int, Receipt]]:
-        return [(version, receipt) for version, _, receipt in self.lake.receipts(dataset)]
+    def commits(self, dataset: str, after: int = -1) -> Iterator[LoggedCommit]:
+        return self.lake.commits(dataset, after)
 
     def replace(
         self,
@@ -112,7 +113,7 @@ class DeltaStore:
         rows = sum(part.rows for part in staged)
         remove: list[str] | None = None
         if replacing is not None and self.lake.exists(dataset):
-            table, columns = self.lake.read(dataset), columns_of(staged[0].schema)
+            table, columns = self.read(dataset), columns_of(staged[0].schema)
             same = columns == table.columns
             touched = self._touched(table, replacing, files) if same else table.files
             if touched:

@@ -13,13 +13,13 @@ from urllib.parse import unquote
 
 from backbone.dataset import ZONES, Dataset, Receipt
 from backbone.errors import BackboneError
+from backbone.lake.barrier import Barrier
+from backbone.lake.log import COMMIT, LOG, LoggedCommit, TableLog, commit_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
-RECEIPT_KEY = "backbone"
-COMMIT = re.compile(r"\d{20}\.json")
 PARTITION = "window_date"
 DAY = re.compile(rf"/{PARTITION}=(\d{{4}}-\d\d-\d\d)/[^/]*$")
 
@@ -68,13 +68,22 @@ def day_of(file: str) -> str:
 
 
 class Lake:
-    """The Delta tables of one project; a dataset's name is `zone.table`, its place `zone/table/`."""
+    """The Delta tables of one project; a dataset's name is `zone.table`, its place `zone/table/`.
 
-    def __init__(self, project: Path) -> None:
+    Attributes
+    ----------
+    barrier : what has to be on disk before the next commit.
+    first : of tables that are gone, the number that their next version gets.
+    """
+
+    def __init__(self, project: Path, barrier: Barrier | None = None) -> None:
         self.project = project
+        self.barrier = Barrier() if barrier is None else barrier
         self._opened: dict[str, DeltaTable] = {}
         self._versions: dict[str, int] = {}  # the last that was seen of each
         self._found: dict[str, str] = {}  # a commit of each dataset, which need not be searched for again
+        self._shown: dict[str, int] = {}  # of damaged tables, the last whole version
+        self.first: dict[str, int] = {}
 
     def path(self, dataset: str) -> Path:
         found = Dataset.of(dataset)
@@ -82,6 +91,8 @@ class Lake:
 
     def exists(self, dataset: str) -> bool:
         """Whether the dataset has a version; a log without a commit is what a dead run left."""
+        if self._shown.get(dataset, 0) < 0:
+            return False
         found = self._found.get(dataset)
         if found is None or not Path(found).exists():
             found = _any_commit(self._log(dataset))
@@ -92,24 +103,52 @@ class Lake:
 
     def _log(self, dataset: str) -> str:
         """The folder of its commits, as text: it is asked for some hundred times a run."""
-        return f"{self.project}/{dataset.replace('.', '/', 1)}/_delta_log"
+        return f"{self.project}/{dataset.replace('.', '/', 1)}/{LOG}"
+
+    def log(self, dataset: str) -> TableLog:
+        """The files of its log."""
+        return TableLog(Path(self._log(dataset)))
+
+    def show(self, dataset: str, version: int) -> None:
+        """Read a damaged table at its last whole version; with -1 it counts as not there."""
+        self.forget(dataset)
+        self._shown[dataset] = version
+
+    def forget(self, dataset: str) -> None:
+        """Look at a dataset again whose log has been changed otherwise than by a commit."""
+        for known in (self._opened, self._versions, self._found, self._shown):
+            known.pop(dataset, None)
 
     def has(self, dataset: str, version: int) -> bool:
         """Whether a version has been committed; asked by the commit's name, which opens nothing."""
-        return Path(f"{self._log(dataset)}/{version:020}.json").exists()
+        return Path(f"{self._log(dataset)}/{commit_name(version)}").exists()
 
     def open(self, dataset: str, version: int | None = None) -> DeltaTable:
         """A version of a table; the present one, of which only the commits not seen yet are read."""
         from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
 
-        if version is not None:
-            return DeltaTable(str(self.path(dataset)), version=version)
-        table = self._opened.get(dataset)
-        # Asked by name: to list a log takes longer with each of its commits.
-        if table is None or not self.has(dataset, table.version()):
-            table = self._opened[dataset] = DeltaTable(str(self.path(dataset)))
-        elif self.has(dataset, table.version() + 1):
-            table.update_incremental()
+        if version is None:
+            version = self._shown.get(dataset)
+        try:
+            if version is not None:
+                return DeltaTable(str(self.path(dataset)), version=version)
+            table = self._opened.get(dataset)
+            # Asked by name: to list a log takes longer with each of its commits.
+            if table is None or not self.has(dataset, table.version()):
+                table = self._opened[dataset] = DeltaTable(str(self.path(dataset)))
+            elif self.has(dataset, table.version() + 1):
+                table.update_incremental()
+        except DeltaError as error:
+            what = "its log" if version is None else f"version {version}"
+            raise BackboneError(
+                dataset,
+                f"expected to read {what}, found: {' '.join(str(error).split())[:200]}",
+                "Nothing was changed.",
+                "backbone check shows what is damaged"
+                if version is None
+                else f"backbone history {dataset} lists the versions that are there",
+            ) from error
         return table
 
     def version(self, dataset: str) -> int:
@@ -119,9 +158,11 @@ class Lake:
         """
         if not self.exists(dataset):
             return -1
+        if dataset in self._shown:
+            return self._shown[dataset]
         known = self._versions.get(dataset)
         if known is None or not self.has(dataset, known):
-            known = self.open(dataset).version()
+            known = self.log(dataset).versions[-1]
         while self.has(dataset, known + 1):
             known += 1
         self._versions[dataset] = known
@@ -146,36 +187,33 @@ class Lake:
 
     def as_of(self, dataset: str, instant: datetime) -> TableVersion | None:
         """The version readers saw at an instant; None when the table did not exist."""
-        table = self.open(dataset)
-        found = None
-        for commit in table.history():
-            if commit["timestamp"] <= instant.timestamp() * 1000:
-                found = commit["version"]
-                break
-        return None if found is None else self.read(dataset, found)
+        newest = self.version(dataset)
+        log = self.log(dataset)
+        for version in reversed(log.versions):
+            at = log.commit(version).at if version <= newest else None
+            if at is not None and at <= instant:
+                return self.read(dataset, version)
+        return None
 
     def last_receipt(self, dataset: str) -> Receipt | None:
         """The receipt of the last commit that has one; None where no commit has."""
-        if not self.exists(dataset):
-            return None
-        table = self.open(dataset)
-        for commits in (1, None):
-            for commit in table.history(commits):
-                if RECEIPT_KEY in commit:
-                    return Receipt.from_json(commit[RECEIPT_KEY])
-        return None
+        log = self.log(dataset)
+        found = (log.commit(version).receipt for version in reversed(log.versions))
+        return next((receipt for receipt in found if receipt is not None), None)
+
+    def commits(self, dataset: str, after: int = -1) -> Iterator[LoggedCommit]:
+        """The commits after a version that are in the log, oldest first; of a damaged one the whole ones."""
+        newest = self._shown.get(dataset)
+        for commit in self.log(dataset).commits(after):
+            if newest is not None and commit.version > newest:
+                return
+            yield commit
 
     def receipts(self, dataset: str, after: int = -1) -> Iterator[tuple[int, datetime, Receipt]]:
         """The receipts in the commits after a version: `(version, committed at, receipt)`, oldest first."""
-        table = self.open(dataset)
-        newest = table.version()
-        if newest <= after:
-            return
-        for commit in reversed(table.history(newest - after)):
-            text = commit.get(RECEIPT_KEY)
-            if text is not None:
-                committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
-                yield commit["version"], committed_at, Receipt.from_json(text)
+        for commit in self.commits(dataset, after):
+            if commit.receipt is not None and commit.at is not None:
+                yield commit.version, commit.at, commit.receipt
 
 
 def columns_of(schema: pa.Schema) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backbone.error_log import ends_run
 from backbone.errors import BackboneError, FileNotTaken, SourceUnavailable
+from backbone.lake.barrier import Barrier
 from backbone.landing.failures import file_failure, misnamed
 from backbone.landing.listing import (
     Listing,
@@ -116,14 +117,16 @@ def take_dropped(landing: PersistentLanding, feed: Feed, sighting: Sighting) -> 
     if not root.is_dir():
         return
     found = sighting.files(list_dropped(root), root)
-    for path in sighting.finished(found):
+    finished = sighting.finished(found)
+    landing.barrier.sync(finished)  # whoever dropped them need not have
+    for path in finished:
         name = found[path]
         try:
             _refuse_unreadable(path)  # before it is moved: later nobody would look for it
             origin = origin_of(path)
             arrived_at, target = landing.place(feed.source, name)
             try:
-                _move(path, target)
+                _move(path, target, landing.barrier)
             except OSError:
                 landing.clear(feed.source, target)
                 raise
@@ -145,7 +148,7 @@ def copy_in_place(
             origin = origin_of(path)
             arrived_at, target = landing.place(feed.source, name)
             try:
-                _copy(path, target)
+                _copy(path, target, landing.barrier)
             except OSError:
                 landing.clear(feed.source, target)
                 raise
@@ -202,17 +205,20 @@ def _refuse_unreadable(path: Path) -> None:
         file.read(1)
 
 
-def _move(path: Path, target: Path) -> None:
+def _move(path: Path, target: Path, barrier: Barrier) -> None:
+    barrier.add_folder(target.parent)
+    barrier.add_folder(path.parent)
     try:
         path.rename(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _copy(path, target)  # the drop folder is on another file system
+        _copy(path, target, barrier)  # the drop folder is on another file system
+        barrier.wait()
         path.unlink()
 
 
-def _copy(path: Path, target: Path) -> None:
+def _copy(path: Path, target: Path, barrier: Barrier) -> None:
     """Copy a file so that what has its final name is whole."""
     fits = len(os.fsencode(target.name)) + len(".part") <= LONGEST_NAME
     part = target.with_name(f"{target.name if fits else 'copying'}.part")
@@ -221,7 +227,9 @@ def _copy(path: Path, target: Path) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+    barrier.sync([part])
     part.rename(target)
+    barrier.add_folder(target.parent)
 
 
 def _written_now(paths: list[Path]) -> set[Path]:

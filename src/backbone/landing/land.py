@@ -2,14 +2,14 @@
 
 The order of the steps makes a crash between any two of them harmless. A file first gets its place in
 persistent landing, by a rename or by a copy that is renamed when complete, so that what lies there is
-always whole. Only then is it recorded. What lies there and is not recorded is what a dead run left: the
-next run adopts it. A second copy of a duplicate is removed last, once the manifest says that it is one.
+always whole, after a power cut too. Only then is it recorded. What lies there and is not recorded is what a
+dead run left: the next run adopts it. A second copy of a duplicate is removed last, once the manifest says
+that it is one.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import time
@@ -24,6 +24,7 @@ from backbone.asked import Asked
 from backbone.dataset import Batch, Receipt
 from backbone.error_log import as_failure, ends_run
 from backbone.errors import BackboneError, EngineFailed, SourceUnavailable
+from backbone.lake.originals import Originals
 from backbone.landing.failures import STATE, file_failure
 from backbone.landing.files import TEMPORAL, Sighting, copy_in_place, take_dropped
 from backbone.landing.names import shown
@@ -89,10 +90,10 @@ def land(
     started, lake = time.monotonic(), work.lake
     manifests.create(work)
     manifest = manifests.read_manifest(lake, work.database)
-    landing = PersistentLanding(lake.project, manifest)
+    landing = PersistentLanding(lake.project, manifest, lake.barrier)
     result = Landed(manifest)
     unreadable: list[tuple[Arrival, Exception]] = []
-    adopted = _batches(list(landing.unrecorded(sources)), landing, manifest, unreadable)
+    adopted = _batches(list(landing.unrecorded(sources)), landing, manifest, work.originals, unreadable)
     known = Manifest((*manifest.batches, *adopted))
     warnings = _stray_warnings(landing, result, sources)
     arrivals: list[Arrival] = []
@@ -128,7 +129,7 @@ def land(
 
     by_source = {feed.source: feed for feed in feeds}
     try:
-        result.batches = [*adopted, *_batches(arrivals, landing, known, unreadable)]
+        result.batches = [*adopted, *_batches(arrivals, landing, known, work.originals, unreadable)]
         for arrival, fault in unreadable:
             state = _give_back(arrival, landing)
             failure = file_failure(arrival.source, arrival.name, fault, lake.project, state)
@@ -155,6 +156,8 @@ def _record(
     seconds = time.monotonic() - started
     result.receipts.append(manifests.record(work, result.batches, seconds, warnings))
     result.manifest = manifest
+    if any(batch.status == "duplicate" for batch in result.batches):
+        work.lake.barrier.wait()
     _remove_duplicates(work.lake.project, manifest.batches, result.batches)
 
 
@@ -176,13 +179,12 @@ def _stray_warnings(landing: PersistentLanding, result: Landed, sources: Collect
     return warnings
 
 
-def _digests(paths: Sequence[Path]) -> list[Digest]:
+def _digests(paths: Sequence[Path], originals: Originals) -> list[Digest]:
     """The SHA-256 of each file, in hexadecimal, with its bytes; a file per core. Or what went wrong."""
 
     def digest(path: Path) -> Digest:
         try:
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
+            return originals.digest(path)
         except Exception as error:
             return error
 
@@ -197,6 +199,7 @@ def _batches(
     arrivals: Sequence[Arrival],
     landing: PersistentLanding,
     manifest: Manifest,
+    originals: Originals,
     unreadable: list[tuple[Arrival, Exception]],
 ) -> list[Batch]:
     """Batches for files in persistent landing: new versions, or duplicates of the current one.
@@ -206,7 +209,7 @@ def _batches(
     current = {key: b.sha256 for key, b in manifest.current().items()}
     batches = []
     arrivals = sorted(arrivals, key=lambda a: a.arrived_at)
-    for arrival, digest in zip(arrivals, _digests([a.path for a in arrivals]), strict=True):
+    for arrival, digest in zip(arrivals, _digests([a.path for a in arrivals], originals), strict=True):
         if isinstance(digest, Exception):
             if ends_run(digest):
                 raise digest

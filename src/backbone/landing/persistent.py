@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from backbone.lake.barrier import Barrier
 from backbone.landing.names import is_of_an_editor, is_text, is_unfinished
 from backbone.ledger.manifest import Manifest
 from backbone.settings import ConnectionSettings, SourceSettings
@@ -65,12 +66,14 @@ class PersistentLanding:
 
     Attributes
     ----------
+    barrier : what has to be on disk before the arrivals are recorded.
     strays : what `unrecorded` found that no run put there, and passed over.
     failed : folders that it could not list, and why.
     """
 
-    def __init__(self, project: Path, manifest: Manifest) -> None:
+    def __init__(self, project: Path, manifest: Manifest, barrier: Barrier | None = None) -> None:
         self.project = project
+        self.barrier = Barrier() if barrier is None else barrier
         self.root = project / PERSISTENT
         self.strays: list[Path] = []
         self.failed: dict[Path, OSError] = {}
@@ -82,7 +85,7 @@ class PersistentLanding:
         self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
         path = self.root / source / self._last.strftime(ARRIVAL) / name
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self.barrier.make_folder(path.parent)
         except OSError:
             self.clear(source, path)
             raise

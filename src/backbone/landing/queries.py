@@ -74,7 +74,9 @@ def extract(
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
+            landing.barrier.sync([part])
             part.rename(target)
+            landing.barrier.add_folder(target.parent)
             bounds = (window.start, window.end) if window else (None, None)
             yield Arrival(feed.source, name, arrived_at, target, "", *bounds)
 

@@ -9,18 +9,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backbone.dataset import BatchCount, Dataset, Receipt, instant_of
+from backbone.lake.log import LoggedCommit
+
+RESTART = "restart"
+"""The stage of a commit that goes on from the last whole version of a damaged table."""
 
 
-def facts_of_commit(
-    dataset: str, version: int, committed_at: datetime, receipt: Receipt
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What one commit says: the names of tables, each with a row of it."""
+def facts_of_commit(dataset: str, commit: LoggedCommit) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What one commit with a receipt says: the names of tables, each with a row of it."""
+    receipt, version = commit.receipt, commit.version
+    assert receipt is not None
     at = {"dataset": dataset, "version": version}
     yield (
         "receipt",
         at
         | {
-            "committed_at": committed_at,
+            "committed_at": commit.at,
+            "digest": commit.digest,
             "run_id": receipt.run_id,
             "stage": receipt.stage,
             "rows_read": receipt.rows_read,
@@ -39,7 +44,7 @@ def facts_of_commit(
     )
     for name, input_version in sorted(receipt.inputs.items()):
         yield "input", at | {"input": name, "input_version": input_version}
-    if receipt.stage not in ("format", "build"):
+    if receipt.stage not in ("format", "build", RESTART):
         return
     if dataset.startswith(("formatted.", "exploitation.")):
         for low, high in [(None, None)] if receipt.touched is None else receipt.touched:

@@ -16,71 +16,42 @@ accounts of each batch after each commit that changed them.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from backbone.contracts.contract import quote_identifier
-from backbone.dataset import BatchCount, Dataset, Receipt, instant_of
+from backbone.dataset import BatchCount, Dataset, HourRanges, Receipt, instant_of, merge_hours
 from backbone.engines.duckdb.database import Database
 from backbone.engines.duckdb.rewriter import delta_store
+from backbone.lake.checkpoint import CHECKPOINT_EVERY
 from backbone.lake.publish import Staged
+from backbone.lake.restart import put_aside
 from backbone.lake.store import NOTHING, Replacing
 from backbone.lake.table import Lake
+from backbone.ledger.damage import Damage, broken_tables, find_damages
 from backbone.ledger.facts import facts_of_commit
-from backbone.ledger.known import REVIVED, TRIM, Known
+from backbone.ledger.known import REVIVED, TRIM, Change, Commit, Known, Warned, WindowState
 from backbone.ledger.tables import OF_RECEIPTS, TABLES, columns, schema
 
-# Files of versions that are older than a week are removed now and then, as the log of these tables is.
-CLEAN_EVERY, KEEP_HOURS = 100, 168
+LOST = "lost"
+"""The stage of what is remembered of a table that is gone."""
 # Asked for every table of a project: read from their many small files once.
 IN_MEMORY = ("input", "window")
 
 
-@dataclass(frozen=True)
-class WindowState:
-    """What a window (or a table that is one whole, `start` None) was last computed from, in which version."""
-
-    start: datetime | None
-    every: str | None
-    fingerprint: str
-    inputs: dict[str, int]
-    version: int = -1
-
-
-@dataclass(frozen=True)
-class Change:
-    """Hours `[low, high)` that a version of a dataset changed; None for all of it."""
-
-    version: int
-    low: int | None
-    high: int | None
-
-
-@dataclass(frozen=True)
-class Commit:
-    """Which stage made a version of a dataset, and under which fingerprint."""
-
-    stage: str
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class Warned:
-    """What the runs last warned of a dataset, and when."""
-
-    dataset: str
-    at: datetime
-    warnings: tuple[str, ...]
-
-
 class Index:
-    """The operations tables of one project, read through an database."""
+    """The operations tables of one project, read through a database.
+
+    Attributes
+    ----------
+    damages : the logs that don't say what they said, once `update` has compared them.
+    """
 
     def __init__(self, lake: Lake, database: Database, scratch: Path) -> None:
         self._lake, self._database, self._scratch = lake, database, scratch
+        self._store = delta_store(lake, database, scratch)
         self._changes: dict[str, list[Change]] = {}
         self._commits: dict[str, dict[int, Commit]] = {}
         self._parts: dict[tuple[str, int], Mapping[str, tuple[str, ...]]] = {}
@@ -88,13 +59,20 @@ class Index:
         self._new: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
         self._loaded: set[str] = set()
         self._replaced: set[str] = set()  # tables whose rows go when new ones are written
+        self._broken = broken_tables(lake)
+        for table, good in self._broken.items():
+            lake.show(f"operations.{table}", good)
         self._stored = {table for table in OF_RECEIPTS if lake.exists(f"operations.{table}")}
+        self._was_stored = self._stored
+        self._digests: dict[str, dict[int, str]] = {}
+        self._is_compared = False
+        self.damages: list[Damage] = []
         self._is_fit = bool(self._stored)  # to be read as it is stored
         for table in sorted(self._stored):
             stored = lake.read(f"operations.{table}")
             self._is_fit = self._is_fit and stored.columns == columns(table)
             database.read(stored)
-        self._is_fit = self._is_fit and self._stored == set(OF_RECEIPTS)
+        self._is_fit = self._is_fit and self._stored == set(OF_RECEIPTS) and not self._broken
         if self._stored and not self._is_fit:
             self._begin_again()
 
@@ -104,10 +82,14 @@ class Index:
         if "receipt" not in self._stored:
             return {}
         rows = self._database.fetch(
-            "select dataset, max(version), coalesce(max(version) filter (where replaces_all), 0) "
-            "from operations.receipt group by dataset"
+            "select dataset, max(version), coalesce(max(version) filter (where replaces_all), 0), "
+            "max_by({'version': version, 'digest': digest}, version, $commits) "
+            "from operations.receipt group by dataset",
+            {"commits": CHECKPOINT_EVERY + 2},
         )
-        return {dataset: (version, whole) for dataset, version, whole in rows}
+        for dataset, _, _, commits in rows:
+            self._digests[dataset] = {commit["version"]: commit["digest"] for commit in commits}
+        return {dataset: (version, whole) for dataset, version, whole, _ in rows}
 
     def complete(self) -> None:
         """For a reader: where the stored tables can't be read as they are, read the receipts instead."""
@@ -117,32 +99,62 @@ class Index:
     def update(self) -> int:
         """Read the commits that are not indexed yet; returns how many there were."""
         commits = 0
-        if any(self._is_lost(dataset, version) for dataset, (version, _) in self._last.items()):
-            self._begin_again()
-        for dataset in self._lake.datasets():
-            if Dataset.of(dataset).zone == "operations":
-                continue
+        if not self._is_compared:
+            self._compare()
+        for dataset in self._of_receipts():
             after, whole = self._last.get(dataset, (-1, 0))
-            # Asked by name: to open each table at every run takes longer than all else that is done here.
-            if after >= 0 and not self._lake.has(dataset, after + 1):
+            if self._lake.version(dataset) <= after:
                 continue
-            for version, committed_at, receipt in self._lake.receipts(dataset, after):
+            for commit in self._store.commits(dataset, after):
+                if commit.receipt is None:
+                    continue
                 commits += 1
                 self._commits.pop(dataset, None)
                 self._batches.clear()
-                whole = version if receipt.replaces_all else whole
-                for table, row in facts_of_commit(dataset, version, committed_at, receipt):
+                whole = commit.version if commit.receipt.replaces_all else whole
+                for table, row in facts_of_commit(dataset, commit):
                     self._new[table].append(row)
             self._last[dataset] = max(after, self._lake.version(dataset)), whole
         return commits
 
-    def _is_lost(self, dataset: str, version: int) -> bool:
-        """Whether a dataset has no longer the version that is indexed."""
-        return not self._lake.has(dataset, version) and self._lake.version(dataset) < version
+    def _of_receipts(self) -> list[str]:
+        """The datasets whose commits carry receipts that are indexed."""
+        return [name for name in self._lake.datasets() if Dataset.of(name).zone != "operations"]
+
+    def _compare(self) -> None:
+        """Find the damage of all logs; damaged tables are read at their last whole version from now on."""
+        known = {name: self._digests.get(name, {}) for name in {*self._of_receipts(), *self._last}}
+        self.damages = find_damages(self._lake, dict(sorted(known.items())))
+        self._is_compared = True
+        if not self.damages:
+            return
+        self._begin_again()
+        for damage in self.damages:
+            self._lake.show(damage.dataset, damage.good)
+
+    def touched_after(self, dataset: str, version: int) -> HourRanges | None:
+        """The hours that the commits after a version changed, as was stored; None for all."""
+        if "change" not in self._was_stored:
+            return None
+        rows = self._database.fetch(
+            "select distinct low, high from operations.change "
+            "where dataset = $dataset and version > $version",
+            {"dataset": dataset, "version": version},
+        )
+        return None if any(low is None for low, _ in rows) else merge_hours(rows)
+
+    def lose(self, dataset: str, last: int) -> None:
+        """Remember the last version of a table that is gone, so that no later one gets its number."""
+        row = dict.fromkeys(name for name, _ in columns("receipt"))
+        lost = {"dataset": dataset, "version": last, "stage": LOST, "committed_at": datetime.now(UTC)}
+        self._new["receipt"].append(
+            row | lost | {"digest": "", "fingerprint": "", "notes": [], "warnings": []}
+        )
+        self._last[dataset] = last, last
 
     def _begin_again(self) -> None:
         """Forget what is stored: all receipts are read again, and their facts replace the tables."""
-        self._stored.clear()
+        self._stored = set()
         self._last.clear()
         self._changes.clear()
         self._commits.clear()
@@ -159,6 +171,13 @@ class Index:
         """Publish what is new, a commit for each table that it concerns; ask the index before."""
         if not self._stored and any(self._new.values()):
             self._replaced.update(OF_RECEIPTS)  # also those without a row, so that none is ever missing
+        for table in self._broken:
+            dataset = f"operations.{table}"
+            self._lake.forget(dataset)
+            number = max(self._lake.log(dataset).versions, default=-1) + 1
+            put_aside(self._lake, dataset, -1, number)
+            self._lake.first[dataset] = number
+        self._broken.clear()
         for table in TABLES:
             if self._new[table] or table in self._replaced:
                 self._append(table, self._new[table], None if table in self._replaced else NOTHING)
@@ -174,12 +193,12 @@ class Index:
         version = self._lake.version(dataset) + 1
         file = self._scratch / f"{table}-{version}.parquet"
         pq.write_table(pa.Table.from_pylist(rows, schema(table)), file)
-        receipt = Receipt(run_id="", stage="index", dataset=dataset, fingerprint="", rows_written=len(rows))
+        # The receipts come last: by their inputs it is seen when another table has lost its newest commit.
+        inputs = {} if table != "receipt" else {f"operations.{name}": 0 for name in OF_RECEIPTS}
+        inputs = {name: self._lake.version(name) for name in inputs if name != dataset}
+        receipt = Receipt("", "index", dataset, "", inputs=inputs, rows_written=len(rows))
         staged = Staged((file,), len(rows), schema(table))
-        store = delta_store(self._lake, self._database, self._scratch)
-        store.replace([staged], receipt, ("index", version), replacing)
-        if version % CLEAN_EVERY == CLEAN_EVERY - 1:
-            self._lake.open(dataset).vacuum(retention_hours=KEEP_HOURS, dry_run=False)
+        self._store.replace([staged], receipt, ("index", version), replacing)
 
     def facts(self, table: str, column: str | None = None, value: str = "") -> str | None:
         """SQL of the rows of a table, where a column has a value also of those that are not published yet.
@@ -231,12 +250,16 @@ class Index:
         return self._batches.setdefault(source, found)
 
     def _half_published(self, source: str) -> str | None:
-        """The fingerprint under which a run that died replaced bad or duplicate rows, not formatted ones."""
+        """The fingerprint under which a run that died replaced bad or duplicate rows, not formatted ones.
+
+        None of them where such a table was damaged: all its batches are to be formatted again.
+        """
         facts = self.facts("receipt")
         if facts is None:
             return None
         rows = self._database.fetch(
-            f"select fingerprint from {facts} as r where stage = 'format' and dataset in ($bad, $repeated) "
+            f"select fingerprint from {facts} as r where stage in ('format', 'restart', 'lost') "
+            "and dataset in ($bad, $repeated) "
             f"and committed_at > (select max(committed_at) from {facts} as f where dataset = $good) "
             "order by committed_at desc limit 1",
             {"bad": f"quarantine.{source}", "repeated": f"duplicate.{source}", "good": f"formatted.{source}"},

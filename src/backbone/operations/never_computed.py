@@ -7,7 +7,7 @@ from datetime import datetime
 
 from backbone.dataset import Window, hour_of, instant_of, merge_hours, step, windows_between
 from backbone.exploitation.model import LoadedModel
-from backbone.ledger.index import Change, WindowState
+from backbone.ledger.known import Change, WindowState
 
 
 def never_computed(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from backbone.exploitation.model import CODE, PARAMETER, LoadedModel
-from backbone.ledger.index import Change, Commit, WindowState
+from backbone.ledger.known import Change, Commit, WindowState
 
 NEW, LATE_DATA, CONTRACT, UPSTREAM = "new", "late data", "contract", "upstream"
 FORCED, REFETCH, PINNED = "forced", "refetch", "pinned"

@@ -20,7 +20,7 @@ from backbone.asked import Asked
 from backbone.dataset import Window, hour_of, instant_of, merge_hours, step, windows_between
 from backbone.errors import WindowRefused
 from backbone.exploitation.model import LoadedModel
-from backbone.ledger.index import Change, WindowState
+from backbone.ledger.known import Change, WindowState
 from backbone.operations.reasons import (
     FORCED,
     NEW,

@@ -8,7 +8,8 @@ from datetime import datetime
 from backbone.dataset import Window, merge_hours
 from backbone.exploitation.model import LoadedModel
 from backbone.lake.table import Lake
-from backbone.ledger.index import Change, Commit, Index, WindowState
+from backbone.ledger.index import Index
+from backbone.ledger.known import Change, Commit, WindowState
 from backbone.planning.task import Part
 
 

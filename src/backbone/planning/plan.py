@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from backbone.asked import Asked
 from backbone.exploitation.model import by_function
 from backbone.ledger.index import Index
-from backbone.ledger.manifest import read_manifest
+from backbone.ledger.manifest import Manifest, read_manifest
 from backbone.planning.builds import plan_builds
 from backbone.planning.estimates import estimated
 from backbone.planning.formats import plan_formats
 from backbone.planning.landings import look_for, plan_landing
 from backbone.planning.outlook import Outlook
 from backbone.planning.pinned import check_pins
-from backbone.planning.selection import select
+from backbone.planning.selection import Selection, select
 from backbone.planning.task import Plan
 from backbone.project import Project
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger knows of a project: its receipts, and what has landed."""
+
+    index: Index
+    manifest: Manifest
 
 
 def plan(
@@ -59,20 +68,25 @@ def plan(
     with project.database(reader) as database:
         index = Index(project.lake, database, project.scratch(reader))
         index.update()
-        manifest = read_manifest(project.lake, database)
-        outlook = Outlook(index, project.lake, pins or {})
-        arriving = look_for(project, manifest, () if pins else selection.land, asked)
-        tasks = []
-        if arriving.found:
-            tasks.append(plan_landing(project, selection.land, asked, arriving))
-        sources = () if pins else selection.format
-        formats = plan_formats(project, index, manifest, sources, arriving.found)
-        outlook.pending.update(task.parts[0].dataset for task in formats)
-        builds = plan_builds(project, outlook, by_function(selection.models), asked)
-        tasks += [*formats, *builds.tasks]
-        return Plan(
-            estimated(tasks, index, database, manifest),
-            {**arriving.refused, **builds.refused},
-            builds.stopped,
-            tuple(arriving.asked),
-        )
+        known = Known(index, read_manifest(project.lake, database))
+        made = plan_known(project, known, selection, asked, pins or {})
+        return replace(made, tasks=estimated(made.tasks, index, database, known.manifest))
+
+
+def plan_known(
+    project: Project, known: Known, selection: Selection, asked: Asked, pins: Mapping[str, int]
+) -> Plan:
+    """A plan without its estimates, by what is known already."""
+    outlook = Outlook(known.index, project.lake, pins)
+    arriving = look_for(project, known.manifest, () if pins else selection.land, asked)
+    landing = [plan_landing(project, selection.land, asked, arriving)] if arriving.found else []
+    sources = () if pins else selection.format
+    formats = plan_formats(project, known.index, known.manifest, sources, arriving.found)
+    outlook.pending.update(task.parts[0].dataset for task in formats)
+    builds = plan_builds(project, outlook, by_function(selection.models), asked)
+    return Plan(
+        (*landing, *formats, *builds.tasks),
+        {**arriving.refused, **builds.refused},
+        builds.stopped,
+        tuple(arriving.asked),
+    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.lake.originals import Originals
 from backbone.lake.store import DeltaStore
 from backbone.lake.table import Lake
 
@@ -22,6 +23,7 @@ class LocalWork:
     ----------
     scratch : a folder for files that are about to be published.
     progress : gets what is being done now.
+    originals : the landed files that this run has hashed.
     """
 
     lake: Lake
@@ -29,6 +31,7 @@ class LocalWork:
     scratch: Path
     run_id: str = ""
     progress: Callable[[str], None] = lambda text: None
+    originals: Originals = field(default_factory=Originals)
 
     @property
     def store(self) -> DeltaStore:
