@@ -172,7 +172,7 @@ def choose_reviews(reviews: pa.Table, limit: int = 20_000) -> pa.Table:
 def is_held_out(review_id: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Whether a review belongs to the fifth that is kept for grading.
 
-    Uses another part of the hash than `choose`, so that the reviews chosen hold a fifth as well.
+    Uses another part of the hash than `choose_reviews`, so that the reviews chosen hold a fifth as well.
 
     Parameters
     ----------
