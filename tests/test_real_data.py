@@ -69,7 +69,7 @@ def test_lines_that_repeat_another_are_kept(retail: Trial) -> None:
     assert 42481 - distinct == 19977
 
 
-def test_ignored_columns_are_told(retail: Trial) -> None:
+def test_ignored_columns_are_reported(retail: Trial) -> None:
     notes = retail.value("select notes from operations.receipt where dataset = 'formatted.user_purchase'")
     assert notes == ["ignored column Country", "ignored column Description", "ignored column StockCode"]
 

@@ -275,7 +275,7 @@ def test_a_window_unlike_the_recent_ones_is_not_published(
     ],
     ids=["cycle", "unknown table", "unportable", "syntax", "conserves of what is not read"],
 )  # fmt: skip
-def test_what_can_not_run_is_told_when_it_is_loaded(
+def test_what_can_not_run_is_refused_when_it_is_loaded(
     code: str, sql: dict[str, str], told: str, tmp_path: Path
 ) -> None:
     good = {"m.sql": PLAIN, "below.sql": "select m.shop, m.amount from exploitation.m as m"}
@@ -290,7 +290,7 @@ def test_what_can_not_run_is_told_when_it_is_loaded(
     assert project.lake.datasets() == []
 
 
-def test_unportable_sql_is_told_with_its_place(tmp_path: Path) -> None:
+def test_unportable_sql_is_refused_with_its_place(tmp_path: Path) -> None:
     text = (
         "select s.shop, 1 as n\nfrom formatted.sale as s\n  asof join formatted.visit as v on v.shop = s.shop"
     )

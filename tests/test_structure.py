@@ -147,7 +147,7 @@ def _parameters(code: ast.AST, outer: str = "") -> Iterator[tuple[str, list[str]
         yield from _parameters(node, name)
 
 
-def test_no_function_has_more_parameters_than_can_be_kept_apart() -> None:
+def test_no_function_has_too_many_parameters() -> None:
     """What travels together is one record."""
     code = "class A:\n async def f(self, a, /, b, *c, d, **e):\n  g = lambda x: x"
     assert dict(_parameters(ast.parse(code))) == {"A.f": [*"abcde"], "A.f.lambda": ["x"]}

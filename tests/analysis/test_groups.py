@@ -64,7 +64,7 @@ def test_every_row_reaches_the_kernel_once_with_its_whole_group(
     assert found["total"].to_pylist() == expected
 
 
-def test_a_group_larger_than_a_chunk_is_mapped_from_disk_and_told(tmp_path: Path) -> None:
+def test_a_group_larger_than_a_chunk_is_mapped_from_disk_and_reported(tmp_path: Path) -> None:
     rows = _rows([3, 50_000, 2])
     told: list[int] = []
     found = list(
@@ -162,7 +162,7 @@ def test_an_error_in_a_kernel_reaches_the_caller() -> None:
         list(map_chunks(Broken(), _rows([1, 2]).to_batches(), ["user"], threads=2))
 
 
-def test_the_laws_hold_for_a_kernel_and_are_told_where_broken() -> None:
+def test_the_laws_hold_for_a_kernel_and_a_broken_one_is_named() -> None:
     rows = _rows([3, 1, 4, 1, 5])
     check_kernel(Total(), rows, ["user"])
     with pytest.raises(AssertionError, match="a group gives another result alone"):

@@ -20,7 +20,7 @@ pipeline = Pipeline(
 """
 
 
-def test_rows_of_today_and_of_the_future_are_told_apart(tmp_path: Path) -> None:
+def test_rows_of_today_and_of_the_future_are_distinguished(tmp_path: Path) -> None:
     """At noon of the first of March: of five rows one is past, two were today, two lie in the future."""
     project = TinyProject(tmp_path)
     noon = NOW + timedelta(hours=12)

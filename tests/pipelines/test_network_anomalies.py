@@ -384,7 +384,7 @@ def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, e
     assert refused.value.where == "backbone.toml, [pipelines.network_anomalies]"
 
 
-def test_a_new_project_is_told_how_long_windows_may_be(tmp_path: Path) -> None:
+def test_a_new_project_says_how_long_windows_may_be(tmp_path: Path) -> None:
     make_project(tmp_path / "one", ["network_anomalies"])
     make_project(tmp_path / "other", ["movie_rentals"])
     told = [(tmp_path / name / "backbone.toml").read_text() for name in ("one", "other")]

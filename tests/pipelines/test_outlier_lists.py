@@ -129,7 +129,7 @@ def test_another_folder_is_filled_whatever_the_first_holds(trial: Trial, tmp_pat
     assert (told["lists"]["table"], told["version"]) == ("outlier", 0)
 
 
-def test_lists_of_another_table_are_written_anew(trial: Trial, tmp_path: Path) -> None:
+def test_lists_of_another_table_are_written_again(trial: Trial, tmp_path: Path) -> None:
     """Its version may be the same: of another project, and of this one after its zones were deleted."""
     settings = f'days = 3\nlists = "{tmp_path / "elsewhere"}"\n'
     project(trial.root, settings)

@@ -228,7 +228,7 @@ def test_a_changed_setting_starts_from_the_beginning(tmp_path: Path) -> None:
     assert contents(trial) == contents(other)
 
 
-def test_an_edge_that_was_away_for_long_starts_anew(tmp_path: Path) -> None:
+def test_an_edge_that_was_away_for_long_starts_again(tmp_path: Path) -> None:
     counts: list[Count] = [(0, "a", "x", 5), (1, "b", "x", 5), *((h, "b", "x", 5) for h in range(2, 80, 3))]
     trial = whole(tmp_path / "project", [*counts, (75, "a", "x", 9)], QUICK + "retire_days = 1\n")
     rows = trial.rows(
@@ -245,7 +245,7 @@ def retired(trial: Trial) -> int:
 
 
 @pytest.mark.parametrize(("every", "together"), [(1, 20), (19, 1)])
-def test_receipts_tell_how_many_edges_are_retired(tmp_path: Path, every: int, together: int) -> None:
+def test_receipts_say_how_many_edges_are_retired(tmp_path: Path, every: int, together: int) -> None:
     seen = {
         "never again": [0],  # told when its turn comes, and once
         "in time": [0, 24],
@@ -308,7 +308,7 @@ def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, e
 
 
 @pytest.mark.parametrize("connections", [10**12 + 1, 2**53 + 2, 2**63 - 1])
-def test_a_row_of_too_many_connections_is_held_back_alone(tmp_path: Path, connections: int) -> None:
+def test_a_row_of_too_many_connections_goes_to_quarantine_alone(tmp_path: Path, connections: int) -> None:
     trial = project(tmp_path, QUICK)
     deliver(trial, [*COUNTS, (10, "web", "db", connections), (10, "web", "db", 10**12)], "all.csv")
     trial.run_well()

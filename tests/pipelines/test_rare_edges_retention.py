@@ -113,7 +113,9 @@ def test_late_connections_give_what_would_be_had_nothing_been_dropped(
     assert contents(trial) == shortened(expected, first_kept(counts))
 
 
-def test_a_window_that_is_no_longer_kept_can_be_computed_again(tmp_path: Path, everything: Contents) -> None:
+def test_a_window_that_is_no_longer_retained_can_be_computed_again(
+    tmp_path: Path, everything: Contents
+) -> None:
     trial = whole(tmp_path / "project", LONG, KEEP)
     only = trial.run_well(start=START + 24 * HOUR, end=START + 25 * HOUR, force=True)
     assert built(only, "edge_state") == [24]
@@ -163,7 +165,9 @@ def test_a_wrong_late_date_that_is_taken_back_leaves_no_trace(
     assert built(trial.run_well(), "edge_state") == [130, wrong], "an hour that once had rows counts as one"
 
 
-def test_all_anew_brings_back_what_a_longer_time_keeps(tmp_path: Path, everything: Contents) -> None:
+def test_computing_all_again_brings_back_what_a_longer_time_retains(
+    tmp_path: Path, everything: Contents
+) -> None:
     trial = whole(tmp_path / "project", LONG, KEEP)
     project(trial.root, ALL)
     assert trial.run_well().receipts == []
@@ -171,7 +175,7 @@ def test_all_anew_brings_back_what_a_longer_time_keeps(tmp_path: Path, everythin
     assert contents(trial) == everything
 
 
-def test_files_of_days_that_are_not_kept_hold_alerts_alone(tmp_path: Path) -> None:
+def test_files_of_days_that_are_not_retained_hold_alerts_alone(tmp_path: Path) -> None:
     trial = whole(tmp_path / "project", LONG, KEEP)
     files = Lake(trial.root).read("exploitation.edge_state").files
     alerts = {f"{row[0]:%Y-%m-%d}" for row in contents(trial)["rare_edge"]}

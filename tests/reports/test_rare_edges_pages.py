@@ -124,7 +124,7 @@ def test_an_edge_of_which_nothing_can_be_expected_is_said_to_be(tmp_path: Path) 
     assert "expected at most 2**53 connections in an hour" in refused.value.problem
 
 
-def test_one_is_told_as_one(tmp_path: Path) -> None:
+def test_a_single_edge_is_counted_in_the_singular(tmp_path: Path) -> None:
     trial = Trial(tmp_path, source="connection")
     trial.write(
         tmp_path / "backbone.toml",

@@ -71,7 +71,7 @@ def test_counting_keeps_the_laws(rows: pa.Table, weighted: bool) -> None:
     check_kernel(CountKernel(weighted), twice, ["hour"])
 
 
-def test_what_a_row_tells_is_what_was_found(rows: pa.Table) -> None:
+def test_a_row_has_what_was_found(rows: pa.Table) -> None:
     for hour, found in _components(rows).items():
         matrix = _hours()[hour]
         expected = principal(*cells(matrix), CALENDAR, 0.95)

@@ -53,7 +53,7 @@ def test_of_a_singular_one_the_shortest_solution_is_found(p: int) -> None:
     assert system.shortest(system.solved(right), units) == pytest.approx(expected)
 
 
-def test_a_matrix_that_has_become_singular_is_told_and_still_points_downwards() -> None:
+def test_a_matrix_that_has_become_singular_is_reported_and_still_points_downwards() -> None:
     system = System(np.eye(3))
     values = np.ones((3, 3))
     matrix(system.matrix, 3, 3)[:] = values

@@ -133,7 +133,7 @@ def test_features_of_other_sizes_need_no_scaling(penalty: float) -> None:
 
 
 @pytest.mark.parametrize("penalty", [1e-6, 1e-2, 1.0, 100.0])
-def test_classes_that_can_be_told_apart_have_an_optimum_under_a_penalty(penalty: float) -> None:
+def test_separable_classes_have_an_optimum_under_a_penalty(penalty: float) -> None:
     x = np.arange(12.0).reshape(6, 2)
     y = np.array([0.0, 0, 0, 1, 1, 1])
     (model,) = models_of(kernel(2, penalty=penalty), [(x, y)])

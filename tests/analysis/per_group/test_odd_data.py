@@ -103,7 +103,7 @@ def test_names_that_differ_in_case_alone(
     ("column", "kind"),
     [(["1"], "string"), ([date(2026, 1, 1)], r"date32\[day\]"), ([[1.0]], "list<.*: double>")],
 )
-def test_features_that_are_no_numbers_are_told_by_name_and_type(
+def test_features_that_are_no_numbers_are_reported_by_name_and_type(
     estimator: Any, column: list[Any], kind: str
 ) -> None:
     rows = pa.table(_rows())

@@ -83,7 +83,7 @@ def test_any_split_of_the_hours_is_the_same(rule: Rule, ends: set[int], seed: in
     assert told.equals(alerts)
 
 
-def test_an_edge_that_starts_anew_follows_those_seen_before() -> None:
+def test_an_edge_that_starts_again_follows_those_seen_before() -> None:
     rows = [("a", "x", 0, 1), ("b", "x", 1, 1), ("a", "x", 100, 1), ("c", "x", 100, 1)]
     columns = zip(*rows, strict=True)
     counts = pa.table(dict(zip(("source", "destination", "hour", "connections"), columns, strict=True)))

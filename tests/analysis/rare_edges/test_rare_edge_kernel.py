@@ -114,7 +114,7 @@ def test_of_early_hours_only_alerts_and_the_last_of_each_edge_have_a_row(since: 
     assert watched(late, counts).to_pylist() == expected
 
 
-def test_an_edge_that_was_away_for_long_starts_anew() -> None:
+def test_an_edge_that_was_away_for_long_starts_again() -> None:
     rule = QUICK._replace(retire_hours=100)
     hours = [0, 5, 30, 130, 231, 300]
     n = len(hours)

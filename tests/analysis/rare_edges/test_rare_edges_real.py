@@ -73,7 +73,7 @@ def test_a_line_is_found_in_real_changes(commits: pa.Table) -> None:
     assert detector.slope == pytest.approx(-0.00099, abs=0.00001)
 
 
-def test_what_is_told_of_real_changes_is_so(commits: pa.Table) -> None:
+def test_what_is_found_of_real_changes_is_so(commits: pa.Table) -> None:
     """The numbers of docs/rare-edges.md."""
     detector = RareEdgeDetector(threads=2)
     state, alerts = detector.update(None, commits)

@@ -31,7 +31,7 @@ def test_refused(sql: str, expected: str) -> None:
     assert error.where == f"model.sql, line {line}, column {column}"
 
 
-def test_the_first_of_several_refusals_is_told() -> None:
+def test_the_first_of_several_refusals_is_reported() -> None:
     with pytest.raises(SqlRefused, match="line 1, column 8: `foo`"):
         parse_query("select foo(a) as b from formatted.x qualify bar(b)", "m.sql")
 

@@ -31,7 +31,7 @@ from backbone.engines.sql.translate import translate
         ("User", "postgres", '"user"'),
     ],
 )  # fmt: skip
-def test_what_differs_silently_is_settled(sql: str, dialect: Dialect, expected: str) -> None:
+def test_what_differs_silently_is_rewritten(sql: str, dialect: Dialect, expected: str) -> None:
     told = translate(f"select {sql} as v from formatted.x", dialect)
     assert f" {expected} AS " in told
 

@@ -235,7 +235,7 @@ def test_why_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "whole" not in why(made)
 
 
-def test_a_changed_contract_is_told_from_late_data(tmp_path: Path) -> None:
+def test_a_changed_contract_is_another_reason_than_late_data(tmp_path: Path) -> None:
     project = TinyProject(tmp_path)
     project.sales("a.csv", (1, "x", 1, at(D1)), (2, "x", 2, at(D2)))
     assert project.run().ok
