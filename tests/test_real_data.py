@@ -85,8 +85,8 @@ def test_what_lies_at_a_path_is_only_read_and_once(retail: Trial, shared_data: P
     versions = retail.versions()
     assert retail.run_well().receipts == []
     assert retail.versions() == versions
-    kept = {b.name: (retail.root / b.path).read_bytes() for b in retail.batches()}
-    assert kept == {p.name: p.read_bytes() for p in (shared_data / "online_retail").glob("*.csv")}
+    landed = {b.name: (retail.root / b.path).read_bytes() for b in retail.batches()}
+    assert landed == {p.name: p.read_bytes() for p in (shared_data / "online_retail").glob("*.csv")}
 
 
 @pytest.mark.parametrize("every", ["hour", "week", "month", "day"])

@@ -54,7 +54,7 @@ def load_pipelines(settings: Settings, cache_file: Path) -> list[LoadedPipeline]
     check_names(settings, [p for p, _ in pipelines])
     check_one_fit([p for p, _ in pipelines])
     check_exports([p for p, _ in pipelines])
-    produced = {f"exploitation.{m.name}": (m, p) for p, _ in pipelines for m in p.steps}
+    produced = {m.dataset: (m, p) for p, _ in pipelines for m in p.steps}
     sources = {s.dataset: s for p, _ in pipelines for s in p.sources}
     cache = SqlCache(cache_file, dialect_of(settings.engine.kind))
     set_up = [(p, folder, *settings_of(settings, p)) for p, folder in pipelines]
@@ -269,7 +269,7 @@ class _Loading:
 
 
 def _parts(model: Model, code: str, used: Mapping[str, Any], lookback: int) -> dict[str, tuple[str, ...]]:
-    """Of what a fingerprint is made, told apart: the code, and each parameter by its name."""
+    """What a fingerprint is made of: the code, and each parameter by its name."""
     if callable(model.lookback):
         used = {**used, "lookback": lookback}
         lookback = 0
@@ -304,15 +304,15 @@ def _keep_days(model: Model, pipeline: Pipeline, parameters: Mapping[str, Any]) 
 
 def _aggregate(cache: SqlCache, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:
     where = f"{model.dataset}, {kind}"
-    parsed = Aggregate(*cache.aggregate(text, where))
-    if parsed.table not in inputs:
+    found = Aggregate(*cache.aggregate(text, where))
+    if found.table not in inputs:
         raise PipelineError(
             where,
-            f"expected one of its inputs ({', '.join(inputs)}), found {parsed.table}",
+            f"expected one of its inputs ({', '.join(inputs)}), found {found.table}",
             "Nothing was run.",
             "name a table that the model reads",
         )
-    return parsed
+    return found
 
 
 def _module_source(step: Step) -> str:

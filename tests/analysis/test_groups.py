@@ -66,16 +66,16 @@ def test_every_row_reaches_the_kernel_once_with_its_whole_group(
 
 def test_a_group_larger_than_a_chunk_is_mapped_from_disk_and_reported(tmp_path: Path) -> None:
     rows = _rows([3, 50_000, 2])
-    told: list[int] = []
+    reported: list[int] = []
     found = list(
         chunks(
             rows.to_batches(max_chunksize=1000),
             ["user"],
             chunk_bytes=9_000,
-            large=LargeGroups(tmp_path, told.append),
+            large=LargeGroups(tmp_path, reported.append),
         )
     )
-    assert told == [50_000]
+    assert reported == [50_000]
     assert [g.keys.column("user").to_pylist() for g in found] == [[0], [1], [2]]
     large = found[1].values["x"]
     assert not large.flags.owndata and not large.flags.writeable

@@ -181,11 +181,11 @@ def test_old_versions_of_the_index_are_not_kept_and_those_of_other_tables_are(
     for day in range(1, 8):
         project.sales(f"{day}.csv", (day, "x", day, f"2026-02-0{day}T10:00:00"))
         assert project.run().ok
-    kept = {
+    retained = {
         name: project.lake.open(name).metadata().configuration["delta.logRetentionDuration"]
         for name in project.lake.datasets()
     }
-    assert {name.partition(".")[0]: days for name, days in kept.items()} == {
+    assert {name.partition(".")[0]: days for name, days in retained.items()} == {
         "landing": "interval 3650 days",
         "formatted": "interval 3650 days",
         "quarantine": "interval 3650 days",

@@ -211,8 +211,8 @@ def test_broken_reviews_are_of_every_kind(written: Written) -> None:
     assert len(broken) == sample.broken_review_lines == 3
     assert [row[3] for row in broken if len(row) == 5 and row[0]] == ["99"]
     assert sum(row[0] == "" for row in broken) == 1
-    (cut_off,) = (name for name, rows in files.items() if len(rows[-1]) < 5)
-    text = (directory / "deliveries/movie_review" / cut_off).read_text(encoding="utf-8")
+    (truncated,) = (name for name, rows in files.items() if len(rows[-1]) < 5)
+    text = (directory / "deliveries/movie_review" / truncated).read_text(encoding="utf-8")
     assert text.count('"') % 2 == 1
     assert not text.endswith("\n")
 

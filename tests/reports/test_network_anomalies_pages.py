@@ -63,8 +63,8 @@ def test_scores_of_the_users_who_stand_out(demo: tuple[Trial, Sample], tmp_path:
     assert chart["layer"][0]["encoding"]["y"]["sort"][0] == sample.planted.user_name
     shown = {(r["user"], r["hour"]): r["score"] for r in chart["layer"][0]["data"]["values"]}
     users = {user for user, _ in shown}
-    told = trial.rows(f"select user_name, hour, score from exploitation.user_hour_score where {LAST}")
-    assert shown == {(user, hour): score for user, hour, score in told if user in users}
+    rows = trial.rows(f"select user_name, hour, score from exploitation.user_hour_score where {LAST}")
+    assert shown == {(user, hour): score for user, hour, score in rows if user in users}
     marked = {(r["user"], r["hour"]) for r in chart["layer"][1]["data"]["values"]}
     outliers = trial.rows(f"select user_name, hour from exploitation.outlier where {LAST}")
     assert marked == {(user, hour) for user, hour in outliers}

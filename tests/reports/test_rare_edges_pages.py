@@ -66,13 +66,13 @@ def test_an_edge_is_drawn_with_its_alerts(demo: Trial, tmp_path: Path) -> None:
     hours = demo.value(f"select count(*) from exploitation.edge_hour where {edge}")
     assert len(counts["data"]["values"]) == len(line["data"]["values"]) == hours
     assert [alert["connections"] for alert in alerts["data"]["values"]] == [value]
-    kept = demo.rows(
+    states = demo.rows(
         "select strftime(window_start, '%Y-%m-%d %H:%M'), expected from exploitation.edge_state "
         f"where {edge} and seen = 1"
     )
-    assert 1 < len(kept) < hours, "states are kept for some days"
+    assert 1 < len(states) < hours, "states are kept for some days"
     expected = {row["at"]: row["expected"] for row in line["data"]["values"]}
-    assert {at: expected[at] for at, _ in kept} == dict(kept)
+    assert {at: expected[at] for at, _ in states} == dict(states)
     assert "<svg" in drawn(specification(text))
 
 

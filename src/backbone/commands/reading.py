@@ -97,8 +97,7 @@ def quarantine(
         from backbone.project import open_project
 
         project = open_project(context.obj["root"])
-        stored = map(Dataset.of, project.lake.datasets())
-        there = [dataset.name for dataset in stored if dataset.zone == "quarantine"]
+        stored = [Dataset.of(name) for name in project.lake.datasets()]
         known = [s.name for s, _ in project.sources]
         if source is not None and source not in known:
             raise SettingsError(
@@ -107,11 +106,11 @@ def quarantine(
                 "",
                 "name one of them",
             )
-        wanted = [name for name in there if source in (None, name)]
-        if not wanted:
+        tables = [table for table in stored if table.zone == "quarantine" and source in (None, table.name)]
+        if not tables:
             typer.echo("Nothing is in quarantine.")
             return
-        rows = " union all ".join(f"select '{name}' as source, * from quarantine.{name}" for name in wanted)
+        rows = " union all ".join(f"select '{table.name}' as source, * from {table}" for table in tables)
         if form is Form.table and is_empty(project, f"select 1 from ({rows}) as q"):
             typer.echo("Nothing is in quarantine.")
             return

@@ -170,7 +170,7 @@ def test_weights_are_added_up(engine: Engine, weights: pa.Array, total: float) -
     data = _events(*[("a", "2026-01-01T05:00")] * 3).append_column("w", weights)
     counts = _count(engine, data, weight="w")
     assert _cells(counts) == [(5, "a", date(2026, 1, 1), pytest.approx(total))]
-    assert counts.whole == pa.types.is_integer(weights.type)
+    assert counts.are_integers == pa.types.is_integer(weights.type)
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.decimal128(30, 2)])

@@ -109,10 +109,10 @@ def test_features_that_are_no_numbers_are_reported_by_name_and_type(
     rows = pa.table(_rows())
     models = PerGroup(estimator).fit(rows, **PARTS)
     odd = rows.set_column(rows.column_names.index("z"), "z", pa.array(column * rows.num_rows))
-    uses = [models.predict, models.score, lambda data: models.fit(data, **PARTS)]
-    for use in [*uses, *([] if models.classes_ is None else [models.predict_proba])]:
+    calls = [models.predict, models.score, lambda data: models.fit(data, **PARTS)]
+    for call in [*calls, *([] if models.classes_ is None else [models.predict_proba])]:
         with pytest.raises(ValueError, match=rf"expected numbers in 'z', found {kind}; make it"):
-            use(odd)
+            call(odd)
 
 
 def test_features_of_which_nothing_is_known_are_missing() -> None:

@@ -45,12 +45,12 @@ def test_output(sql: str, output: tuple[str, ...] | None) -> None:
 
 
 def test_conserves() -> None:
-    kept = parse_conserves(
+    found = parse_conserves(
         "sum(Quantity * unit_price) from formatted.user_purchase where customer_id > 0", "spend"
     )
-    assert kept.expression == "SUM(quantity * unit_price)"
-    assert kept.table == "formatted.user_purchase"
-    assert kept.where == "customer_id > 0"
+    assert found.expression == "SUM(quantity * unit_price)"
+    assert found.table == "formatted.user_purchase"
+    assert found.where == "customer_id > 0"
     assert parse_conserves("count(*) from exploitation.x", "rows").where is None
 
 

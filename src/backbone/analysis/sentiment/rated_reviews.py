@@ -192,8 +192,8 @@ def is_held_out(review_id: pa.Array | pa.ChunkedArray) -> pa.Array:
     import pyarrow.compute as pc
 
     ids = _one_array(review_id)
-    held = pa.array(_hashes(ids)[:, 1] % 5 == 0)
-    return pc.if_else(pc.is_valid(ids), held, pa.scalar(None, pa.bool_()))
+    held_out = pa.array(_hashes(ids)[:, 1] % 5 == 0)
+    return pc.if_else(pc.is_valid(ids), held_out, pa.scalar(None, pa.bool_()))
 
 
 def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:

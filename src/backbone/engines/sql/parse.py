@@ -125,9 +125,9 @@ def parse_conserves(text: str, name: str) -> Conserved:
     shape = (
         "write `aggregate from zone.table where condition`, such as `sum(quantity) from formatted.purchase`"
     )
-    parsed = SqlText(f"select {text}", name, prefix=len("select "))
-    query = parsed.query()
-    check = PortableCheck(parsed, ())
+    sql_text = SqlText(f"select {text}", name, prefix=len("select "))
+    query = sql_text.query()
+    check = PortableCheck(sql_text, ())
     check.query(query, named=False)
     extra = {key for key, value in query.args.items() if value} - {"expressions", "from_", "where"}
     columns = query.expressions
