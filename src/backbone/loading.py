@@ -221,6 +221,7 @@ class _Loading:
             text=code.text,
             lookback=lookback,
             keep_days=_keep_days(model, self.pipeline, self.parameters),
+            keep_where=_keep_where(model, self.cache),
             parts=_parts(model, code.mark, used | {"every": cadence}, lookback),
         )
 
@@ -300,6 +301,13 @@ def _keep_days(model: Model, pipeline: Pipeline, parameters: Mapping[str, Any]) 
             model.dataset, f"the pipeline {pipeline.name} has no parameter {model.retention.days!r}"
         )
     return int(parameters[model.retention.days])
+
+
+def _keep_where(model: Model, cache: SqlCache) -> str:
+    """Which rows of a model are retained for good; no part of its fingerprint either."""
+    if not isinstance(model, Step) or model.retention is None:
+        return "false"
+    return cache.condition(model.retention.keep_where, f"{model.dataset}, keep_where")
 
 
 def _aggregate(cache: SqlCache, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:

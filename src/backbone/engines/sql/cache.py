@@ -83,6 +83,22 @@ class SqlCache:
         expression, table, condition = self._answer(["aggregate", text], parse)
         return expression, table, condition
 
+    def condition(self, text: str, where: str) -> str:
+        """A condition over the columns of one table, without comments.
+
+        Raises
+        ------
+        PipelineError
+            When it is anything else, or not portable SQL.
+        """
+
+        def parse() -> str:
+            from backbone.engines.sql.parse import parse_condition
+
+            return parse_condition(text, where)
+
+        return str(self._answer(["condition", text], parse))
+
     def save(self) -> None:
         """Keep the answers that are new."""
         if self._changed:
