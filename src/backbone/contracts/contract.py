@@ -11,6 +11,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
+from typing import Annotated, Literal  # noqa: F401 - the examples' contracts name them
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.errors import PydanticUserError
