@@ -29,6 +29,7 @@ class Barrier:
         self.durable = durable
         self._files: dict[str, None] = {}
         self._folders: dict[str, None] = {}
+        self._left: dict[str, None] = {}
 
     def add(self, *files: str | Path) -> None:
         """Note files that were written or have a new name, and the folders that hold their names."""
@@ -39,6 +40,13 @@ class Barrier:
     def add_folder(self, folder: str | Path) -> None:
         """Note a folder in which names have come or gone."""
         self._folders[str(folder)] = None
+
+    def add_left(self, folder: str | Path) -> None:
+        """Note a folder from which a file was moved to another: it is synced after the one it came to.
+
+        Otherwise a power cut between the two may leave the file in neither.
+        """
+        self._left[str(folder)] = None
 
     def make_folder(self, folder: Path) -> None:
         """Make a folder with its parents, and note those that hold new names."""
@@ -56,7 +64,7 @@ class Barrier:
             _all(_sync_file, map(str, files))
 
     def wait(self) -> None:
-        """Return when all that was noted is on disk: first the files, then the folders.
+        """Return when all that was noted is on disk: first the files, then the folders, last those left.
 
         Raises
         ------
@@ -65,9 +73,11 @@ class Barrier:
         """
         if self.durable:
             _all(_sync_file, self._files)
-            _all(_sync_folder, self._folders)
+            _all(_sync_folder, [folder for folder in self._folders if folder not in self._left])
+            _all(_sync_folder, self._left)
         self._files.clear()
         self._folders.clear()
+        self._left.clear()
 
 
 def _all(work: Callable[[str], None], paths: Iterable[str]) -> None:

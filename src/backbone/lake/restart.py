@@ -75,10 +75,13 @@ def put_aside(lake: Lake, dataset: str, good: int, number: int) -> None:
     if not files:
         return
     aside = lake.project / DAMAGED / dataset / f"before-{number}"
-    aside.mkdir(parents=True, exist_ok=True)
+    lake.barrier.make_folder(aside)
     for file in files:
         shutil.move(file, aside / file.name)
-    (aside / "why.json").write_text(json.dumps({"table": dataset, "good": good, "next": number}))
-    lake.barrier.add_folder(log.folder)
+        lake.barrier.add(aside / file.name)
+    why = aside / "why.json"
+    why.write_text(json.dumps({"table": dataset, "good": good, "next": number}))
+    lake.barrier.add(why)
+    lake.barrier.add_left(log.folder)
     lake.barrier.wait()
     lake.forget(dataset)

@@ -207,7 +207,7 @@ def _refuse_unreadable(path: Path) -> None:
 
 def _move(path: Path, target: Path, barrier: Barrier) -> None:
     barrier.add_folder(target.parent)
-    barrier.add_folder(path.parent)
+    barrier.add_left(path.parent)
     try:
         path.rename(target)
     except OSError as error:
