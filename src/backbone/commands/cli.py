@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backbone.commands.arguments import instant, refuse, time_range
+from backbone.commands.maintain import maintain
 from backbone.commands.options import (
     EndOption,
     ForceOption,
@@ -341,6 +342,9 @@ def report(
             text = report_network_anomalies(_open(context.obj["root"]), _reader(), user, hour, start, limit)
         file.write_text(text, encoding="utf-8")
         _say(f"Wrote {file}.")
+
+
+app.command()(maintain)
 
 
 @app.command()
