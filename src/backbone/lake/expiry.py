@@ -1,8 +1,8 @@
 """Which versions of a table have expired, by the times of its commits and by their number.
 
-No clock is asked. A clock that was wrong for a while has left commits with wrong times: one that went back
-makes no version older, as a commit is never taken to be earlier than one before it; one that went ahead makes
-those before it old, but the newest ones never expire.
+No clock is asked: a version's age is counted up to the newest commit. A clock that was wrong for a while has
+left commits with wrong times. A commit that is earlier than one before it counts as made at the next time that
+is not, so none expires too early. While a clock is ahead all versions seem old, but the newest never expire.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 from backbone.lake.log import SAME_ROWS, LoggedCommit
 
@@ -41,10 +41,28 @@ def first_kept(commits: Sequence[LoggedCommit], kept: Kept) -> int:
     ----------
     commits : those of a log, oldest first, at least one.
     """
-    at = list(accumulate((commit.at or LONG_AGO for commit in commits), max))
+    at = _plausible([commit.at or LONG_AGO for commit in commits])
+    newest = commits[-1].at or LONG_AGO
     fewest = max(len(commits) - max(kept.versions, NEWEST), 0)
-    oldest = max(at[-1], LONG_AGO + timedelta(days=kept.days)) - timedelta(days=kept.days)
+    oldest = max(newest, LONG_AGO + timedelta(days=kept.days)) - timedelta(days=kept.days)
     young = next((n for n, (_, until) in enumerate(pairwise(at)) if until > oldest), len(commits) - 1)
     place = min(max(fewest, young), max(len(commits) - NEWEST, 0))
     made = (n for n, c in reversed([*enumerate(commits)]) if c.receipt and c.receipt.stage not in SAME_ROWS)
     return commits[min(place, next(made, place))].version
+
+
+def _plausible(times: Sequence[datetime]) -> list[datetime]:
+    """The times in an order in which none goes back: those that do are taken for the next that does not.
+
+    Examples
+    --------
+    >>> [at.day for at in _plausible([datetime(2026, 1, day) for day in (3, 9, 4, 5, 10, 2)])]
+    [3, 9, 10, 10, 10, 10]
+    """
+    found: list[datetime] = []
+    latest = times[0]
+    for place, at in enumerate(times):
+        if at >= latest:
+            found += [at] * (place + 1 - len(found))
+            latest = at
+    return found + [latest] * (len(times) - len(found))
