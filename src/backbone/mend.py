@@ -10,12 +10,19 @@ from datetime import UTC, datetime
 from backbone.asked import Asked
 from backbone.dataset import Receipt
 from backbone.engines.duckdb.local_work import LocalWork
+from backbone.lake.log import RESTART
 from backbone.lake.restart import put_aside, restart
 from backbone.landing.land import land
 from backbone.ledger.damage import Damage
-from backbone.ledger.facts import RESTART
+from backbone.ledger.folded import DATASET as COMMITS
+from backbone.ledger.folded import create_folded
 from backbone.ledger.index import Index
+from backbone.ledger.known import FROM
 from backbone.ledger.manifest import DATASET as MANIFEST
+from backbone.ledger.pins import DATASET as PINS
+from backbone.ledger.pins import create_pins
+
+_MADE_AGAIN = {COMMITS: create_folded, PINS: create_pins}
 
 
 def mend_logs(work: LocalWork, index: Index, sources: set[str]) -> list[str]:
@@ -31,12 +38,16 @@ def mend_logs(work: LocalWork, index: Index, sources: set[str]) -> list[str]:
         work.lake.forget(damage.dataset)
         number = damage.last + 1
         if damage.good >= 0:
-            receipt = Receipt(work.run_id, RESTART, damage.dataset, "", touched=touched)
+            receipt = Receipt(
+                work.run_id, RESTART, damage.dataset, "", touched=touched, measures={FROM: str(damage.good)}
+            )
             restart(work.lake, damage.good, number, receipt)
         else:
             put_aside(work.lake, damage.dataset, damage.good, number)
             work.lake.first[damage.dataset] = number
             index.lose(damage.dataset, damage.last)
+            if damage.dataset in _MADE_AGAIN:  # at once, as no task makes it
+                _MADE_AGAIN[damage.dataset](work)
         warnings.append(_warning(damage, number))
     index.damages.clear()
     index.update()
@@ -51,7 +62,27 @@ def _warning(damage: Damage, number: int) -> str:
     done = "it is made again"
     if damage.good >= 0:
         done = f"it goes on from version {damage.good} as version {number}"
+    again = "what the lost commits held is done again"
+    if damage.dataset == COMMITS:
+        again = (
+            "the receipts that the lost commits held are gone; tables and ledger are as they were, but if "
+            "the ledger has to be made again, what these receipts were of is done again"
+        )
+    elif damage.dataset == PINS:
+        again = "the pins that the lost commits held are gone: pin these versions again before maintain"
     return (
-        f"{damage.dataset}: {damage.problem}; {done}, and what the lost commits held is done again; "
+        f"{damage.dataset}: {damage.problem}; {done}, and {again}; "
         f"the damaged files are in .backbone/damaged/{damage.dataset}"
     )
+
+
+def lost_receipts(index: Index) -> list[str]:
+    """A warning of each table whose receipts the ledger could not be made from again."""
+    found = []
+    for dataset, lost in index.lost.items():
+        ranges = ", ".join(f"{low}" if low == high else f"{low} to {high}" for low, high in lost)
+        found.append(
+            f"{dataset}: expected the receipts of versions {ranges} in {COMMITS}, found none; "
+            "the rows are there, and what is not known to be done is done again"
+        )
+    return found

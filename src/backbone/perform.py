@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,18 +24,20 @@ from backbone.formatted.format import format_source
 from backbone.formatted.refusal import as_end, ends_formatting
 from backbone.home import HOME
 from backbone.lake.abandoned import remove_abandoned
+from backbone.lake.expiry import Kept
 from backbone.lake.lock import project_lock
 from backbone.lake.originals import Originals
 from backbone.landing.land import land
 from backbone.ledger.facts import Ran
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import Manifest, create, read_manifest
-from backbone.mend import mend_logs
+from backbone.mend import lost_receipts, mend_logs
 from backbone.planning.formats import formatted_source
 from backbone.planning.landings import feed_of
 from backbone.planning.pinned import PinnedLake
 from backbone.planning.task import Task
 from backbone.project import Progress, Project
+from backbone.upkeep import Upkeep
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,25 @@ def open_session(project: Project, progress: Progress, waits: Waits) -> Iterator
             if index.damages:
                 sources = {source.name for source, _ in project.sources}
                 session.warnings.extend(mend_logs(session.work, index, sources))
+            session.warnings.extend(lost_receipts(index))
             yield session
-            index.write()
+            if index.write() and not session.warnings:
+                _shorten_long_logs(session)
             project.lake.barrier.wait()
+
+
+def upkeep_of(session: Session) -> Upkeep:
+    """What keeps the project of a session small."""
+    kept = session.project.settings.maintain
+    return Upkeep(session.work, session.index, Kept(kept.keep_days, kept.keep_versions), session.progress)
+
+
+def _shorten_long_logs(session: Session) -> None:
+    upkeep = upkeep_of(session)
+    if upkeep.is_due():
+        # What the run was for is published; what can't be read here, `maintain` and `check` report.
+        with suppress(BackboneError, OSError):
+            upkeep.shorten_long_logs()
 
 
 def execute(

@@ -41,6 +41,13 @@ class ProjectSettings(_Section):
     durable: bool = True
 
 
+class MaintainSettings(_Section):
+    """How long versions of a table that others have superseded can still be read."""
+
+    keep_days: Annotated[int, Field(ge=0, le=36500)] = 30
+    keep_versions: Annotated[int, Field(ge=0)] = 300
+
+
 class EngineSettings(_Section):
     """Where SQL runs, and within which memory."""
 
@@ -149,6 +156,7 @@ class Settings(_Section):
     root: Path
     project: ProjectSettings = ProjectSettings()
     engine: EngineSettings = EngineSettings()
+    maintain: MaintainSettings = MaintainSettings()
     connections: dict[str, ConnectionSettings] = {}
     sources: dict[str, SourceSettings] = {}
     pipelines: dict[str, dict[str, Any]] = {}

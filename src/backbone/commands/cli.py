@@ -12,13 +12,14 @@ from typing import Annotated
 
 import typer
 
+from backbone.commands.maintain import maintain
 from backbone.commands.projects import demo, init, version
 from backbone.commands.reading import history, quarantine, query, status
 from backbone.commands.report import report
 from backbone.commands.running import land, plan, run
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, init, land, run, plan, query, status, history, quarantine, report, version,
+    demo, init, land, run, plan, query, status, history, quarantine, maintain, report, version,
 )  # fmt: skip
 
 app = typer.Typer(

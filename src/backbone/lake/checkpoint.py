@@ -51,7 +51,7 @@ def _link(file: Path, place: Path) -> None:
 
 
 def write_checkpoint(table: Path, version: int, barrier: Barrier) -> None:
-    """Write the checkpoint of a table's present version; nothing where there is one already."""
+    """Write the checkpoint of a version of a table; nothing where there is one already."""
     from deltalake import DeltaTable
 
     if (table / LOG / checkpoint_name(version)).exists():
@@ -74,8 +74,10 @@ def install(beside: Path, made: int, table: Path, version: int, barrier: Barrier
     part.write_text(json.dumps(said | {"version": version}), encoding="utf-8")
     barrier.add(source, part)
     barrier.wait()
+    is_newest = version >= max(TableLog(log).checkpoints, default=-1)
     source.rename(log / name)
     barrier.add_folder(log)
     barrier.wait()
-    part.rename(log / LAST_CHECKPOINT)
-    barrier.add_folder(log)
+    if is_newest:
+        part.rename(log / LAST_CHECKPOINT)
+        barrier.add_folder(log)

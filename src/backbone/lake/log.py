@@ -19,6 +19,12 @@ LOG = "_delta_log"
 LAST_CHECKPOINT = "_last_checkpoint"
 COMMIT = re.compile(r"(\d{20})\.json")
 CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
+RESTART = "restart"
+"""The stage of a commit that goes on from the last whole version of a damaged table."""
+MAINTAIN = "maintain"
+"""The stage of a commit that joins small files."""
+SAME_ROWS = (RESTART, MAINTAIN)
+"""Stages whose commits hold the rows of an earlier version, and whose receipts say nothing of them."""
 
 
 def commit_name(version: int) -> str:
@@ -38,6 +44,7 @@ class LoggedCommit:
     digest : tells this text from every other, 16 hexadecimal digits.
     receipt : None where the commit carries none.
     problem : why the file is no commit; empty where it is one.
+    text : the receipt as it was written.
     """
 
     version: int
@@ -45,6 +52,7 @@ class LoggedCommit:
     at: datetime | None = None
     receipt: Receipt | None = None
     problem: str = ""
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class TableLog:
             receipt = None if text_of_receipt is None else Receipt.from_json(text_of_receipt)
         except (ValueError, TypeError, KeyError, OverflowError):
             return LoggedCommit(version, digest, problem="its receipt can't be read")
-        return LoggedCommit(version, digest, at, receipt)
+        return LoggedCommit(version, digest, at, receipt, text=text_of_receipt)
 
     def commits(self, after: int = -1) -> Iterator[LoggedCommit]:
         """The commits after a version, oldest first; those that are no commits too."""

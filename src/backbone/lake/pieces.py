@@ -15,6 +15,15 @@ PIECE_BYTES = 1_000_000
 MANY_PIECES = 16
 
 
+def all_pieces(table: TableVersion) -> list[str]:
+    """All small files of a table that have another one beside them; by day, where it is kept by day."""
+    places: dict[str, list[str]] = {}
+    for file in table.files:
+        if Path(file).stat().st_size < PIECE_BYTES:
+            places.setdefault(day_of(file), []).append(file)
+    return [file for files in places.values() if len(files) > 1 for file in files]
+
+
 def pieces(table: TableVersion, staged: Sequence[Path] = ()) -> list[str]:
     """Those of a table's files that are to be written anew as one, or as one for each day.
 

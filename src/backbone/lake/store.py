@@ -125,6 +125,18 @@ class DeltaStore:
         whole = Staged(tuple(files), rows, staged[0].schema, staged[0].partitioned)
         return publish(self.lake, dataset, whole, receipt, transaction=transaction, remove=remove)
 
+    def join(self, dataset: str, files: Sequence[str], receipt: Receipt) -> int:
+        """Write some files of the present version again as one, or as one for each day, and nothing else.
+
+        Returns
+        -------
+        The version that readers see from now on.
+        """
+        table = self.read(dataset)
+        joined = self.rewriter.remaining(table.of_files(files), "false", table.columns, self.scratch)
+        transaction = receipt.stage, table.version + 1
+        return publish(self.lake, dataset, joined, receipt, transaction=transaction, remove=files)
+
     def _touched(self, table: TableVersion, replacing: Replacing, staged: Sequence[Path]) -> list[str]:
         """The files that are written again without the rows that give way."""
         found: list[str] = []

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from backbone.dataset import ZONES, Dataset, Receipt
 from backbone.errors import BackboneError
 from backbone.lake.barrier import Barrier
-from backbone.lake.log import COMMIT, LOG, LoggedCommit, TableLog, commit_name
+from backbone.lake.log import COMMIT, LOG, RESTART, SAME_ROWS, LoggedCommit, TableLog, commit_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -186,20 +186,39 @@ class Lake:
         return _version_of(dataset, self.open(dataset, version))
 
     def as_of(self, dataset: str, instant: datetime) -> TableVersion | None:
-        """The version readers saw at an instant; None when the table did not exist."""
-        newest = self.version(dataset)
+        """The version readers saw at an instant; None when the table did not exist.
+
+        Raises
+        ------
+        BackboneError
+            When that version has expired. The tables `operations.*` are left out instead.
+        """
+        newest, after = self.version(dataset), None
         log = self.log(dataset)
         for version in reversed(log.versions):
-            at = log.commit(version).at if version <= newest else None
-            if at is not None and at <= instant:
+            commit = log.commit(version) if version <= newest else None
+            if commit is None or commit.at is None:
+                continue
+            if after is not None and after.version != version + 1 and not _is_restart(after):
+                break
+            if commit.at <= instant:
                 return self.read(dataset, version)
-        return None
+            after = commit
+        if after is None or after.version == 0 or Dataset.of(dataset).zone == "operations":
+            return None
+        raise BackboneError(
+            dataset,
+            f"expected the version of {instant:%Y-%m-%d %H:%M}, which has expired; the oldest one that is "
+            f"kept is version {after.version}, of {after.at:%Y-%m-%d %H:%M}",
+            "Nothing was changed.",
+            "ask for a later instant; [maintain] keep_days in backbone.toml says how long versions are kept",
+        )
 
     def last_receipt(self, dataset: str) -> Receipt | None:
-        """The receipt of the last commit that has one; None where no commit has."""
+        """The receipt of the last commit that made the rows; None where no commit has one."""
         log = self.log(dataset)
         found = (log.commit(version).receipt for version in reversed(log.versions))
-        return next((receipt for receipt in found if receipt is not None), None)
+        return next((r for r in found if r is not None and r.stage not in SAME_ROWS), None)
 
     def commits(self, dataset: str, after: int = -1) -> Iterator[LoggedCommit]:
         """The commits after a version that are in the log, oldest first; of a damaged one the whole ones."""
@@ -237,6 +256,10 @@ def _any_commit(log: str) -> str | None:
             return next((entry.path for entry in entries if COMMIT.fullmatch(entry.name)), None)
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _is_restart(commit: LoggedCommit) -> bool:
+    return commit.receipt is not None and commit.receipt.stage == RESTART
 
 
 def _version_of(dataset: str, table: DeltaTable) -> TableVersion:

@@ -9,10 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backbone.dataset import BatchCount, Dataset, Receipt, instant_of
-from backbone.lake.log import LoggedCommit
-
-RESTART = "restart"
-"""The stage of a commit that goes on from the last whole version of a damaged table."""
+from backbone.lake.log import RESTART, LoggedCommit
 
 
 def facts_of_commit(dataset: str, commit: LoggedCommit) -> Iterator[tuple[str, dict[str, Any]]]:

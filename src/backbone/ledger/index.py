@@ -15,7 +15,7 @@ accounts of each batch after each commit that changed them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -24,21 +24,23 @@ from typing import Any
 from backbone.contracts.contract import quote_identifier
 from backbone.dataset import BatchCount, Dataset, HourRanges, Receipt, instant_of, merge_hours
 from backbone.engines.duckdb.database import Database
+from backbone.engines.duckdb.local_work import LocalWork
 from backbone.engines.duckdb.rewriter import delta_store
 from backbone.lake.checkpoint import CHECKPOINT_EVERY
+from backbone.lake.log import LoggedCommit
 from backbone.lake.publish import Staged
 from backbone.lake.restart import put_aside
 from backbone.lake.store import NOTHING, Replacing
 from backbone.lake.table import Lake
 from backbone.ledger.damage import Damage, broken_tables, find_damages
 from backbone.ledger.facts import facts_of_commit
-from backbone.ledger.known import REVIVED, TRIM, Change, Commit, Known, Warned, WindowState
-from backbone.ledger.tables import OF_RECEIPTS, TABLES, columns, schema
+from backbone.ledger.folded import Folded, note_lost
+from backbone.ledger.known import LOST, REVIVED, TRIM, Change, Commit, Known, Warned, WindowState
+from backbone.ledger.tables import LASTING, OF_RECEIPTS, TABLES, columns, schema
 
-LOST = "lost"
-"""The stage of what is remembered of a table that is gone."""
 # Asked for every table of a project: read from their many small files once.
 IN_MEMORY = ("input", "window")
+_LASTING = {f"operations.{table}" for table in LASTING}
 
 
 class Index:
@@ -47,6 +49,7 @@ class Index:
     Attributes
     ----------
     damages : the logs that don't say what they said, once `update` has compared them.
+    lost : by dataset, ranges of versions whose receipts are gone, once they were looked for.
     """
 
     def __init__(self, lake: Lake, database: Database, scratch: Path) -> None:
@@ -66,7 +69,10 @@ class Index:
         self._was_stored = self._stored
         self._digests: dict[str, dict[int, str]] = {}
         self._is_compared = False
+        self.folded = Folded(lake, database)
+        self._gone: list[tuple[str, int]] = []
         self.damages: list[Damage] = []
+        self.lost: dict[str, tuple[tuple[int, int], ...]] = {}
         self._is_fit = bool(self._stored)  # to be read as it is stored
         for table in sorted(self._stored):
             stored = lake.read(_dataset(table))
@@ -105,7 +111,7 @@ class Index:
             after, replaced_in = self._last.get(dataset, (-1, 0))
             if self._lake.version(dataset) <= after:
                 continue
-            for commit in self._store.commits(dataset, after):
+            for commit in self._commits_after(dataset, after):
                 if commit.receipt is None:
                     continue
                 commits += 1
@@ -117,18 +123,27 @@ class Index:
             self._last[dataset] = max(after, self._lake.version(dataset)), replaced_in
         return commits
 
+    def _commits_after(self, dataset: str, after: int) -> Iterable[LoggedCommit]:
+        """The commits of a dataset that are to be indexed; folded ones where none has been yet."""
+        if after >= 0:
+            return self._store.commits(dataset, after)
+        history = self.folded.history(dataset)
+        if history.lost:
+            self.lost[dataset] = history.lost
+        return history.commits
+
     def _of_receipts(self) -> list[str]:
         """The datasets whose commits carry receipts that are indexed."""
-        return [name for name in self._lake.datasets() if Dataset.of(name).zone != "operations"]
+        found = [(name, Dataset.of(name)) for name in self._lake.datasets()]
+        return [name for name, of in found if of.zone != "operations" or of.name in LASTING]
 
     def _compare(self) -> None:
         """Find the damage of all logs; damaged tables are read at their last whole version from now on."""
         known = {name: self._digests.get(name, {}) for name in {*self._of_receipts(), *self._last}}
         self.damages = find_damages(self._lake, dict(sorted(known.items())))
         self._is_compared = True
-        if not self.damages:
-            return
-        self._begin_again()
+        if any(damage.dataset not in _LASTING for damage in self.damages):
+            self._begin_again()
         for damage in self.damages:
             self._lake.show(damage.dataset, damage.good)
 
@@ -151,6 +166,7 @@ class Index:
             row | lost | {"digest": "", "fingerprint": "", "notes": [], "warnings": []}
         )
         self._last[dataset] = last, last
+        self._gone.append((dataset, last))
 
     def _begin_again(self) -> None:
         """Forget what is stored: all receipts are read again, and their facts replace the tables."""
@@ -167,8 +183,19 @@ class Index:
         """Tell of a run, see `run_row`."""
         self._new["run"].append(row)
 
-    def write(self) -> None:
-        """Publish what is new, a commit for each table that it concerns; ask the index before."""
+    def write(self) -> bool:
+        """Publish what is new, a commit for each table that it concerns; ask the index before.
+
+        Returns
+        -------
+        Whether there was something.
+        """
+        folded = self.folded.last() if self._gone else {}
+        gone = [lost for lost in self._gone if lost[0] in folded]
+        self._gone.clear()
+        if gone:
+            note_lost(LocalWork(self._lake, self._database, self._scratch), gone)
+            self.update()
         if not self._stored and any(self._new.values()):
             self._replaced.update(OF_RECEIPTS)  # also those without a row, so that none is ever missing
         for table in self._broken:
@@ -178,11 +205,14 @@ class Index:
             put_aside(self._lake, dataset, -1, number)
             self._lake.first[dataset] = number
         self._broken.clear()
+        wrote = False
         for table in TABLES:
             if self._new[table] or table in self._replaced:
                 self._append(table, self._new[table], None if table in self._replaced else NOTHING)
                 self._new[table] = []
+                wrote = True
         self._replaced.clear()
+        return wrote
 
     def _append(self, table: str, rows: list[dict[str, Any]], replacing: Replacing | None) -> None:
         import pyarrow as pa
@@ -336,10 +366,11 @@ class Index:
     def parts(self, dataset: str, version: int) -> Mapping[str, tuple[str, ...]]:
         """What the receipt of a version remembers, such as the parts of its fingerprint."""
         if (dataset, version) not in self._parts:
-            receipts = self._lake.receipts(dataset, version - 1)
-            first = next(((found, receipt) for found, _, receipt in receipts), None)
-            remembered = first[1].remembered if first is not None and first[0] == version else {}
-            self._parts[dataset, version] = remembered
+            if self._lake.has(dataset, version):
+                receipt = self._lake.log(dataset).commit(version).receipt
+            else:
+                receipt = self.folded.receipt(dataset, version)
+            self._parts[dataset, version] = {} if receipt is None else receipt.remembered
         return self._parts[dataset, version]
 
     def windows(self, dataset: str) -> dict[datetime | None, WindowState]:

@@ -11,6 +11,10 @@ REVIVED = "revived"
 """The measure in a formatted table's receipt: rows that were duplicates and are formatted again."""
 TRIM = "trim"
 """The stage of the commit that then takes them out of the duplicates."""
+LOST = "lost"
+"""The stage of what is remembered of a table that is gone."""
+FROM = "from"
+"""The measure in the receipt of a restart: the version that it goes on from."""
 
 
 @dataclass(frozen=True)

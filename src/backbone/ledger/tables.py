@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 # indexed by them; the runs come last, as they are no facts of receipts.
 TABLES = ("change", "input", "window", "batch", "receipt", "run")
 OF_RECEIPTS = TABLES[:-1]
-
+# What can't be made again from the logs of other tables. Their own commits are indexed like those of others.
+LASTING = ("commit", "pin")
 
 _COLUMNS: dict[str, dict[str, str]] = {
     "receipt": {
@@ -36,6 +37,11 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "pipelines": "array<string>", "published": "array<string>", "errors": "array<string>",
         "warnings": "array<string>",
     },
+    "commit": {
+        "dataset": "string", "version": "long", "committed_at": "timestamp", "digest": "string",
+        "receipt": "string",
+    },
+    "pin": {"name": "string", "dataset": "string", "version": "long", "created_at": "timestamp"},
 }  # fmt: skip
 
 

@@ -1,0 +1,28 @@
+"""Join the small files of tables, in commits of their own that change no row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backbone.dataset import Dataset, Receipt
+from backbone.engines.duckdb.local_work import LocalWork
+from backbone.lake.log import MAINTAIN
+from backbone.lake.pieces import all_pieces
+
+
+def join_small_files(work: LocalWork, dataset: str) -> int:
+    """Write the small files of a table again as one, or as one for each day; returns how many they were.
+
+    Readers of the table do not become stale by it: the commit's receipt names no hours.
+    """
+    table = work.lake.read(dataset)
+    small = all_pieces(table)
+    if not small:
+        return 0
+    receipt = Receipt(work.run_id, MAINTAIN, dataset, "", notes=(f"joined {len(small)} small files",))
+    if Dataset.of(dataset).zone == "operations":
+        last = work.lake.last_receipt(dataset)
+        # By its inputs the newest commit of the receipts tells whether another table has lost one.
+        receipt = replace(receipt, stage="index", inputs={} if last is None else last.inputs, notes=())
+    work.store.join(dataset, small, receipt)
+    return len(small)

@@ -1,0 +1,43 @@
+"""Shorten the log of a table: the commits and checkpoints of versions that have expired go."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+
+from backbone.lake.checkpoint import BESIDE, write_checkpoint
+from backbone.lake.log import checkpoint_name
+from backbone.lake.table import Lake
+from backbone.lake.unreferenced import is_leftover_of_log, remove_files
+
+
+def trim_log(lake: Lake, dataset: str, first: int, pinned: Collection[int]) -> tuple[int, int]:
+    """Let the log of a table begin with a checkpoint of a version; returns the files and bytes freed.
+
+    The receipts of what goes have to be on disk elsewhere. A process that dies meanwhile leaves commits of
+    some versions that can't be opened any more; those that are kept always can.
+
+    Parameters
+    ----------
+    first : the oldest version that is kept, with all after it.
+    pinned : earlier versions that are kept, with a checkpoint and the commit of each.
+    """
+    place, log = lake.path(dataset), lake.log(dataset)
+    shutil.rmtree(place / BESIDE, ignore_errors=True)
+    old = [log.path(version) for version in log.versions if version < first and version not in pinned]
+    if old:
+        for version in sorted({*pinned, first} & {*log.versions}):
+            write_checkpoint(place, version, lake.barrier)
+        lake.barrier.wait()
+    old += [
+        log.folder / checkpoint_name(version)
+        for version in log.checkpoints
+        if version < first and version not in pinned
+    ]
+    old += [file for file in log.folder.iterdir() if is_leftover_of_log(file.name)]
+    freed = remove_files(old)
+    if old:
+        lake.barrier.add_folder(log.folder)
+        lake.barrier.wait()  # before files go that only these versions refer to
+        lake.forget(dataset)
+    return len(old), freed

@@ -1,0 +1,50 @@
+"""Keep a project small: join small files, let versions expire, and remove what nothing refers to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from backbone.compact import join_small_files
+from backbone.perform import Waits, open_session, upkeep_of
+from backbone.project import Progress, Project
+from backbone.upkeep import Freed
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """What `maintain` freed, by table, those of which nothing went left out.
+
+    `warnings` are of damaged logs. Where there are any, these were mended and nothing was freed.
+    """
+
+    tables: tuple[Freed, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def files(self) -> int:
+        return sum(table.files for table in self.tables)
+
+    @property
+    def bytes(self) -> int:
+        return sum(table.bytes for table in self.tables)
+
+
+def maintain(
+    project: Project, progress: Progress = lambda text: None, waits: Waits | None = None
+) -> Maintained:
+    """Do all upkeep of a project, under its lock.
+
+    Rows, receipts and versions that are kept stay. It can be ended at any point and done again.
+    """
+    with open_session(project, progress, waits or Waits()) as session:
+        if session.warnings:
+            return Maintained(warnings=tuple(session.warnings))
+        upkeep = upkeep_of(session)
+        for dataset in project.lake.datasets():
+            progress(f"join small files of {dataset}")
+            upkeep.of(dataset).joined = join_small_files(session.work, dataset)
+        session.index.update()
+        session.index.write()
+        upkeep.shorten()
+        tables = (freed for freed in upkeep.freed.values() if freed.files or freed.joined)
+        return Maintained(tuple(sorted(tables, key=lambda freed: freed.dataset)))

@@ -1,0 +1,138 @@
+"""Keep a project small: fold receipts, let versions expire, and remove what nothing refers to.
+
+A process that dies at any point leaves all versions that are kept, and the next one goes on: what goes is
+found by what is there, and never before what takes its place is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backbone.dataset import Dataset
+from backbone.engines.duckdb.local_work import LocalWork
+from backbone.lake.expiry import NEWEST, Kept, first_kept
+from backbone.lake.log import LoggedCommit
+from backbone.lake.trim import trim_log
+from backbone.lake.unreferenced import remove_files, unreferenced
+from backbone.ledger.folded import DATASET as COMMITS
+from backbone.ledger.folded import fold
+from backbone.ledger.index import Index
+from backbone.ledger.pins import pinned_versions, pins
+
+EVERY_COMMITS = 50  # of operations.receipt: a run that makes one of these does the cheap part
+LONG_LOG = 100  # commits; a shorter log is left alone by runs
+AT_ONCE = 500  # commits of a table that one run folds
+
+
+@dataclass
+class Freed:
+    """What went of a table: files of its log and data files, and their bytes."""
+
+    dataset: str
+    joined: int = 0
+    log_files: int = 0
+    data_files: int = 0
+    bytes: int = 0
+
+    @property
+    def files(self) -> int:
+        return self.log_files + self.data_files
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table with the commits in its log, and the oldest version of them that is kept."""
+
+    dataset: str
+    first: int
+    expired: tuple[LoggedCommit, ...]
+    pinned: frozenset[int]
+
+
+@dataclass
+class Upkeep:
+    """What a process that holds the project's lock frees.
+
+    Parameters
+    ----------
+    kept : the versions of tables that do not expire yet; of `operations.*` the newest few are kept.
+    """
+
+    work: LocalWork
+    index: Index
+    kept: Kept
+    progress: Callable[[str], None] = lambda text: None
+    freed: dict[str, Freed] = field(default_factory=dict)
+
+    def is_due(self) -> bool:
+        """Whether a run that has published is to shorten long logs."""
+        version = self.work.lake.version("operations.receipt")
+        return version > 0 and version % EVERY_COMMITS == 0
+
+    def shorten_long_logs(self) -> None:
+        """The part that a run does: of tables with a long log."""
+        names = [name for name in self._names() if len(self.work.lake.log(name).versions) > LONG_LOG]
+        self.shorten(names, AT_ONCE)
+
+    def shorten(self, names: Iterable[str] | None = None, at_once: int | None = None) -> None:
+        """Fold the receipts of versions that have expired, shorten logs, and remove what they alone had.
+
+        Parameters
+        ----------
+        names : the tables; all by default.
+        at_once : how many versions of a table expire at most.
+        """
+        names = self._names() if names is None else list(names)
+        if not names:
+            return
+        lake = self.work.lake
+        pinned = pinned_versions(pins(lake, self.work.database))
+        tables = [self._table(name, pinned, at_once) for name in names]
+        self._fold(tables)
+        for table in tables:
+            self.progress(f"maintain {table.dataset}")
+            freed = self.of(table.dataset)
+            files, size = trim_log(lake, table.dataset, table.first, table.pinned)
+            freed.log_files += files
+            gone = unreferenced(lake, table.dataset, table.first, table.pinned)
+            freed.data_files += len(gone)
+            freed.bytes += size + remove_files(gone)
+        self.index.update()
+        self.index.write()
+
+    def of(self, dataset: str) -> Freed:
+        return self.freed.setdefault(dataset, Freed(dataset))
+
+    def _names(self) -> list[str]:
+        return self.work.lake.datasets()
+
+    def _table(self, dataset: str, pinned: Mapping[str, set[int]], at_once: int | None) -> _Table:
+        of_ledger = Dataset.of(dataset).zone == "operations"
+        commits = list(self.work.lake.commits(dataset))
+        first = first_kept(commits, Kept(0, NEWEST) if of_ledger else self.kept)
+        expired = [commit for commit in commits if commit.version < first]
+        if at_once is not None and len(expired) > at_once:
+            first, expired = expired[at_once].version, expired[:at_once]
+        return _Table(dataset, first, tuple(expired), frozenset(pinned.get(dataset, ())))
+
+    def _fold(self, tables: Sequence[_Table]) -> None:
+        """Have the receipts of what expires on disk in the table of folded ones."""
+        if not any(table.expired for table in tables):
+            return
+        last = self.index.folded.last()
+        commits = [
+            (table.dataset, commit)
+            for table in tables
+            if _has_receipts(table.dataset)
+            for commit in table.expired
+            if commit.version > last.get(table.dataset, -1)
+        ]
+        if commits:
+            self.progress(f"fold {len(commits):,} receipts")
+            fold(self.work, commits)
+
+
+def _has_receipts(dataset: str) -> bool:
+    """Whether receipts of a table are kept for good: all but those of the ledger, which is made from them."""
+    return Dataset.of(dataset).zone != "operations" or dataset in (COMMITS, "operations.pin")

@@ -1,0 +1,100 @@
+"""Clocks that jump ten years forwards and back change no rows and lose no receipt."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import sys
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+
+from backbone.lake.expiry import NEWEST
+from backbone.lake.log import LoggedCommit, TableLog
+from backbone.ledger.tables import OF_RECEIPTS
+from backbone.maintain import maintain
+from projects import TinyProject, accounts, contents
+
+TABLES = ("landing.batch", "formatted.sale", "exploitation.shop_day")
+
+
+class Clock:
+    """Shifts what Python takes for now, and the time of each commit by what it was when it was first seen.
+
+    The table library asks the system for the time itself, so the times of commits are changed when read.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.shift = timedelta()
+        seen: dict[tuple[str, int], timedelta] = {}
+        commit, now, seconds, clock = TableLog.commit, datetime.now, time.time, self
+
+        def shifted(log: TableLog, version: int) -> LoggedCommit:
+            found = commit(log, version)
+            by = seen.setdefault((str(log.folder), version), clock.shift)
+            return found if found.at is None else replace(found, at=found.at + by)
+
+        class Kind(type):
+            def __instancecheck__(cls, value: object) -> bool:
+                return isinstance(value, datetime)
+
+        class Shifted(datetime, metaclass=Kind):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Any:
+                return now(tz) + clock.shift
+
+        patch.setattr(TableLog, "commit", shifted)
+        patch.setattr(time, "time", lambda: seconds() + clock.shift.total_seconds())
+        for name, module in list(sys.modules.items()):
+            is_ours = name.startswith("backbone.") and getattr(module, "datetime", None) is datetime
+            if is_ours and "datetime.now(" in inspect.getsource(module):
+                patch.setattr(module, "datetime", Shifted)
+
+    def set(self, years: int) -> None:
+        self.shift = timedelta(days=round(365.25 * years))
+
+
+def ledger(project: TinyProject) -> list[tuple[Any, ...]]:
+    return project.rows(
+        "select dataset, version, run_id, stage, digest from operations.receipt "
+        "where not starts_with(dataset, 'operations.') order by all"
+    )
+
+
+def test_a_clock_that_jumps_ten_years(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = TinyProject(tmp_path / "jumping")
+    other = TinyProject(tmp_path / "other")
+    clock, run = Clock(monkeypatch), 0
+    for years, runs in ((0, 12), (10, 2), (0, 2), (-10, 2), (0, 2), (-10, 1), (10, 1)):
+        clock.set(years)
+        for _ in range(runs):
+            day = f"2026-02-{run + 1:02}T10:00:00"
+            for each in (project, other):
+                each.sales(f"{run}.csv", (run, "a", 1, day), (run // 2, "b", -1 if run % 4 == 3 else 2, day))
+            run += 1
+            assert project.run().ok
+        before, receipts = contents(project.root), ledger(project)
+        maintain(project.open())
+        assert contents(project.root) == before
+        assert [row for row in ledger(project) if row[3] != "maintain"] == [
+            row for row in receipts if row[3] != "maintain"
+        ]
+        for name in TABLES:
+            newest = project.lake.version(name)
+            for version in range(max(newest - NEWEST + 1, 0), newest + 1):
+                DeltaTable(str(project.lake.path(name)), version=version).to_pyarrow_table()
+        assert project.run().receipts == []
+    clock.set(0)
+    receipts, rows = ledger(project), accounts(project.root)
+    for name in OF_RECEIPTS:
+        shutil.rmtree(project.root / "operations" / name)
+    result = project.run()
+    assert (result.receipts, result.warnings) == ([], [])
+    assert (ledger(project), accounts(project.root)) == (receipts, rows)
+    assert other.run().ok
+    assert contents(project.root) == contents(other.root)
