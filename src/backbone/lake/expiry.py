@@ -2,7 +2,8 @@
 
 No clock is asked: a version's age is counted up to the newest commit. A clock that was wrong for a while
 has left commits with wrong times. A commit that is earlier than one before it counts as made at the next time
-that is not, so none expires too early. While a clock is ahead all versions seem old, but the newest never expire.
+that is not, so none expires too early. While a clock is ahead all versions seem old, but the newest never
+expire.
 """
 
 from __future__ import annotations
