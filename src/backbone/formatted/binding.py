@@ -63,10 +63,10 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     twice = sorted({name for name in wanted if name in places and list(names).count(name) > 1})
     absent = [name for name in wanted if name not in places]
     required = [name for name, c in zip(wanted, fields, strict=True) if name not in places and not c.optional]
-    shown = ", ".join(repr(name[:60]) for name in list(names)[:40]) or "none"
+    shown = shown_names(names) or "none"
     hint = "; it looks like UTF-16" if any("\0" in name for name in names) else ""
     next_step = (
-        f"map the names in backbone.toml, [sources.{_source(where)}] columns = "
+        f"map the names in backbone.toml, [sources.{source_of(where)}] columns = "
         '{ field = "name in the file" }, or have the file delivered again'
     )
     refuse_lookalikes(absent if not twice else [], names, fields, settings, where)
@@ -118,7 +118,7 @@ def refuse_lookalikes(
             for name, found in near
         ),
         UNTOUCHED,
-        f"if it is meant, map it in backbone.toml, [sources.{_source(where)}] columns = "
+        f"if it is meant, map it in backbone.toml, [sources.{source_of(where)}] columns = "
         f'{{ {field} = "{near[0][1]}" }}, or have the file delivered again',
     )
 
@@ -128,7 +128,13 @@ def _unnamed(place: int) -> str:
     return f"{UNNAMED}{place}{ending} column"
 
 
-def _source(where: str) -> str:
+def shown_names(names: Sequence[str]) -> str:
+    """The first of some names, each cut off where it is long."""
+    return ", ".join(repr(name[:60]) for name in names[:40])
+
+
+def source_of(where: str) -> str:
+    """The source that a message's place names, such as `formatted.sale, batch 7f3a`."""
     return where.partition(",")[0].removeprefix("formatted.")
 
 
