@@ -169,7 +169,7 @@ def test_a_nul_is_no_quote(shop: Trial) -> None:
     assert "have it delivered with another quote" in error.next_step
     ended = shop.settings('quote = "\\u0000"').command("run")
     assert ended.status == 2
-    assert "expected a character that is not NUL" in ended.errors
+    assert "no letter or digit, no NUL, no line end" in ended.errors
 
 
 def test_no_quote_takes_quotes_as_text(shop: Trial) -> None:
