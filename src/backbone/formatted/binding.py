@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from backbone.contracts.column import Column
 from backbone.errors import BatchRefused
+from backbone.quoting import quote_toml
 from backbone.settings import SourceSettings
 
 UNTOUCHED = "Nothing of it is formatted; an earlier version, if there is one, stays in force."
@@ -50,7 +51,7 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     ------
     BatchRefused
         When the file lacks a column that is not optional, or all of them; has a wanted one twice; or has a
-        column whose name equals a missing one but for case, spaces around it or its Unicode form.
+        column whose name equals a missing one but for case, spaces or a `#` around it, or its Unicode form.
 
     Examples
     --------
@@ -96,7 +97,7 @@ def refuse_lookalikes(
     settings: SourceSettings,
     where: str,
 ) -> None:
-    """Refuse a file in which another name differs from a missing one only in case, spaces or Unicode form.
+    """Refuse a file in which another name differs from a missing one only in case, spaces, `#` or form.
 
     Parameters
     ----------
@@ -109,7 +110,9 @@ def refuse_lookalikes(
     near = [(name, found) for name, found in near if found not in wanted]
     if not near:
         return
-    field = next(c.name for c, name in zip(fields, wanted, strict=True) if name == near[0][0])
+    meant = dict(near)
+    mapping = {c.name: meant.get(name, name) for c, name in zip(fields, wanted, strict=True)}
+    columns = ", ".join(f"{field} = {quote_toml(name)}" for field, name in mapping.items() if field != name)
     raise BatchRefused(
         where,
         "; ".join(
@@ -118,8 +121,8 @@ def refuse_lookalikes(
             for name, found in near
         ),
         UNTOUCHED,
-        f"if it is meant, map it in backbone.toml, [sources.{source_of(where)}] columns = "
-        f'{{ {field} = "{near[0][1]}" }}, or have the file delivered again',
+        f"if {'they are' if len(near) > 1 else 'it is'} meant, write in backbone.toml, "
+        f"[sources.{source_of(where)}] columns = {{ {columns} }}, or have the file delivered again",
     )
 
 
@@ -140,4 +143,4 @@ def source_of(where: str) -> str:
 
 def _folded(name: str) -> str:
     """What stays of a name without case, Unicode form and the signs around it."""
-    return unicodedata.normalize("NFKC", name).casefold().strip(" \t\r\n\v\f\u00a0\ufeff\"'")
+    return unicodedata.normalize("NFKC", name).casefold().strip(" \t\r\n\v\f\u00a0\ufeff\"'#")
