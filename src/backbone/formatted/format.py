@@ -24,6 +24,7 @@ from backbone.errors import BackboneError
 from backbone.formatted.duplicates import Change, DuplicateOutcome, places, rank_duplicates, remove_revived
 from backbone.formatted.loss import Loss, accepted, not_republished
 from backbone.formatted.refusal import as_end, ends_formatting, named
+from backbone.formatted.same_bytes import same_bytes_warnings
 from backbone.formatted.source import FormattedSource, among
 from backbone.formatted.staging import GOOD, Staging
 from backbone.formatted.unread import Unread, drift
@@ -113,6 +114,10 @@ def format_source(
     if not lake.exists(source.dataset) or staging.done or out or losses:
         progress(f"publish {source.dataset}")
         warned, columns = _unread(source, staging, manifest, remembered)
+        rows = {batch: was.count.rows for batch, was in known.items() if batch in kept}
+        rows |= {batch: count.rows for batch, count in staging.done.items()}
+        in_table = [b for b in manifest.batches if rows.get(b.batch)]
+        warned += same_bytes_warnings(source, in_table, staging.done)
         receipt = Receipt(
             run_id=work.run_id,
             stage="format",
