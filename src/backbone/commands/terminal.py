@@ -77,6 +77,8 @@ def progress(quiet: bool) -> Iterator[Progress]:
 
 def show_run(result: RunResult) -> None:
     """What was landed and published, on standard output; what failed, on standard error."""
+    from backbone.landing.names import why_left
+
     for receipt in result.receipts:
         if receipt.stage == "land":
             repeated = f", {receipt.rows_duplicate:,} delivered again" if receipt.rows_duplicate else ""
@@ -110,7 +112,7 @@ def show_run(result: RunResult) -> None:
     for rows in result.open_rows:
         typer.echo(f"{'Warning' if rows.future else 'Note'}: {rows}", err=True)
     for path in result.waiting:
-        typer.echo(f"Left for the next run, as it is still being written: {path}", err=True)
+        typer.echo(why_left(path), err=True)
     for error in result.failures.values():
         show_error(error)
     for dataset, why in result.stopped.items():
