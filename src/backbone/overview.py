@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 
 from backbone.asked import Asked
 from backbone.exploitation.model import by_function
+from backbone.formatted.outstanding import given_up
 from backbone.ledger.accounts import SourceAccount, source_account
 from backbone.ledger.index import Index, Warned
-from backbone.ledger.manifest import read_manifest
+from backbone.ledger.manifest import Manifest, read_manifest
 from backbone.loading import source_settings
 from backbone.operations.last_runs import Failed, LastRun, failures_of, last_runs
 from backbone.operations.open_windows import OpenRows, open_rows
 from backbone.operations.status import TableStatus, table_status
+from backbone.pipeline import Source
 from backbone.planning.builds import plan_builds
 from backbone.planning.outlook import Outlook
 from backbone.project import Project
@@ -47,10 +49,7 @@ def overview(project: Project, reader: str) -> Overview:
         index = Index(project.lake, database, project.scratch(reader))
         index.complete()
         manifest = read_manifest(project.lake, database)
-        sources = [
-            source_account(s.name, source_settings(project.settings, s).redelivery, manifest, index)
-            for s, _ in project.sources
-        ]
+        sources = [_account(project, s, manifest, index) for s, _ in project.sources]
         outlook = Outlook(index, project.lake, {})
         outlook.pending.update(s.dataset for s, _ in project.sources if not project.lake.exists(s.dataset))
         planned = plan_builds(project, outlook, by_function(models), Asked(now))
@@ -68,6 +67,15 @@ def overview(project: Project, reader: str) -> Overview:
         waiting = open_rows(project.lake, database, event_times, models, now)
         runs = last_runs(project.lake, database, [p.pipeline.name for p in project.pipelines])
         return Overview(sources, tables, _warnings(index, runs), waiting, failures_of(runs))
+
+
+def _account(project: Project, source: Source, manifest: Manifest, index: Index) -> SourceAccount:
+    redelivery = source_settings(project.settings, source).redelivery
+    account = source_account(source.name, redelivery, manifest, index)
+    if not account.unformatted:  # the usual case, in which the table's log need not be opened
+        return account
+    batches = given_up(project.lake, source.dataset)
+    return source_account(source.name, redelivery, manifest, index, batches)
 
 
 def _warnings(index: Index, runs: Sequence[LastRun]) -> list[Warned]:

@@ -137,9 +137,10 @@ def show_status(found: Overview) -> None:
     ):
         shown.add_column(name, justify="left" if name in ("source", "", "latest") else "right")
     for s in found.sources:
-        note = "" if s.rows.balanced else "does not add up"
-        if s.unformatted:
-            note = f"{s.unformatted} not formatted"
+        states = [(s.unformatted, "not formatted"), (s.given_up, "given up")]
+        note = ", ".join(f"{count} {state}" for count, state in states if count)
+        if not s.rows.balanced:
+            note = "does not add up"
         latest = f"{s.latest:%Y-%m-%d %H:%M}" if s.latest else "none yet"
         numbers = (s.files, s.rows.rows, s.rows.formatted, s.rows.quarantined, s.rows.duplicate)
         shown.add_row(s.source, *(f"{n:,}" for n in numbers), note, latest)

@@ -10,6 +10,7 @@ from backbone.asked import Asked
 from backbone.exploitation.model import by_function
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import read_manifest
+from backbone.operations.last_runs import failures_of, last_runs
 from backbone.planning.builds import plan_builds
 from backbone.planning.estimates import estimated
 from backbone.planning.formats import plan_formats
@@ -66,7 +67,8 @@ def plan(
         if arriving.found:
             tasks.append(plan_landing(project, selection.land, asked, arriving))
         sources = () if pins else selection.format
-        formats = plan_formats(project, index, manifest, sources, arriving.found)
+        runs = last_runs(project.lake, database, [p.pipeline.name for p in project.pipelines])
+        formats = plan_formats(project, index, manifest, sources, arriving.found, failures_of(runs))
         outlook.pending.update(task.parts[0].dataset for task in formats)
         builds = plan_builds(project, outlook, by_function(selection.models), asked)
         tasks += [*formats, *builds.tasks]
