@@ -24,6 +24,7 @@ from backbone.engines.duckdb.local_work import LocalWork
 from backbone.errors import BackboneError
 from backbone.formatted.choose_versions import choose_versions
 from backbone.formatted.duplicates import Change, DuplicateOutcome, places, rank_duplicates, remove_revived
+from backbone.formatted.fewer_rows import fewer_rows_warning
 from backbone.formatted.loss import accepted, not_republished
 from backbone.formatted.outstanding import GIVEN_UP, outstanding
 from backbone.formatted.refusal import as_end, ends_formatting, named
@@ -91,10 +92,11 @@ def format_source(
     if not lake.exists(source.dataset) or staging.done or out or losses:
         progress(f"publish {source.dataset}")
         warned, columns = _unread(source, staging, manifest, remembered)
-        rows = {batch: was.count.rows for batch, was in known.items() if batch in unchanged}
-        rows |= {batch: count.rows for batch, count in staging.done.items()}
-        in_table = [b for b in manifest.batches if rows.get(b.batch)]
-        warned += same_bytes_warnings(source, in_table, staging.done)
+        before = {batch: was.count for batch, was in known.items()}
+        now = {batch: before[batch] for batch in unchanged} | staging.done
+        fewer = fewer_rows_warning(source.name, manifest.batches, before, now)
+        in_table = [b for b in manifest.batches if b.batch in now and now[b.batch].rows]
+        warned += [*([fewer] if fewer else []), *same_bytes_warnings(source, in_table, staging.done)]
         receipt = Receipt(
             run_id=work.run_id,
             stage="format",
