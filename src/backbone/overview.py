@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 
 from backbone.asked import Asked
 from backbone.errors import BackboneError
+from backbone.formatted.outstanding import given_up
 from backbone.ledger.accounts import SourceAccount, source_account
 from backbone.ledger.index import Index
 from backbone.ledger.known import Warned
-from backbone.ledger.manifest import read_manifest
+from backbone.ledger.manifest import Manifest, read_manifest
 from backbone.loading import source_settings
 from backbone.operations.last_runs import Failed, LastRun, failures_of, last_runs
 from backbone.operations.open_windows import OpenRows, open_rows
 from backbone.operations.status import TableStatus, table_status
+from backbone.pipeline import Source
 from backbone.planning.plan import Known, plan_known
 from backbone.planning.selection import select
 from backbone.planning.task import Plan
@@ -56,11 +58,10 @@ def overview(project: Project, reader: str) -> Overview:
     with project.database(reader) as database:
         index = Index(project.lake, database, project.scratch(reader))
         index.update()
-        known = Known(index, read_manifest(project.lake, database))
-        sources = [
-            source_account(s.name, source_settings(project.settings, s).redelivery, known.manifest, index)
-            for s, _ in project.sources
-        ]
+        runs = last_runs(project.lake, database, [p.pipeline.name for p in project.pipelines])
+        failures = failures_of(runs)
+        known = Known(index, read_manifest(project.lake, database), failures)
+        sources = [_account(project, s, known.manifest, index) for s, _ in project.sources]
         damages = [damage.error() for damage in index.damages]
         next_run = plan_known(project, known, select(project, ()), Asked(now), {})
         stale = {
@@ -76,10 +77,16 @@ def overview(project: Project, reader: str) -> Overview:
         ]
         event_times = [(s.dataset, s.event_time) for s, _ in project.sources]
         waiting = open_rows(project.lake, database, event_times, models, now)
-        runs = last_runs(project.lake, database, [p.pipeline.name for p in project.pipelines])
-        return Overview(
-            sources, tables, _warnings(index, runs), waiting, failures_of(runs), next_run, damages
-        )
+        return Overview(sources, tables, _warnings(index, runs), waiting, failures, next_run, damages)
+
+
+def _account(project: Project, source: Source, manifest: Manifest, index: Index) -> SourceAccount:
+    redelivery = source_settings(project.settings, source).redelivery
+    account = source_account(source.name, redelivery, manifest, index)
+    if not account.unformatted:  # the usual case, in which the table's log need not be opened
+        return account
+    batches = given_up(project.lake, source.dataset)
+    return source_account(source.name, redelivery, manifest, index, batches)
 
 
 def _warnings(index: Index, runs: Sequence[LastRun]) -> list[Warned]:

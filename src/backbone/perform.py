@@ -87,7 +87,7 @@ class Done:
     """What a task did: its receipts, what failed, and which tables did not come about.
 
     `stopped` are those that failed with another one, by which they are computed together.
-    `waiting` are files that are still being written; `warnings` are those that no receipt has.
+    `waiting` are files that were left, see `why_left`; `warnings` are those that no receipt has.
     """
 
     receipts: list[Receipt] = field(default_factory=list)

@@ -1,6 +1,8 @@
-"""Names and texts as SQL writes them: nothing else ever puts one into a statement."""
+"""Names and texts as SQL writes them, which nothing else ever puts into a statement; and as TOML does."""
 
 from __future__ import annotations
+
+import unicodedata
 
 
 def quote_identifier(name: str) -> str:
@@ -23,3 +25,21 @@ def quote_literal(text: str) -> str:
     'it''s'
     """
     return "'" + text.replace("'", "''") + "'"
+
+
+def quote_toml(text: str) -> str:
+    r"""A text as a TOML string to be copied: signs that can't be seen, or are lost by copying, are escaped.
+
+    Examples
+    --------
+    >>> print(quote_toml('Größe "cm"'), quote_toml("a\tb\ufeff\u00a0"), quote_toml("e\u0301"))
+    "Größe \"cm\"" "a\tb\uFEFF\u00A0" "e\u0301"
+    """
+    special = {'"': '\\"', "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+    return '"' + "".join(special.get(sign) or _escaped(sign) for sign in text) + '"'
+
+
+def _escaped(sign: str) -> str:
+    if sign.isprintable() and unicodedata.is_normalized("NFKC", sign) and not unicodedata.combining(sign):
+        return sign
+    return f"\\u{ord(sign):04X}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08X}"

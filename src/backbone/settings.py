@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +24,19 @@ from backbone.timezones import is_timezone
 
 FILE_NAME = "backbone.toml"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
+WINDOW_PARAMETER = re.compile(r"\$(window_start|window_end)\b")
+USUAL_DELIMITERS = (",", ";", "\t", "|")
+"""Those that are tried where the settings name none."""
+OF_WINDOWS = ("start", "end", "refetch", "every")
+"""Settings of a query that is extracted window by window."""
+
+
+class _Mistake(ValueError):
+    """What is wrong with one setting, found by looking at several."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        self.setting = setting
+        super().__init__(problem)
 
 
 class _Section(BaseModel):
@@ -110,11 +123,27 @@ class SourceSettings(_Section):
             raise ValueError(f"{value!r} is no encoding of text") from None
         return value
 
-    @field_validator("quote", "escape")
+    @field_validator("delimiter", "quote", "escape")
     @classmethod
-    def _no_nul(cls, value: str | None) -> str | None:
-        if value == "\0":  # which the engine takes for none
-            raise ValueError("expected a character that is not NUL, or an empty text for none")
+    def _a_sign(cls, value: str | None) -> str | None:
+        # The engine takes NUL for none; lines end in CR and LF.
+        if value and (not value.isascii() or value.isalnum() or value in "\0\r\n"):
+            raise ValueError("expected one ASCII character: no letter or digit, no NUL, no line end")
+        return value
+
+    @field_validator("path", "connection", "query")
+    @classmethod
+    def _not_empty(cls, value: str | None) -> str | None:
+        if value is not None and (not value.strip() or "\0" in value):
+            raise ValueError("expected a text that is not blank and has no NUL; leave it out for none")
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _named(cls, value: dict[str, str]) -> dict[str, str]:
+        for field, name in value.items():
+            if not name.strip():
+                raise ValueError(f"{field}: expected the name of a column, found {name!r}")
         return value
 
     @field_validator("timezone")
@@ -136,18 +165,49 @@ class SourceSettings(_Section):
         try:
             Notation(decimal_separator=self.decimal_separator, thousands_separator=self.thousands_separator)
         except SettingsError as error:
-            raise ValueError(f"{error.where}: {error.problem}") from None
-        if self.delimiter is not None and self.delimiter in (self.quote, self.escape):
-            raise ValueError(f"the delimiter {self.delimiter!r} is also the quote or the escape")
+            raise _Mistake(error.where, error.problem) from None
+        for name in ("quote", "escape"):
+            sign = getattr(self, name)
+            if sign and sign == self.delimiter:
+                raise _Mistake("delimiter", f"{sign!r} is also the {name}")
+            if sign and self.delimiter is None and sign in USUAL_DELIMITERS:
+                raise _Mistake(name, f"{sign!r} is a usual delimiter: name the delimiter too")
         return self
 
     @model_validator(mode="after")
     def _one_origin(self) -> SourceSettings:
         if (self.connection is None) != (self.query is None):
-            raise ValueError("connection and query go together")
+            lacking = "connection" if self.connection is None else "query"
+            raise _Mistake(lacking, "connection and query go together, and it is not there")
         if self.path is not None and self.query is not None:
-            raise ValueError("a source has a path or a query, not both")
+            raise _Mistake("path", "a source has a path or a query, not both")
         return self
+
+    @model_validator(mode="after")
+    def _names_to_map(self) -> SourceSettings:
+        if self.columns and not self.header and self.format in (None, "csv"):
+            raise _Mistake(
+                "columns", "without a header the columns are the contract's fields, in their order"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _windows(self) -> SourceSettings:
+        for name in OF_WINDOWS:
+            if WINDOW_PARAMETER.search(self.query or "") or not getattr(self, name):
+                continue
+            lacking = "no query" if self.query is None else "a query without $window_start and $window_end"
+            raise _Mistake(name, f"it is for a query with windows, and the source has {lacking}")
+        if self.start is not None and self.end is not None and as_instant(self.end) <= as_instant(self.start):
+            raise _Mistake("end", f"expected it after the start, {self.start}, found {self.end}")
+        return self
+
+
+def as_instant(value: datetime | date) -> datetime:
+    """A date as the instant at which it begins in UTC; an instant without an offset is in UTC."""
+    if not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Settings(_Section):
@@ -203,7 +263,9 @@ def load_settings(root: Path) -> Settings:
 
 
 def _problem(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"])
+    mistake = error.get("ctx", {}).get("error")
+    parts = [*error["loc"], *([mistake.setting] if isinstance(mistake, _Mistake) else [])]
+    place = ".".join(map(str, parts))
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         return f"[{place}] is not a setting"

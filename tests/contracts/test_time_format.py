@@ -348,8 +348,8 @@ def test_a_format_that_cannot_be_meant_is_refused_when_the_project_opens(
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("decimal_separator = '1'", "sources.s: decimal_separator: expected one sign"),
-        ("thousands_separator = '.'", "sources.s: thousands_separator: '.' is the decimal_separator too"),
+        ("decimal_separator = '1'", "sources.s.decimal_separator: expected one sign"),
+        ("thousands_separator = '.'", "sources.s.thousands_separator: '.' is the decimal_separator too"),
         ("timezone = 'Mars'", "sources.s.timezone: no time zone is called 'Mars'"),
     ],
 )

@@ -61,6 +61,7 @@ def test_columns_are_found_by_position(shop: Trial, data: str | bytes, rows: lis
         ("item,qty,Note\ntea,2,n\n", "expected the column 'note', found 'Note'"),
         ("item,qty, note \ntea,2,n\n", "found ' note '"),
         ("item,qty,\uff4eote\ntea,2,n\n", "found '\uff4eote'"),
+        ("# item,qty\ntea,2\n", "expected the column 'item', found '# item', which differs only in case"),
         ("item,qty,qty\ntea,2,2\n", "expected one column called 'qty', found several"),
         ("item,qty,note,note\ntea,2,a,b\n", "expected one column called 'note', found several"),
         ("# exported\nitem,qty\ntea,2\n", "expected the columns 'item', 'qty'; the file has '# exported'"),
@@ -74,6 +75,28 @@ def test_a_column_that_only_looks_alike_is_refused(shop: Trial, data: str | byte
     assert ended.status == 1
     assert said in ended.errors
     assert shop.rows("select count(*) from formatted.sale") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("header", "section", "columns"),
+    [
+        ("Item,QTY,note", "", '{ item = "Item", qty = "QTY" }'),
+        ("item ,\uff51ty,Note", "", r'{ item = "item ", qty = "\uFF51ty", note = "Note" }'),
+        ('"Item ""x""",qty', "columns = { item = 'item \"x\"' }", r'{ item = "Item \"x\"" }'),
+        ("thing,Qty", 'columns = { item = "thing" }', '{ item = "thing", qty = "Qty" }'),
+        ("ite\u0301m,qty", 'columns = { item = "it\u00e9m" }', r'{ item = "ite\u0301m" }'),
+    ],
+)
+def test_the_advice_maps_all_names_that_look_alike(
+    shop: Trial, header: str, section: str, columns: str
+) -> None:
+    shop.settings(section)
+    shop.drop(f"{header}\ntea,2\n" if header.count(",") == 1 else f"{header}\ntea,2,n\n")
+    ended = shop.command("run")
+    assert ended.status == 1
+    assert f"meant, write in backbone.toml, [sources.sale] columns = {columns}, or have" in ended.errors
+    shop.settings(f"columns = {columns}").run_well()
+    assert shop.rows("select item, qty from formatted.sale") == [("tea", 2)]
 
 
 def test_a_file_with_none_of_the_columns_is_refused(shop: Trial) -> None:
@@ -169,7 +192,7 @@ def test_a_nul_is_no_quote(shop: Trial) -> None:
     assert "have it delivered with another quote" in error.next_step
     ended = shop.settings('quote = "\\u0000"').command("run")
     assert ended.status == 2
-    assert "expected a character that is not NUL" in ended.errors
+    assert "no letter or digit, no NUL, no line end" in ended.errors
 
 
 def test_no_quote_takes_quotes_as_text(shop: Trial) -> None:

@@ -168,6 +168,20 @@ def test_an_unfinished_file_is_left_alone_and_told(trial: Trial, name: str) -> N
     assert trial.formatted() == [1, 1, 2, 2, 3, 4]
 
 
+def test_a_hidden_file_is_not_taken_and_named_as_such(trial: Trial) -> None:
+    hidden = trial.drop(GOOD, ".hidden.csv")
+    trial.drop(OTHER, "whole.csv")
+    ended = trial.command("run")
+    assert ended.status == 0
+    assert f"Not taken: {hidden}: hidden files are not" in ended.errors
+    assert "rename it without the dot in front" in ended.errors
+    assert "still being written" not in ended.errors
+    assert trial.formatted() == [1, 2, 4]
+    hidden.rename(hidden.with_name("hidden.csv"))
+    assert "hidden" not in trial.command("run").errors
+    assert trial.formatted() == [1, 1, 2, 2, 3, 4]
+
+
 def test_a_file_that_grows_while_it_is_looked_at_is_left_alone(
     trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,67 +149,6 @@ def test_arrivals_that_are_recorded_are_not_looked_into(
     assert [p for p in seen if trial.persistent in p.parents] == []
 
 
-def same_bytes(result: RunResult) -> list[str]:
-    return [w for r in result.receipts for w in r.warnings if "same bytes" in w]
-
-
-def test_the_same_bytes_under_another_name_are_warned_of_once(trial: Trial) -> None:
-    trial.drop(GOOD, "a.csv")
-    assert same_bytes(trial.run_well()) == []
-    trial.drop(GOOD, "a (1).csv")
-    trial.drop(OTHER, "b.csv")
-    result = trial.run_well()
-    assert same_bytes(result) == [
-        "source sale: 'a (1).csv' has the same bytes as 'a.csv', and the rows of both count. If it is one "
-        "delivery, deliver one of the two with its header only, or give the contract a Key"
-    ]
-    assert trial.formatted() == [1, 1, 2, 2, 3, 3, 9]
-    assert same_bytes(trial.run_well()) == []
-    trial.drop(HEADER, "a (1).csv", age_s=30)  # as the warning says
-    assert same_bytes(trial.run_well()) == []
-    assert trial.formatted() == [1, 2, 3, 9]
-
-
-def test_the_same_bytes_in_one_run_are_one_warning(trial: Trial) -> None:
-    for name in ("a.csv", "b.csv", "c/a.csv"):
-        trial.drop(GOOD, name)
-    (text,) = same_bytes(trial.run_well())
-    assert "'b.csv' (and 1 more) has the same bytes as 'a.csv'" in text
-
-
-def test_versions_no_longer_current_and_tables_without_rows_are_not_compared(trial: Trial) -> None:
-    trial.drop(GOOD, "a.csv")
-    trial.run_well()
-    trial.drop(OTHER, "a.csv", age_s=30)
-    trial.drop(GOOD, "b.csv")
-    trial.drop(HEADER, "empty 1.csv")
-    trial.drop(HEADER, "empty 2.csv")
-    assert same_bytes(trial.run_well()) == []
-
-
-def test_under_append_nothing_can_be_taken_out(trial: Trial) -> None:
-    trial.settings('redelivery = "append"')
-    trial.drop(GOOD, "a.csv")
-    trial.drop(GOOD, "b.csv")
-    (text,) = same_bytes(trial.run_well())
-    assert text.endswith("If it is one delivery, give the contract a Key")
-
-
-def test_under_a_key_the_rows_of_one_are_duplicates(keyed: Trial) -> None:
-    keyed.drop(GOOD, "a.csv")
-    keyed.drop(GOOD, "b.csv")
-    (text,) = same_bytes(keyed.run_well())
-    assert text.endswith("as 'a.csv'; its rows are duplicates under the Key of the contract")
-    assert keyed.accounted() == (6, 3, 0, 3)
-
-
-def test_one_line_of_json_is_a_row(trial: Trial) -> None:
-    line = '{"sale_id": 1, "item": "tea", "price": 2.5, "sold_at": "2026-01-01 08:00:00"}\n'
-    trial.drop(line, "a.jsonl")
-    trial.drop(line, "b.jsonl")
-    assert len(same_bytes(trial.run_well())) == 1
-
-
 def test_listing_ten_thousand_arrivals_is_fast(trial: Trial) -> None:
     from backbone.landing.persistent import PersistentLanding
     from backbone.ledger.manifest import Manifest

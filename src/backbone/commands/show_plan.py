@@ -53,6 +53,8 @@ def _extent(task: Task, part: Part) -> str:
     if part.files:
         size = f", {part.bytes:,} bytes" if part.bytes else ""
         parts.append(("1 file" if part.files == 1 else f"{part.files:,} files") + size)
+    if task.kind == "format" and part.notes:
+        parts.append("failed in the last run")
     if part.windows:
         first, last = part.windows[0], part.windows[-1]
         parts.append(str(first) if first == last else f"{first} to {last} ({len(part.windows):,})")

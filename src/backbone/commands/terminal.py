@@ -77,6 +77,8 @@ def progress(quiet: bool) -> Iterator[Progress]:
 
 def show_run(result: RunResult) -> None:
     """What was landed and published, on standard output; what failed, on standard error."""
+    from backbone.landing.names import why_left
+
     for receipt in result.receipts:
         if receipt.stage == "land":
             repeated = f", {receipt.rows_duplicate:,} delivered again" if receipt.rows_duplicate else ""
@@ -110,7 +112,7 @@ def show_run(result: RunResult) -> None:
     for rows in result.open_rows:
         typer.echo(f"{'Warning' if rows.future else 'Note'}: {rows}", err=True)
     for path in result.waiting:
-        typer.echo(f"Left for the next run, as it is still being written: {path}", err=True)
+        typer.echo(why_left(path), err=True)
     for error in result.failures.values():
         show_error(error)
     for dataset, why in result.stopped.items():
@@ -141,11 +143,11 @@ def show_status(found: Overview) -> None:
         for part in task.parts
     }
     for s in found.sources:
-        note = "" if s.rows.balanced else "does not add up"
-        if s.unformatted:
-            note = f"{s.unformatted} not formatted"
-        if s.source in to_land:
-            note = ", ".join(filter(None, [note, f"{to_land[s.source]} to land"]))
+        states = [(s.unformatted, "not formatted"), (s.given_up, "given up")]
+        states.append((to_land.get(s.source, 0), "to land"))
+        note = ", ".join(f"{count} {state}" for count, state in states if count)
+        if not s.rows.balanced:
+            note = "does not add up"
         latest = f"{s.latest:%Y-%m-%d %H:%M}" if s.latest else "none yet"
         numbers = (s.files, s.rows.rows, s.rows.formatted, s.rows.quarantined, s.rows.duplicate)
         shown.add_row(s.source, *(f"{n:,}" for n in numbers), note, latest)

@@ -46,7 +46,7 @@ __all__ = [
     "value_sql",
 ]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Part of every fingerprint; raised when the same contract begins to give other rows."""
 
 _CHANGING_SETTINGS = (

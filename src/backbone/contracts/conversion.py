@@ -214,7 +214,11 @@ def _problem_sql(column: Column, text: str, notation: Notation) -> str:
                 " then 'does not fit 64 bits' else 'is not a whole number' end"
             )
         case "DOUBLE":
-            return "'is not a finite number'"
+            read = f"try_cast({_plain(text, notation)} as double)"
+            return (
+                f"case when {_is_rounded_to_zero(text, read)}"
+                " then 'is so close to 0 that a float would be 0' else 'is not a finite number' end"
+            )
         case "BOOLEAN":
             return "'is not true or false'"
         case "BLOB":
@@ -277,10 +281,10 @@ def _plain(x: str, notation: Notation) -> str:
     return x
 
 
-def _number(number: str, usual: str, grammar: str, notation: Notation) -> str:
+def _number(number: str, usual: str, grammar: str, notation: Notation, before: str = "") -> str:
     """`usual` recognises numbers with a decimal point only; elsewhere it would take `1.234` for 1.234."""
     fast = f"when {usual} then {number} " if notation.decimal_separator == "." else ""
-    return f"case {fast}when {grammar} then {number} end"
+    return f"case {before}{fast}when {grammar} then {number} end"
 
 
 def _integer(x: str, number: str, notation: Notation) -> str:
@@ -300,11 +304,17 @@ def _decimal(x: str, number: str, sql_type: str, notation: Notation) -> str:
 def _float(x: str, number: str, notation: Notation) -> str:
     grammar = _matches(x, _decimal_pattern(notation, exponent=r"(?:[eE][+-]?\d+)?"))
     strict = f"{grammar} and isfinite({number})"
+    rounded = f"when {_is_rounded_to_zero(x, number)} then null "
     if notation.thousands_separator is not None:
-        return f"case when {strict} then {number} end"
+        return f"case {rounded}when {strict} then {number} end"
     # DuckDB reads `1_0` and `+-5` too; apart from infinities and NaN, nothing else is beyond the grammar.
     usual = f"isfinite({number}) and not regexp_matches({x}, '[_\r\n]|[+]-')"
-    return _number(number, usual, strict, notation)
+    return _number(number, usual, strict, notation, rounded)
+
+
+def _is_rounded_to_zero(x: str, number: str) -> str:
+    """Whether a text was read as 0 that has another digit before its exponent."""
+    return f"{number} = 0 and regexp_matches({x}, '^[^eE]*[1-9]')"
 
 
 def _date(x: str, day: str, notation: Notation) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from backbone.contracts.column import Column
 from backbone.errors import BatchRefused
+from backbone.quoting import quote_toml
 from backbone.settings import SourceSettings
 
 UNTOUCHED = "Nothing of it is formatted; an earlier version, if there is one, stays in force."
@@ -50,7 +51,7 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     ------
     BatchRefused
         When the file lacks a column that is not optional, or all of them; has a wanted one twice; or has a
-        column whose name equals a missing one but for case, spaces around it or its Unicode form.
+        column whose name equals a missing one but for case, spaces or a `#` around it, or its Unicode form.
 
     Examples
     --------
@@ -63,10 +64,10 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     twice = sorted({name for name in wanted if name in places and list(names).count(name) > 1})
     absent = [name for name in wanted if name not in places]
     required = [name for name, c in zip(wanted, fields, strict=True) if name not in places and not c.optional]
-    shown = ", ".join(repr(name[:60]) for name in list(names)[:40]) or "none"
+    shown = shown_names(names) or "none"
     hint = "; it looks like UTF-16" if any("\0" in name for name in names) else ""
     next_step = (
-        f"map the names in backbone.toml, [sources.{_source(where)}] columns = "
+        f"map the names in backbone.toml, [sources.{source_of(where)}] columns = "
         '{ field = "name in the file" }, or have the file delivered again'
     )
     refuse_lookalikes(absent if not twice else [], names, fields, settings, where)
@@ -96,7 +97,7 @@ def refuse_lookalikes(
     settings: SourceSettings,
     where: str,
 ) -> None:
-    """Refuse a file in which another name differs from a missing one only in case, spaces or Unicode form.
+    """Refuse a file in which another name differs from a missing one only in case, spaces, `#` or form.
 
     Parameters
     ----------
@@ -109,7 +110,9 @@ def refuse_lookalikes(
     near = [(name, found) for name, found in near if found not in wanted]
     if not near:
         return
-    field = next(c.name for c, name in zip(fields, wanted, strict=True) if name == near[0][0])
+    meant = dict(near)
+    mapping = {c.name: meant.get(name, name) for c, name in zip(fields, wanted, strict=True)}
+    columns = ", ".join(f"{field} = {quote_toml(name)}" for field, name in mapping.items() if field != name)
     raise BatchRefused(
         where,
         "; ".join(
@@ -118,8 +121,8 @@ def refuse_lookalikes(
             for name, found in near
         ),
         UNTOUCHED,
-        f"if it is meant, map it in backbone.toml, [sources.{_source(where)}] columns = "
-        f'{{ {field} = "{near[0][1]}" }}, or have the file delivered again',
+        f"if {'they are' if len(near) > 1 else 'it is'} meant, write in backbone.toml, "
+        f"[sources.{source_of(where)}] columns = {{ {columns} }}, or have the file delivered again",
     )
 
 
@@ -128,10 +131,16 @@ def _unnamed(place: int) -> str:
     return f"{UNNAMED}{place}{ending} column"
 
 
-def _source(where: str) -> str:
+def shown_names(names: Sequence[str]) -> str:
+    """The first of some names, each cut off where it is long."""
+    return ", ".join(repr(name[:60]) for name in names[:40])
+
+
+def source_of(where: str) -> str:
+    """The source that a message's place names, such as `formatted.sale, batch 7f3a`."""
     return where.partition(",")[0].removeprefix("formatted.")
 
 
 def _folded(name: str) -> str:
     """What stays of a name without case, Unicode form and the signs around it."""
-    return unicodedata.normalize("NFKC", name).casefold().strip(" \t\r\n\v\f\u00a0\ufeff\"'")
+    return unicodedata.normalize("NFKC", name).casefold().strip(" \t\r\n\v\f\u00a0\ufeff\"'#")

@@ -6,8 +6,9 @@ leaves the batch undone, and the next run replaces the same rows again.
 
 When the contract or a setting has changed, all batches are formatted again and replace the table in one
 commit. If one of those that are in it can't be, the table would lose its rows: nothing is published then,
-unless the run was asked to accept the loss. Files that a table is published without are remembered in the
-receipt and passed over from then on, until the contract or a setting changes.
+unless the run was asked to accept the loss. Files that a table is published without are given up: the
+receipt remembers them, and they are passed over until the contract or a setting changes. Then they are tried
+again, and stay given up if they still can't be formatted.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ from datetime import UTC, datetime
 from backbone.dataset import BatchCount, HourRanges, Receipt, merge_hours
 from backbone.engines.duckdb.local_work import LocalWork
 from backbone.errors import BackboneError
+from backbone.formatted.choose_versions import choose_versions
 from backbone.formatted.duplicates import Change, DuplicateOutcome, places, rank_duplicates, remove_revived
-from backbone.formatted.loss import Loss, accepted, not_republished, unrecorded
+from backbone.formatted.fewer_rows import fewer_rows_warning
+from backbone.formatted.loss import accepted, not_republished, unrecorded
+from backbone.formatted.outstanding import GIVEN_UP, outstanding
 from backbone.formatted.refusal import as_end, ends_formatting, named
+from backbone.formatted.same_bytes import same_bytes_warnings
 from backbone.formatted.source import FormattedSource, among
 from backbone.formatted.staging import GOOD, Staging
 from backbone.formatted.unread import Unread, drift
@@ -34,7 +39,7 @@ from backbone.ledger.known import REVIVED, Known
 from backbone.ledger.manifest import Manifest
 
 ZONES = ("quarantine", "duplicate", "formatted")
-PASSED_OVER, IGNORED, MISSING = "passed_over", "ignored_columns", "missing_columns"  # what receipts remember
+IGNORED, MISSING = "ignored_columns", "missing_columns"  # what receipts remember
 
 
 @dataclass
@@ -66,64 +71,35 @@ def format_source(
     ----------
     known : the batches formatted so far.
     changed_before : the hours in which the table has ever changed.
-    accept_loss : publish without the files of which no version can be formatted.
+    accept_loss : publish without the batches that can't be formatted, and give them up.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
-    result, lake, progress = Formatted(), work.lake, work.progress
-    fingerprint = source.fingerprint
-    in_force = {batch for batch, was in known.items() if was.fingerprint == fingerprint}
-    files = manifest.versions(source.name, source.settings.redelivery)
-    kept = {versions[0].batch for versions in files} & in_force
-    waiting = [versions for versions in files if versions[0].batch not in kept]
-    if lake.exists(source.dataset) and not waiting and kept == set(known):
-        return result
+    lake, progress = work.lake, work.progress
+    files = outstanding(lake, source, manifest, known)
+    if lake.exists(source.dataset) and not files.waiting and files.unchanged == set(known):
+        return Formatted()
     unknown = sorted(set(known).difference(b.batch for b in manifest.batches))
     if unknown and not accept_loss:
-        result.lost = unrecorded(source.name, unknown)
-        return result
+        return Formatted(lost=unrecorded(source.name, unknown))
 
     remembered = _remembered(lake, source)
-    passed = {*remembered.get(PASSED_OVER, ())} & {b.batch for versions in waiting for b in versions}
-    waiting = [versions for versions in waiting if versions[0].batch not in passed]
-    if lake.exists(source.dataset) and not waiting and kept == set(known):
-        return result
     staging = Staging(work, source)
-    losses: list[Loss] = []
-    newest = [versions[0] for versions in waiting if versions[0].batch not in passed]
-    edited = work.originals.refused(lake.project, source.dataset, newest)
-    sound = [versions for versions in waiting if versions[0].batch not in edited]
-    others = [versions for versions in waiting if versions[0].batch in edited]
-    for versions in [*staging.add_groups(sound), *others]:
-        failed: list[Loss] = []
-        for batch in versions:
-            if batch.batch in in_force:
-                kept.add(batch.batch)
-                break
-            progress(f"format {source.name}: {batch.name}")
-            error: BackboneError | None = None
-            if batch.batch not in passed:
-                found = work.originals.refused(lake.project, source.dataset, [batch])
-                error = found.get(batch.batch) or staging.add(batch)
-            if error is None:
-                break
-            failed.append(Loss(batch, error, known[batch.batch].count if batch.batch in known else None))
-            if batch.batch in known:  # those before it have been replaced
-                losses.append(failed.pop())
-                break
-        counts = any(v.batch in kept or v.batch in staging.done for v in versions)
-        if accept_loss and not counts and versions[0].batch not in passed:
-            passed.add(versions[0].batch)
-            losses += failed
-        else:
-            result.refused |= {loss.batch.batch: loss.error for loss in failed}
-    if losses and not accept_loss:
-        result.lost = not_republished(source.name, losses, len(known))
+    choice = choose_versions(staging, source.name, files, known, accept_loss=accept_loss)
+    result, unchanged = Formatted(refused=choice.refused), choice.unchanged
+    if choice.lost and not accept_loss:
+        result.lost = not_republished(source.name, choice.lost, len(known))
         staging.close()
         return result
-    out = sorted(set(known) - kept)
+    losses = [*choice.lost, *choice.let_go]
+    out = sorted(set(known) - unchanged)
     if not lake.exists(source.dataset) or staging.done or out or losses:
         progress(f"publish {source.dataset}")
         warned, columns = _unread(source, staging, manifest, remembered)
+        before = {batch: was.count for batch, was in known.items()}
+        now = {batch: before[batch] for batch in unchanged} | staging.done
+        fewer = fewer_rows_warning(source.name, manifest.batches, before, now)
+        in_table = [b for b in manifest.batches if b.batch in now and now[b.batch].rows]
+        warned += [*([fewer] if fewer else []), *same_bytes_warnings(source, in_table, staging.done)]
         receipt = Receipt(
             run_id=work.run_id,
             stage="format",
@@ -132,13 +108,13 @@ def format_source(
             inputs={"landing.batch": lake.version("landing.batch")},
             rows_read=sum(c.rows for c in staging.done.values()),
             started_at=started_at.isoformat(),
-            replaces_all=not kept,
+            replaces_all=not unchanged,
             removed_batches=tuple(b for b in out if b not in staging.done),
             notes=tuple(sorted({note for unread in staging.unread.values() for note in unread.notes()})),
             warnings=(*accepted(losses), *warned),
-            remembered={PASSED_OVER: tuple(sorted(passed))} | columns,
+            remembered={GIVEN_UP: tuple(sorted(choice.given_up))} | columns,
         )
-        order = places(files, source.settings.latest)
+        order = places(manifest.versions(source.name, source.settings.redelivery), source.settings.latest)
         publishing = _Publishing(work, source, staging, out, started)
         try:
             result.receipt = publishing.publish(receipt, known, order, changed_before)

@@ -9,15 +9,23 @@ from backbone.dataset import Batch, BatchCount
 from backbone.errors import BackboneError, NotRepublished
 
 SHOWN = 10
+NOT_FORMATTED = "can't be formatted under the current contract and settings"
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A batch that can't be formatted; `count` are its rows in the tables, None where it has none there."""
+    """A batch that can't be formatted.
+
+    Attributes
+    ----------
+    count : its rows in the tables; None where it has none there.
+    has_other : whether an earlier version of its file is in the table.
+    """
 
     batch: Batch
     error: BackboneError
-    count: BatchCount | None
+    count: BatchCount | None = None
+    has_other: bool = False
 
     def __str__(self) -> str:
         return f"{self.batch.name} (batch {self.batch.batch}{self._rows}): {self.error.problem}"
@@ -25,7 +33,7 @@ class Loss:
     @property
     def _rows(self) -> str:
         if self.count is None:
-            return ", never formatted"
+            return f", never formatted{'; the version before it stays' if self.has_other else ''}"
         return f", {self.count.rows:,} row{'' if self.count.rows == 1 else 's'}"
 
 
@@ -45,7 +53,7 @@ def not_republished(source: str, losses: Sequence[Loss], files: int) -> NotRepub
     ]
     return NotRepublished(
         f"formatted.{source}",
-        f"{some} in the table can't be formatted under the current contract and settings:{shown}",
+        f"{some} in the table {NOT_FORMATTED}:{shown}",
         "Nothing of the source is published: its tables stay as they were, and new files wait.",
         "; or ".join(ways),
     )
@@ -62,6 +70,12 @@ def unrecorded(source: str, batches: Sequence[str]) -> NotRepublished:
         f"put the originals back into landing/persistent/{source} and run backbone repair; or publish "
         f"without their rows: backbone run --accept-loss {source}",
     )
+
+
+def with_way_out(source: str, error: BackboneError) -> BackboneError:
+    """The refusal of a file that was never in the table, with the command that gives it up."""
+    ways = [*filter(None, [error.next_step]), f"give it up: backbone run --accept-loss {source}"]
+    return type(error)(error.where, error.problem, error.state, "; or ".join(ways))
 
 
 def accepted(losses: Sequence[Loss]) -> tuple[str, ...]:

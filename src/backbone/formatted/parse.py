@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backbone.contracts.contract import Column
 from backbone.engines.duckdb.database import Database
@@ -20,11 +21,15 @@ from backbone.errors import BatchRefused
 from backbone.formatted.binding import Binding, bind
 from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql
 from backbone.formatted.kinds import refuse_other_text
+from backbone.formatted.parquet.single_values import refuse_other_values
 from backbone.formatted.parse_result import ParseResult, unaccountable
 from backbone.formatted.plain import PACKED, make_plain
 from backbone.formatted.source import FormattedSource
 from backbone.quoting import quote_literal
 from backbone.settings import SourceSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMATS = {
     ".csv": "csv",
@@ -84,8 +89,9 @@ def parse_together(
         When one of them can't be read, or a column is missing.
     """
     with _parquet(where):
-        names, types = _parquet_columns(database, paths[0])
+        schema, names, types = _parquet_columns(database, paths[0])
         binding = bind(names, fields, settings, where)
+        refuse_other_values(binding, schema, where)
         files = [RawFile(path, "parquet", names) for path in paths]
         sql = _typed_sql(fields, binding, types, settings)
         records = database.load_parquet_files(table, files, batches, sql.levels)
@@ -166,8 +172,9 @@ def _parse_parquet(
     where: str,
 ) -> ParseResult:
     with _parquet(where):
-        names, types = _parquet_columns(database, plain)
+        schema, names, types = _parquet_columns(database, plain)
         binding = bind(names, fields, settings, where)
+        refuse_other_values(binding, schema, where)
         file = RawFile(plain, "parquet", names)
         sql = _typed_sql(fields, binding, types, settings)
         records = database.load(table, file, sql.levels)
@@ -194,12 +201,13 @@ def _typed_sql(
     return conform_sql(fields, raw, settings, refusals)
 
 
-def _parquet_columns(database: Database, path: Path) -> tuple[tuple[str, ...], list[str]]:
-    """Names and SQL types of a file's columns, in its order; a name may come twice."""
+def _parquet_columns(database: Database, path: Path) -> tuple[pa.Schema, tuple[str, ...], list[str]]:
+    """Schema, names and SQL types of a file's columns, in its order; a name may come twice."""
     import pyarrow.parquet as pq
 
-    names = tuple(pq.read_schema(path).names)
-    return names, database.raw_types(RawFile(path, "parquet", names))
+    schema = pq.read_schema(path)
+    names = tuple(schema.names)
+    return schema, names, database.raw_types(RawFile(path, "parquet", names))
 
 
 @contextmanager

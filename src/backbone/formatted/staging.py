@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from backbone.contracts.contract import quote_identifier, quote_literal
 from backbone.dataset import Batch, BatchCount
@@ -42,7 +42,7 @@ class Staging:
         self.hours: set[int] = set()
         self.unread: dict[str, Unread] = {}
         self._lake, self._database, self._scratch = work.lake, work.database, work.scratch
-        self._source, self._progress = source, work.progress
+        self._source, self._progress, self._originals = source, work.progress, work.originals
         self._written: list[Staged] = []
         self._collected = 0
         self._begun: list[str] = []  # the staged tables that may hold rows of the batch in hand
@@ -58,6 +58,9 @@ class Staging:
         -------
         Why it was refused, if it was: nothing of it is staged then. What is no fault of the file is raised.
         """
+        edited = self._edited([batch])
+        if edited:
+            return edited[batch.batch]
         where = named(self._source.dataset, [batch])
         self._make_room()
         try:
@@ -68,6 +71,10 @@ class Staging:
             self._undo([batch.batch])
             return as_refusal(where, error, self._lake.project)
         return None
+
+    def _edited(self, batches: Sequence[Batch]) -> dict[str, BatchRefused]:
+        """Those whose originals are not what was delivered, and why; no such file is read."""
+        return self._originals.refused(self._lake.project, self._source.dataset, batches)
 
     def _add(self, batch: Batch, where: str) -> None:
         path = self._lake.project / batch.path
@@ -103,8 +110,11 @@ class Staging:
         -------
         Those that are left to be added one by one.
         """
-        plain, left = self._scratch / "plain", list[list[Batch]]()
-        for group in file_groups(self._lake.project, waiting, self._source, plain):
+        plain = self._scratch / "plain"
+        edited = self._edited([versions[0] for versions in waiting])
+        left = [versions for versions in waiting if versions[0].batch in edited]
+        sound = [versions for versions in waiting if versions[0].batch not in edited]
+        for group in file_groups(self._lake.project, sound, self._source, plain):
             if isinstance(group, FileGroup):
                 self._progress(f"format {self._source.name}: {len(group.members)} files")
                 left += self._add_parts(group)

@@ -39,7 +39,7 @@ class Sighting:
 
     Attributes
     ----------
-    waiting : files that are still being written.
+    waiting : files that are still being written, or have the name of such a file.
     failures : files and folders with a fault, by name.
     no_files : links, pipes and other things that are no files.
     """

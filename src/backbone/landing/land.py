@@ -13,7 +13,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,7 +30,6 @@ from backbone.landing.files import TEMPORAL, Sighting, copy_in_place, take_dropp
 from backbone.landing.names import shown
 from backbone.landing.persistent import PERSISTENT, Arrival, Feed, PersistentLanding
 from backbone.landing.queries import Reports, extract
-from backbone.landing.same_bytes import same_bytes_warnings
 from backbone.landing.strays import no_file_warnings, stray_warnings, unknown_source_warnings
 from backbone.ledger import manifest as manifests
 from backbone.ledger.manifest import Manifest, batch_id
@@ -127,14 +126,13 @@ def land(
         if ended is not None:
             break
 
-    by_source = {feed.source: feed for feed in feeds}
     try:
         result.batches = [*adopted, *_batches(arrivals, landing, known, work.originals, unreadable)]
         for arrival, fault in unreadable:
             state = _give_back(arrival, landing)
             failure = file_failure(arrival.source, arrival.name, fault, lake.project, state)
             result.fail(arrival.source, arrival.name, failure)
-        _record(work, result, warnings, by_source, started)
+        _record(work, result, warnings, started)
     except (OSError, BackboneError):
         if ended is None:
             raise
@@ -143,16 +141,13 @@ def land(
     return result
 
 
-def _record(
-    work: LocalWork, result: Landed, warnings: list[str], feeds: Mapping[str, Feed], started: float
-) -> None:
+def _record(work: LocalWork, result: Landed, warnings: list[str], started: float) -> None:
     """Record the batches of a result, which gets the receipt, and remove the copies of duplicates."""
     before = result.manifest.batches
     if not result.batches:
         result.warnings += warnings
         return
     manifest = Manifest((*before, *result.batches))
-    warnings += same_bytes_warnings(work.lake.project, manifest, result.batches, feeds)
     seconds = time.monotonic() - started
     result.receipts.append(manifests.record(work, result.batches, seconds, warnings))
     result.manifest = manifest

@@ -25,16 +25,12 @@ WINDOW_NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)--(\d{4}-\d\d-\d\dT\d\d)\.parqu
 
 @dataclass(frozen=True)
 class Feed:
-    """What feeds one source: its settings, its connection, and how often a query is extracted.
-
-    `has_key` says whether its contract has a `Key`, under which a row counts once.
-    """
+    """What feeds one source: its settings, its connection, and how often a query is extracted."""
 
     source: str
     settings: SourceSettings
     connection: ConnectionSettings | None = None
     every: str | None = None
-    has_key: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ is extracted whole at every run, and counts as a new version only when its resul
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -21,10 +20,10 @@ from backbone.dataset import Window, floor, windows_between
 from backbone.errors import SettingsError, SourceUnavailable
 from backbone.landing.persistent import STAMP, WHOLE, Arrival, Feed, PersistentLanding
 from backbone.ledger.manifest import Manifest
+from backbone.settings import WINDOW_PARAMETER, as_instant
 
 SQLITE_BATCH = 250_000
 EARLIEST = datetime(1000, 1, 1, tzinfo=UTC)  # the first instant that an event time may have
-PARAMETER = re.compile(r"\$(window_start|window_end)\b")
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def extract(
 
 def has_windows(query: str) -> bool:
     """Whether a query is extracted window by window."""
-    return PARAMETER.search(query) is not None
+    return WINDOW_PARAMETER.search(query) is not None
 
 
 def due_windows(feed: Feed, known: Manifest, asked: Asked) -> Iterator[Window]:
@@ -120,7 +119,7 @@ def _first_extracted(feed: Feed, known: Manifest, windows: list[Window | None]) 
 
     A window that lies before it and after the source's `start` is only not extracted yet.
     """
-    names = {match.group(1) for match in PARAMETER.finditer(feed.settings.query or "")}
+    names = {match.group(1) for match in WINDOW_PARAMETER.finditer(feed.settings.query or "")}
     if len(names) < 2 or windows[0] is None:  # open at one end, the query can't be cut there
         return None
     done = [
@@ -177,11 +176,7 @@ def _uncovered(window: Window, done: list[Window]) -> Iterator[Window]:
 
 
 def _instant(value: datetime | date | None) -> datetime | None:
-    if value is None:
-        return None
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return None if value is None else as_instant(value)
 
 
 @contextmanager
@@ -263,14 +258,14 @@ def _bound(feed: Feed, query: str, window: Window | None) -> tuple[str, list[Any
     if window is None:
         return query, []
     bounds = {"window_start": window.start, "window_end": window.end}
-    order = sorted({m.group(1) for m in PARAMETER.finditer(query)})
+    order = sorted({m.group(1) for m in WINDOW_PARAMETER.finditer(query)})
     values: list[Any] = [bounds[name] for name in order]
     mark = "$"
     if feed.connection.url.startswith("sqlite:"):  # which has no type for instants: they are text there
         zone = ZoneInfo(feed.settings.timezone)
         values = [v.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") for v in values]
         mark = "?"
-    return PARAMETER.sub(lambda m: f"{mark}{order.index(m.group(1)) + 1}", query), values
+    return WINDOW_PARAMETER.sub(lambda m: f"{mark}{order.index(m.group(1)) + 1}", query), values
 
 
 def _sqlite_reader(cursor: Any, query: str, values: list[Any]) -> Any:

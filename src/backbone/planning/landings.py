@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from backbone.asked import Asked
-from backbone.contracts.contract import keys
 from backbone.errors import BackboneError
 from backbone.landing.persistent import Feed
 from backbone.landing.waiting import Waiting, left_by_a_dead_run, waiting
@@ -69,4 +68,4 @@ def feed_of(project: Project, source: Source, every: str) -> Feed:
     """What feeds a source, whose query is extracted by the hour, day, … unless its settings say otherwise."""
     settings = source_settings(project.settings, source)
     connection = project.settings.connections.get(settings.connection or "")
-    return Feed(source.name, settings, connection, settings.every or every, bool(keys(source.contract)))
+    return Feed(source.name, settings, connection, settings.every or every)

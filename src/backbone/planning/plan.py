@@ -11,6 +11,7 @@ from backbone.asked import Asked
 from backbone.exploitation.model import by_function
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import Manifest, read_manifest
+from backbone.operations.last_runs import Failed, failures_of, last_runs
 from backbone.planning.builds import plan_builds
 from backbone.planning.estimates import estimated
 from backbone.planning.formats import plan_formats
@@ -24,10 +25,11 @@ from backbone.project import Project
 
 @dataclass(frozen=True)
 class Known:
-    """What the ledger knows of a project: its receipts, and what has landed."""
+    """What the ledger knows of a project: its receipts, what has landed, and what failed in the last runs."""
 
     index: Index
     manifest: Manifest
+    failures: Sequence[Failed] = ()
 
 
 def plan(
@@ -68,7 +70,8 @@ def plan(
     with project.database(reader) as database:
         index = Index(project.lake, database, project.scratch(reader))
         index.update()
-        known = Known(index, read_manifest(project.lake, database))
+        runs = last_runs(project.lake, database, [p.pipeline.name for p in project.pipelines])
+        known = Known(index, read_manifest(project.lake, database), failures_of(runs))
         made = plan_known(project, known, selection, asked, pins or {})
         return replace(made, tasks=estimated(made.tasks, index, database, known.manifest))
 
@@ -81,7 +84,7 @@ def plan_known(
     arriving = look_for(project, known.manifest, () if pins else selection.land, asked)
     landing = [plan_landing(project, selection.land, asked, arriving)] if arriving.found else []
     sources = () if pins else selection.format
-    formats = plan_formats(project, known.index, known.manifest, sources, arriving.found)
+    formats = plan_formats(project, known.index, known.manifest, sources, arriving.found, known.failures)
     outlook.pending.update(task.parts[0].dataset for task in formats)
     builds = plan_builds(project, outlook, by_function(selection.models), asked)
     return Plan(

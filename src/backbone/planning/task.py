@@ -26,7 +26,7 @@ class Part:
     replaces_all : whether all other rows of the table go.
     every : of a source that is landed, by which length of a window its query is extracted.
     files, bytes : what waits to be landed or formatted.
-    notes : what the receipt is to say besides.
+    notes : what the receipt is to say besides; of a source that is formatted, what failed in the last run.
     rows, seconds : what it may write and take, by earlier receipts; None where there are none.
     """
 

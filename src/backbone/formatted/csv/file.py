@@ -23,6 +23,7 @@ from backbone.formatted.conform import (
 )
 from backbone.formatted.csv.grammar import LF, Grammar
 from backbone.formatted.csv.header import Layout, ends_in_delimiter, newline_before, read_layout
+from backbone.formatted.csv.likely_cause import likely_cause_named
 from backbone.formatted.csv.lines import Lines
 from backbone.formatted.csv.records import survey
 from backbone.formatted.csv.split import Broken, split
@@ -96,7 +97,8 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
     if plain.stat().st_size == 0:
         raise empty_file(where, "have the file delivered again; a table without rows has at least a header")
     wanted = wanted_names(fields, settings)
-    layout = read_layout(plain, wanted, settings, where)
+    with likely_cause_named(plain, fields, settings, where):
+        layout = read_layout(plain, wanted, settings, where)
     if not _is_utf8(plain, layout.body):  # the database checks the records alone
         refuse_if_not_utf8(plain, where)
     if not settings.header:
@@ -104,7 +106,8 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
     closed = len(layout.names) > 1 and not layout.names[-1]
     if closed and ends_in_delimiter(plain, layout.grammar(settings, len(layout.names) - 1), closed=True):
         layout = replace(layout, names=layout.names[:-1])
-    binding = bind(layout.names, fields, settings, where)
+    with likely_cause_named(plain, fields, settings, where):
+        binding = bind(layout.names, fields, settings, where)
     grammar = layout.grammar(settings, len(layout.names))
     if (not binding.missing or closed) and ends_in_delimiter(plain, grammar, closed=closed):
         _refuse_other_quote(plain, grammar, where)

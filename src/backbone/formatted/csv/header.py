@@ -14,9 +14,8 @@ from typing import IO
 from backbone.engines.duckdb.raw_file import MAX_RECORD
 from backbone.errors import BatchRefused
 from backbone.formatted.csv.grammar import CR, LF, Grammar, Pattern
-from backbone.settings import SourceSettings
+from backbone.settings import USUAL_DELIMITERS, SourceSettings
 
-DELIMITERS = (",", ";", "\t", "|")
 SEPARATOR = re.compile(rb'"?sep=([^"\r\n\x80-\xff])"?')
 RECORDS_SEEN = 100
 
@@ -88,7 +87,7 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
             return Layout((), delimiter or ",", begin, line, line_end)
         best: Layout | None = None
         unreadable: csv.Error | None = None
-        for sign in (delimiter,) if delimiter else DELIMITERS:
+        for sign in (delimiter,) if delimiter else USUAL_DELIMITERS:
             try:
                 found = _header(file, sign, settings, Layout((), sign, begin, line, line_end))
             except csv.Error as error:  # a quoted name is followed by the delimiter, and by no other sign

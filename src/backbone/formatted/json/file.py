@@ -13,6 +13,7 @@ from backbone.formatted.binding import empty_file, refuse_lookalikes, wanted_nam
 from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql
 from backbone.formatted.json.blocks import NotUtf8
 from backbone.formatted.json.reader import JsonRecords
+from backbone.formatted.json.wrapping import refuse_unknown_records
 from backbone.formatted.parse_result import ParseResult
 from backbone.formatted.plain import refuse_if_not_utf8
 from backbone.settings import SourceSettings
@@ -49,18 +50,16 @@ class JsonFile:
         ------
         BatchRefused
             When its bytes are not UTF-8; at the end, when a name in it differs only in case from one that
-            no record has.
+            no record has, or no record has any of the contract's keys.
         """
-        absent = set(range(len(self._wanted)))
         try:
-            for batch in self._reader.batches():
-                absent -= {i for i in absent if batch[f"c{i}"].null_count < len(batch)}
-                yield batch
+            yield from self._reader.batches()
         except NotUtf8:
             refuse_if_not_utf8(self._plain, self._where)
             raise
-        names = [self._wanted[i] for i in sorted(absent)]
-        refuse_lookalikes(names, self._reader.others, self._fields, self._settings, self._where)
+        absent = [name for i, name in enumerate(self._wanted) if i not in self._reader.present]
+        refuse_lookalikes(absent, self._reader.others, self._fields, self._settings, self._where)
+        refuse_unknown_records(self._reader, self._wanted, self._where)
 
     def parsed(self, table: str, sql: ConformSql) -> ParseResult:
         """What was seen of it, when it is read."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,15 @@ def _keep_freed_memory() -> None:
     np.empty(31 << 20, dtype=np.uint8)
 
 
+@dataclass(frozen=True)
+class _Read:
+    """The records of a block; which of the wanted fields they have, and the names of others."""
+
+    batch: pa.RecordBatch
+    present: set[int]
+    others: set[str]
+
+
 class JsonRecords:
     r"""The records of a JSON file: JSON lines, an array, or objects over several lines.
 
@@ -54,7 +64,8 @@ class JsonRecords:
 
     Attributes
     ----------
-    records : how many records were given so far.
+    records, good : how many records were given so far, and how many of them have no problem.
+    present : which of the wanted fields some record has, if only as a null; by position.
     others : names of fields that are there and not wanted, in the order in which they were met.
 
     Examples
@@ -72,7 +83,8 @@ class JsonRecords:
     def __init__(
         self, path: Path, wanted: Sequence[str], *, chunk: int = CHUNK, longest: int = LONGEST_RECORD
     ) -> None:
-        self.records = 0
+        self.records = self.good = 0
+        self.present: set[int] = set()
         self.others: dict[str, None] = {}
         self._path, self._wanted, self._longest = path, tuple(wanted), longest
         self._layout = layout_of(path, longest)
@@ -108,7 +120,7 @@ class JsonRecords:
         """
         yield self._empty()
         _keep_freed_memory()
-        waiting: deque[Future[tuple[pa.RecordBatch, set[str]]]] = deque()
+        waiting: deque[Future[_Read]] = deque()
         with ThreadPoolExecutor(THREADS) as pool:
             for part in self._blocks():
                 waiting.append(pool.submit(self._batch, part))
@@ -116,6 +128,12 @@ class JsonRecords:
                     yield self._counted(waiting.popleft().result())
             while waiting:
                 yield self._counted(waiting.popleft().result())
+
+    def head(self, size: int) -> bytes:
+        """The file from its first record on, so many bytes of it."""
+        with self._path.open("rb") as file:
+            file.seek(self._layout.at)
+            return file.read(size)
 
     def _blocks(self) -> Iterator[Callable[[], Block]]:
         place = Place(self._layout.at, self._layout.line)
@@ -126,22 +144,25 @@ class JsonRecords:
     def _empty(self) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in self.schema], schema=self.schema)
 
-    def _counted(self, found: tuple[pa.RecordBatch, set[str]]) -> pa.RecordBatch:
-        batch, others = found
+    def _counted(self, found: _Read) -> pa.RecordBatch:
+        batch = found.batch
         rows = np.arange(self.records, self.records + batch.num_rows)
         batch = batch.set_column(0, "_row", pa.array(rows))
         self.records += batch.num_rows
-        for name in sorted(others.difference(self.others)):
+        self.good += batch["problem"].null_count
+        self.present = self.present | found.present  # a new set: other threads read the one before
+        for name in sorted(found.others.difference(self.others)):
             if len(self.others) < MOST_NAMES:
                 self.others[name] = None
         return batch
 
-    def _batch(self, make: Callable[[], Block]) -> tuple[pa.RecordBatch, set[str]]:
+    def _batch(self, make: Callable[[], Block]) -> _Read:
         block = make()
         count, fields = block.start.size, len(self._wanted)
         problem = block.problem.copy()
         first = np.full((fields, count), -1, dtype=np.int64)
         last, others, twice, tokens = first, set[str](), dict[int, str](), block.tokens
+        present = set[int]()
         read = np.flatnonzero(problem == GOOD)
         if tokens is not None and read.size:
             objects = read_objects(block.view, tokens, block.lo, block.hi)
@@ -151,6 +172,8 @@ class JsonRecords:
             rows = read[objects.record[good]]
             last = first.copy()
             first[:, rows], last[:, rows] = values.first[:, good], values.last[:, good]
+            absent = {*range(fields)} - self.present  # of what is known to be there nothing is asked
+            present = {field for field in absent if (first[field] >= 0).any()}
             tokens, others = objects.tokens, values.others
             twice = {int(read[number]): name for number, name in values.twice.items()}
         columns = [block.line, block.line, block.start + block.offset, block.stop + block.offset]
@@ -162,7 +185,7 @@ class JsonRecords:
         else:
             pairs = [value_columns(block.view, tokens, first[field], last[field]) for field in range(fields)]
             arrays += [*(value for value, _ in pairs), *(number for _, number in pairs)]
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema), others
+        return _Read(pa.RecordBatch.from_arrays(arrays, schema=self.schema), present, others)
 
     def _problems(self, problem: Bytes, twice: dict[int, str]) -> pa.Array:
         if not problem.any():

@@ -1,0 +1,73 @@
+"""Rows that a changed contract or setting takes out of a table, though every file can still be formatted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backbone.dataset import Batch, BatchCount
+
+FEW_FILES = 5
+
+
+@dataclass(frozen=True)
+class _Change:
+    """How many rows of a file are no longer in the tables, and how many of these are in quarantine now."""
+
+    name: str
+    rows: int
+    quarantined: int
+
+
+def fewer_rows_warning(
+    source: str,
+    batches: Sequence[Batch],
+    before: Mapping[str, BatchCount],
+    now: Mapping[str, BatchCount],
+) -> str | None:
+    """A warning where files that were formatted again have fewer good rows than before; None without any.
+
+    Parameters
+    ----------
+    batches : in the order in which they arrived.
+    before, now : the counts of batches under the contract and settings of before, and of now.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> batch = Batch("7f3a", "sale", "a.csv", "", 0, datetime(2026, 1, 1, tzinfo=UTC), "")
+    >>> print(fewer_rows_warning(
+    ...     "sale", [batch], {"7f3a": BatchCount(9, 9, 0, 0)}, {"7f3a": BatchCount(9, 7, 2, 0)}
+    ... ))
+    formatted again under the present contract and settings, 2 rows that the table had are now in quarantine \
+(a.csv 2). It is published without them; see backbone quarantine sale
+    """
+    both = [batch for batch in batches if batch.batch in before and batch.batch in now]
+    changes = [_change(b.name, before[b.batch], now[b.batch]) for b in both]
+    changes = [change for change in changes if change.rows]
+    if not changes:
+        return None
+    rows, quarantined = sum(c.rows for c in changes), sum(c.quarantined for c in changes)
+    files = ", ".join(f"{change.name} {change.rows:,}" for change in changes[:FEW_FILES])
+    if len(changes) > FEW_FILES:
+        files += f" and {len(changes) - FEW_FILES:,} more files"
+    if quarantined == rows:
+        what = f"{_rows(rows)} that the table had {'is' if rows == 1 else 'are'} now in quarantine ({files})"
+    else:
+        what = (
+            f"the table has {_rows(rows)} less ({files}), of which {quarantined:,} "
+            f"{'is' if quarantined == 1 else 'are'} now in quarantine and the others are not read as records"
+        )
+    return (
+        f"formatted again under the present contract and settings, {what}. It is published without them; see "
+        f"backbone quarantine {source}"
+    )
+
+
+def _change(name: str, before: BatchCount, now: BatchCount) -> _Change:
+    rows = before.formatted + before.duplicate - now.formatted - now.duplicate
+    return _Change(name, max(rows, 0), max(min(rows, now.quarantined - before.quarantined), 0))
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
