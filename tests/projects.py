@@ -217,6 +217,8 @@ def query(root: Path, sql: str) -> list[tuple[Any, ...]]:
         connection.execute("set TimeZone = 'UTC'")
         for dataset in lake.datasets():
             zone, _, name = dataset.partition(".")
+            if name not in sql:
+                continue
             connection.execute(f"create schema if not exists {zone}")
             table = lake.open(dataset).to_pyarrow_table()
             connection.register(f"{zone}_{name}", table)
