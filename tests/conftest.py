@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import textwrap
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,11 @@ ONE, TWO, THREE = (
 GOOD = HEADER + ONE + TWO + THREE
 
 _numbers = itertools.count()
+
+if find_spec("dateutil") is None:
+    # Arrow asks for it at each instant that a table's statistics hold, and a failed import is searched for
+    # in every folder again; a null ends the search.
+    sys.modules["dateutil"] = None  # type: ignore[assignment]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from typer.testing import CliRunner
 
 from backbone.dataset import Receipt, instant_of
 from backbone.lake.table import Lake
@@ -154,12 +156,8 @@ class TinyProject:
         self.drop("visit", name, ["shop,seconds,visited_at", *(",".join(map(str, r)) for r in rows)])
 
     def open(self) -> Project:
-        sys.modules.pop(self.module, None)
-        before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        try:
+        with imported_again(self.root):
             return open_project(self.root)
-        finally:
-            sys.dont_write_bytecode = before
 
     def run(self, names: Sequence[str] = (), **options: Any) -> RunResult:
         return run(self.open(), names, **{"now": NOW} | options)
@@ -169,6 +167,28 @@ class TinyProject:
 
     def versions(self) -> dict[str, int]:
         return {name: self.lake.version(name) for name in self.lake.datasets()}
+
+
+@contextmanager
+def imported_again(root: Path) -> Iterator[None]:
+    """Meanwhile a project's modules are imported as they are now, and nothing is kept of them on disk."""
+    for name, module in [*sys.modules.items()]:
+        if Path(getattr(module, "__file__", None) or "/").is_relative_to(root):
+            del sys.modules[name]
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def run_command(root: Path, *arguments: str) -> tuple[int, str, str]:
+    """Exit status, output and errors of a command that is run in this process: nothing is loaded for it."""
+    from backbone.commands.cli import app
+
+    with imported_again(root):
+        done = CliRunner().invoke(app, ["-C", str(root), *arguments], catch_exceptions=False)
+    return done.exit_code, done.stdout, done.stderr
 
 
 def backbone(root: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -184,7 +204,7 @@ def backbone(root: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def finished(root: Path, *arguments: str) -> tuple[int, str, str]:
-    """Exit status, output and errors of a command."""
+    """Exit status, output and errors of a command that is run in a process of its own."""
     process = backbone(root, *arguments)
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
@@ -197,6 +217,8 @@ def query(root: Path, sql: str) -> list[tuple[Any, ...]]:
         connection.execute("set TimeZone = 'UTC'")
         for dataset in lake.datasets():
             zone, _, name = dataset.partition(".")
+            if name not in sql:
+                continue
             connection.execute(f"create schema if not exists {zone}")
             table = lake.open(dataset).to_pyarrow_table()
             connection.register(f"{zone}_{name}", table)

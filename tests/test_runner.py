@@ -11,7 +11,7 @@ import pytest
 
 from backbone import open_project, run
 from backbone.errors import CheckFailed, PipelineError, StepFailed
-from projects import TinyProject, finished, receipt_of
+from projects import TinyProject, receipt_of, run_command
 
 D1, D2 = "2026-02-01T10:00:00", "2026-02-02T10:00:00"
 
@@ -97,14 +97,14 @@ def test_a_failing_step_stops_what_depends_on_it_and_nothing_else(
 
 def test_the_command_line_says_what_failed_and_what_was_not_run(tmp_path: Path) -> None:
     _fed(TinyProject(tmp_path, FAILING.replace("BAD", "broken"), BELOW))
-    status, out, errors = finished(tmp_path, "run")
+    status, out, errors = run_command(tmp_path, "run")
     assert status == 1
     assert "exploitation.beside" in out
     assert "StepFailed: exploitation.bad" in errors
     assert "no such luck" in errors
     assert "Not run: exploitation.below" in errors
     assert "Traceback" not in errors
-    status, out, errors = finished(tmp_path, "run")
+    status, out, errors = run_command(tmp_path, "run")
     assert status == 1
     assert "no such luck" in errors
 
@@ -283,7 +283,7 @@ def test_what_can_not_run_is_refused_when_it_is_loaded(
     with pytest.raises(PipelineError) as raised:
         project.open()
     assert expected in str(raised.value)
-    status, out, errors = finished(tmp_path, "run")
+    status, out, errors = run_command(tmp_path, "run")
     assert (status, out) == (2, "")
     assert expected in errors
     assert "Traceback" not in errors
@@ -314,7 +314,7 @@ def test_only_the_named_pipelines_run_and_others_names_are_refused(tmp_path: Pat
     with pytest.raises(PipelineError, match="no pipeline or table of this name; its pipelines are tiny"):
         project.run(["tidy"])
     assert project.run(["tiny"]).ok
-    assert finished(tmp_path, "run", "tidy")[0] == 2
+    assert run_command(tmp_path, "run", "tidy")[0] == 2
 
 
 def test_a_table_of_another_pipeline_can_be_read(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from projects import TinyProject, finished
+from projects import TinyProject, run_command
 
 MEMBERS = """
     from datetime import date
@@ -133,7 +133,7 @@ def test_infinite_values_of_a_model_are_published_and_shown(tmp_path: Path) -> N
         project.write(pipeline=MEMBERS.format(every=every))
         assert project.run().ok
     sql = "select id, never, long_ago, until from exploitation.span order by id"
-    shown = {form: finished(tmp_path, "query", sql, "--format", form) for form in ("table", "csv", "json")}
+    shown = {form: run_command(tmp_path, "query", sql, "--format", form) for form in ("table", "csv", "json")}
     assert {status for status, *_ in shown.values()} == {0}
     cells = [line.split() for line in shown["table"][1].splitlines()[1:]]
     assert [row[:3] for row in cells] == [[str(n), "infinity", "-infinity"] for n in (1, 2, 3)]

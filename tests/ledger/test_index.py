@@ -16,7 +16,7 @@ from backbone.lake.pieces import MANY_PIECES
 from backbone.ledger.facts import Ran
 from backbone.ledger.index import Index
 from backbone.ledger.tables import OF_RECEIPTS
-from projects import TinyProject, accounts, built, contents, finished
+from projects import TinyProject, accounts, built, contents, run_command
 
 
 def _history(root: Path) -> TinyProject:
@@ -84,12 +84,12 @@ def test_an_index_with_the_columns_of_an_older_version_is_made_again(tmp_path: P
     project = _history(tmp_path)
     before, rows = _index(project), accounts(tmp_path)
     asked = [("status",), ("history", "exploitation.shop_day", "-f", "json")]
-    answers = [finished(tmp_path, *command) for command in asked]
+    answers = [run_command(tmp_path, *command) for command in asked]
     _as_made_by_an_older_version(project)
     assert "inputs" in {name for name, _ in project.lake.read("operations.window").columns}
     # Who reads before the next run sees what the receipts say.
-    assert [finished(tmp_path, *command) for command in asked] == answers
-    assert finished(tmp_path, "run") == (0, "Nothing is stale.\n", "")
+    assert [run_command(tmp_path, *command) for command in asked] == answers
+    assert run_command(tmp_path, "run") == (0, "Nothing is stale.\n", "")
     assert _index(project) == before
     assert accounts(tmp_path) == rows
     runs = project.rows("select count(*) from operations.run")
@@ -142,7 +142,7 @@ def test_what_a_commit_read_is_a_table(tmp_path: Path) -> None:
         "where i.input = 'formatted.sale' and i.input_version = 0 order by 1"
     ) == [("2026-02-01",), ("2026-02-02",)]
     shown = json.loads(
-        finished(tmp_path, "history", "exploitation.shop_day", "-f", "json")[1].splitlines()[0]
+        run_command(tmp_path, "history", "exploitation.shop_day", "-f", "json")[1].splitlines()[0]
     )
     assert shown["inputs"] == ["formatted.sale@2", "formatted.visit@0"]
 
@@ -154,7 +154,7 @@ def test_a_project_that_has_only_landed_has_all_tables_of_the_index(tmp_path: Pa
     assert {name: len(rows) for name, rows in _index(project).items()} == {
         "change": 0, "input": 0, "window": 0, "batch": 0, "receipt": 2,
     }  # fmt: skip
-    status, output, _ = finished(tmp_path, "history", "landing.batch", "-f", "json")
+    status, output, _ = run_command(tmp_path, "history", "landing.batch", "-f", "json")
     assert (status, [json.loads(line)["inputs"] for line in output.splitlines()]) == (0, [[], []])
 
 

@@ -12,7 +12,7 @@ import pytest
 from backbone.ledger.tables import columns
 from backbone.operations import last_runs as module
 from backbone.operations.last_runs import last_runs
-from projects import TinyProject, finished
+from projects import TinyProject, run_command
 
 SALE = (1, "x", 1, "2026-02-01T10:00:00")
 WRONG = '\n[sources.sale]\ncolumns = { shop = "shup" }\n'
@@ -28,8 +28,8 @@ def project(tmp_path: Path) -> TinyProject:
 
 def status(project: TinyProject) -> dict[str, Any]:
     """What `status` shows, which has to be the same in both its forms."""
-    found: dict[str, Any] = json.loads(finished(project.root, "status", "-f", "json")[1])
-    code, output, errors = finished(project.root, "status")
+    found: dict[str, Any] = json.loads(run_command(project.root, "status", "-f", "json")[1])
+    code, output, errors = run_command(project.root, "status")
     assert (code, errors) == (0, "")
     for failed in found["failures"]:
         assert f"{failed['at'][:16]}  Failed: {failed['error']}\n" in output
@@ -60,7 +60,7 @@ def test_a_source_that_can_not_be_republished_is_shown_with_the_way_out(project:
     )
     assert "expected the column 'shup'" in failed
     assert "backbone run --accept-loss sale" in failed
-    assert finished(project.root, "land")[0] == 0
+    assert run_command(project.root, "land")[0] == 0
     assert failures(project) == [failed], "landing formats nothing"
     toml.write_text(plain)
     assert project.run().receipts == []
@@ -86,7 +86,7 @@ def test_a_refused_file_is_shown_until_a_good_one_of_its_name_comes(project: Tin
 def test_a_file_that_is_not_taken_is_shown_until_it_is_gone(project: TinyProject) -> None:
     path = os.fsencode(project.root / "landing" / "temporal" / "sale") + b"/\xff.csv"
     Path(os.fsdecode(path)).write_text("a\n")
-    assert finished(project.root, "land")[0] == 1
+    assert run_command(project.root, "land")[0] == 1
     (failed,) = failures(project)
     assert "expected a file name in UTF-8" in failed
     assert not project.run().ok

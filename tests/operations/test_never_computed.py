@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from projects import TinyProject, built, finished
+from projects import TinyProject, built, run_command
 
 STEPS = """
 pipeline = Pipeline(
@@ -50,7 +50,7 @@ def test_a_single_window_names_the_command_that_computes_its_look_back(
     tmp_path: Path, lookback: int, windows: str, first: int
 ) -> None:
     tiny = project(tmp_path, lookback)
-    status, _, errors = finished(tmp_path, "run", "--window", "2026-02-05")
+    status, _, errors = run_command(tmp_path, "run", "--window", "2026-02-05")
     assert status == 0
     command = "run tiny --to 2026-02-06T00"
     note = (
@@ -62,7 +62,7 @@ def test_a_single_window_names_the_command_that_computes_its_look_back(
     assert notes(tiny, "sold") == (), "a source is read as it landed"
     assert tiny.rows(RECENT) == [(10**5,)]
 
-    status, _, errors = finished(tmp_path, *command.split())
+    status, _, errors = run_command(tmp_path, *command.split())
     assert (status, errors) == (0, "")
     assert notes(tiny, "recent") == ()
     assert tiny.rows(RECENT) == [(sum(10**day for day in (1, 2, 4, 5) if day >= 5 - lookback),)]
@@ -79,4 +79,4 @@ def test_nothing_is_said_where_the_look_back_is_complete(tmp_path: Path) -> None
 
 def test_nothing_is_said_without_a_look_back(tmp_path: Path) -> None:
     project(tmp_path, 0)
-    assert finished(tmp_path, "run", "--window", "2026-02-05")[::2] == (0, "")
+    assert run_command(tmp_path, "run", "--window", "2026-02-05")[::2] == (0, "")

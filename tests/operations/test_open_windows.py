@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from projects import NOW, SHOP_DAY, STEPS, TinyProject, built, finished
+from projects import NOW, SHOP_DAY, STEPS, TinyProject, built, run_command
 
 WITHOUT_WINDOWS = """
 pipeline = Pipeline(
@@ -92,13 +92,13 @@ def test_the_command_line_says_it_once_and_status_always(tmp_path: Path) -> None
         f"1 row of formatted.visit lies in a window that has not closed (at {now:%Y-%m-%d %H:%M} UTC); "
         "it is computed when its window closes"
     )
-    status, _, errors = finished(tmp_path, "run")
+    status, _, errors = run_command(tmp_path, "run")
     assert (status, errors) == (0, f"Warning: {sales}\nNote: {visits}\n")
-    assert finished(tmp_path, "run") == (0, "Nothing is stale.\n", "")
-    status, output, errors = finished(tmp_path, "status")
+    assert run_command(tmp_path, "run") == (0, "Nothing is stale.\n", "")
+    status, output, errors = run_command(tmp_path, "status")
     assert (status, errors) == (0, "")
     assert output.endswith(f"\n\n{sales}.\n{visits}.\n")
-    found = json.loads(finished(tmp_path, "status", "--format", "json")[1])
+    found = json.loads(run_command(tmp_path, "status", "--format", "json")[1])
     assert [(rows["dataset"], rows["rows"], rows["future"]) for rows in found["open_rows"]] == [
         ("formatted.sale", 2, 2),
         ("formatted.visit", 1, 0),
@@ -109,5 +109,5 @@ def test_the_command_line_says_it_once_and_status_always(tmp_path: Path) -> None
 def test_status_ends_with_the_tables_where_every_window_has_closed(tmp_path: Path) -> None:
     project = TinyProject(tmp_path)
     project.sales("a.csv", (1, "x", 1, "2026-02-01T10:00:00"))
-    assert finished(tmp_path, "run")[2] == ""
-    assert finished(tmp_path, "status")[1].splitlines()[-1].startswith("exploitation.shop_day")
+    assert run_command(tmp_path, "run")[2] == ""
+    assert run_command(tmp_path, "status")[1].splitlines()[-1].startswith("exploitation.shop_day")

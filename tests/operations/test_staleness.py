@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from projects import NOW, SHOP_DAY, STEPS, TinyProject, built, finished, receipt_of
+from projects import NOW, SHOP_DAY, STEPS, TinyProject, built, receipt_of, run_command
 
 D1, D2, D3, D4, D5 = (f"2026-02-0{n}" for n in range(1, 6))
 AMOUNTS = "select s.shop, sum(s.amount) as amount from formatted.sale as s group by s.shop"
@@ -212,15 +212,15 @@ def test_a_range_restricts_and_adds_its_empty_windows(tmp_path: Path) -> None:
 def test_the_command_line_chooses_windows(tmp_path: Path) -> None:
     project = chain(tmp_path)
     project.sales("late.csv", (9, "x", 10, at(D2)), (10, "x", 10, at(D3)))
-    status, _, errors = finished(tmp_path, "run", "--window", D3)
+    status, _, errors = run_command(tmp_path, "run", "--window", D3)
     assert (status, errors) == (0, "")
     assert project.rows("select window_start::date::text, amount from exploitation.amount where shop = 'x' "
                         "order by 1") == [(D1, 1), (D2, 2), (D3, 10)]  # fmt: skip
-    status, _, errors = finished(tmp_path, "run", "--from", D1, "--to", D3)
+    status, _, errors = run_command(tmp_path, "run", "--from", D1, "--to", D3)
     assert (status, errors) == (0, "")
     assert project.rows("select sum(amount) from exploitation.amount") == [(30,)]
-    assert finished(tmp_path, "run")[1].strip() == "Nothing is stale."
-    status, _, errors = finished(tmp_path, "run", "--from", D3, "--to", D1)
+    assert run_command(tmp_path, "run")[1].strip() == "Nothing is stale."
+    status, _, errors = run_command(tmp_path, "run", "--from", D3, "--to", D1)
     assert status == 2
     assert D3 in errors
 

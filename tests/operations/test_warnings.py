@@ -9,7 +9,7 @@ import pytest
 
 from backbone.dataset import Receipt
 from backbone.lake.publish import Staged, publish
-from projects import TinyProject, finished
+from projects import TinyProject, run_command
 
 
 def _commit(project: TinyProject, dataset: str, *warnings: str, replaces_all: bool = False) -> None:
@@ -34,9 +34,9 @@ def project(tmp_path: Path) -> TinyProject:
 def _warnings(project: TinyProject) -> dict[str, list[str]]:
     """What `status` shows, which has to be the same in both its forms."""
     assert project.run().ok  # which stores what the commits say
-    status, output, errors = finished(project.root, "status")
+    status, output, errors = run_command(project.root, "status")
     assert (status, errors) == (0, "")
-    found = json.loads(finished(project.root, "status", "-f", "json")[1])["warnings"]
+    found = json.loads(run_command(project.root, "status", "-f", "json")[1])["warnings"]
     times = {warned["dataset"]: warned["at"][:16] for warned in found}
     shown = [line for line in output.splitlines() if "Warning: " in line]
     assert shown == [

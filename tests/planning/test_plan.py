@@ -25,7 +25,7 @@ from backbone.perform import execute
 from backbone.planning.plan import plan
 from backbone.planning.task import Plan
 from conftest import Trial
-from projects import NOW, TinyProject, contents, finished
+from projects import NOW, TinyProject, contents, run_command
 
 D1, D2, D3, D4, D5 = (f"2026-02-0{n}" for n in range(1, 6))
 LANDED = ("formatted.sale", "formatted.visit")
@@ -298,7 +298,7 @@ def test_only_leaves_out_what_a_table_depends_on(tmp_path: Path) -> None:
     assert project.run(land_only=["sale"]).ok
     assert [r.dataset for r in project.run(["formatted.sale"], only=True).receipts] == ["formatted.sale"]
     assert project.run(["exploitation.recent"], only=True).receipts == [], "its input is as it was"
-    status, out, errors = finished(tmp_path, "run", "exploitation.amount", "--only")
+    status, out, errors = run_command(tmp_path, "run", "exploitation.amount", "--only")
     assert (status, errors) == (0, "")
     assert "exploitation.amount" in out
     assert "exploitation.recent" not in out
@@ -317,10 +317,10 @@ def test_only_says_what_has_to_be_made_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_an_unknown_name_is_refused_with_what_there_is(command: str, tmp_path: Path) -> None:
     chain(tmp_path)
-    status, _, errors = finished(tmp_path, command, "exploitation.nothing")
+    status, _, errors = run_command(tmp_path, command, "exploitation.nothing")
     assert status == 2
     assert "its pipelines are tiny; its tables are formatted.sale, formatted.visit, exploitation." in errors
-    assert finished(tmp_path, "run", "--only")[0] == 2
+    assert run_command(tmp_path, "run", "--only")[0] == 2
 
 
 def test_inputs_are_read_at_the_versions_they_are_pinned_to(tmp_path: Path) -> None:
@@ -420,16 +420,16 @@ def test_a_plan_that_only_refuses_is_no_plan_of_nothing(capsys: pytest.CaptureFi
 
 def test_the_command_prints_tasks_and_gives_json(tmp_path: Path) -> None:
     project = ready(tmp_path)
-    assert finished(tmp_path, "plan") == (0, "Nothing to do.\n", "")
+    assert run_command(tmp_path, "plan") == (0, "Nothing to do.\n", "")
     project.sales("late.csv", (9, "x", 10, at(D2)))
-    status, out, errors = finished(tmp_path, "plan")
+    status, out, errors = run_command(tmp_path, "plan")
     assert (status, errors) == (0, "")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert lines[0] == "task table windows why rows seconds"
     assert lines[1].startswith("land sale 1 file, 55 bytes new (1)")
     assert lines[3] == "build exploitation.amount known when formatted.sale is done"
     assert project.run(LANDED).ok
-    status, out, _ = finished(tmp_path, "plan", "exploitation.amount", "--json")
+    status, out, _ = run_command(tmp_path, "plan", "exploitation.amount", "--json")
     assert status == 0
     found = json.loads(out)
     assert list(found) == ["certain", "tasks", "refused", "stopped", "asked"]
