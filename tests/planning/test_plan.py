@@ -388,10 +388,10 @@ def test_status_counts_what_the_plan_plans(tmp_path: Path) -> None:
     project.sales("late.csv", (9, "x", 10, at(D2)))
     found = overview(project.open(), "reader-test")
     assert [t.kind for t in found.next_run.tasks] == [t.kind for t in planned(project).tasks]
-    _, out, _ = finished(tmp_path, "status")
+    _, out, _ = run_command(tmp_path, "status")
     assert "1 to land" in out
     assert "The next run has" in out
-    _, out, _ = finished(tmp_path, "status", "--format", "json")
+    _, out, _ = run_command(tmp_path, "status", "--format", "json")
     assert json.loads(out)["next_run"]["tasks"][0]["kind"] == "land"
     assert project.run(LANDED).ok
     stale = {t.dataset: t.stale for t in overview(project.open(), "reader-test").tables}
