@@ -23,6 +23,7 @@ def main(project: Path, folder: Path, every: int, offset: int) -> None:
     import deltalake
     import duckdb  # noqa: F401
     import pyarrow.parquet  # noqa: F401
+    from crashing import KILLED, Steps, difference, in_child, watch_all
 
     import backbone.engines.duckdb.engine  # noqa: F401
     from backbone.lake.expiry import NEWEST
@@ -30,7 +31,6 @@ def main(project: Path, folder: Path, every: int, offset: int) -> None:
     from backbone.ledger.tables import OF_RECEIPTS
     from backbone.maintain import maintain
     from backbone.runner import open_project, run
-    from crashing import KILLED, Steps, difference, in_child, watch_all
     from projects import NOW, accounts, contents
 
     def crash(root: Path, fatal: int | None) -> list[str]:
