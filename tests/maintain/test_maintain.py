@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,13 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from backbone.lake.expiry import NEWEST
-from backbone.lake.table import Lake
+from backbone.lake.table import Lake, day_of
 from backbone.ledger.folded import Folded
 from backbone.ledger.tables import OF_RECEIPTS
 from backbone.maintain import maintain
 from projects import TinyProject, accounts, contents, finished
 
-RUNS = 40
+RUNS = 60
 EXPIRE = "[maintain]\nkeep_days = 0\n"
 TABLES = ("landing.batch", "formatted.sale", "exploitation.shop_day")
 
@@ -87,6 +89,37 @@ def test_nothing_changes_but_the_number_of_files(project: TinyProject) -> None:
     gone = sum(counted.values()) - sum(now.values())
     assert 0 < gone <= done.files
     assert project.run().receipts == [], "nothing became stale"
+
+
+def test_files_stay_few(project: TinyProject) -> None:
+    """A table that is kept by day has a file a day, any other one small file, whatever was run."""
+    before = files_of(project.root)
+    maintain(project.open())
+    after = files_of(project.root)
+    for name in project.lake.datasets():
+        table, log = project.lake.read(name), project.lake.log(name)
+        days = len({*map(day_of, table.files)})
+        # The ledger gets a file for what joining says, and one for what folding does.
+        assert len(table.files) <= max(days, 1) + 2 * name.startswith("operations."), name
+        assert len(log.versions) <= NEWEST + 2, name
+        assert len(log.checkpoints) <= 3, name
+    assert after["landing/persistent"] == before["landing/persistent"] == RUNS
+    assert sum(after.values()) <= 5 * RUNS < sum(before.values())
+
+
+def test_who_reads_meanwhile_sees_all_rows(project: TinyProject) -> None:
+    place, seen, stop = str(project.lake.path("formatted.sale")), [], threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.append(DeltaTable(place).to_pyarrow_table().num_rows)
+
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(read)
+        maintain(project.open())
+        stop.set()
+        reading.result()
+    assert {*seen} == {project.rows("select count(*) from formatted.sale")[0][0]}
 
 
 def test_the_ledger_is_made_again_from_folded_receipts(project: TinyProject) -> None:

@@ -1,7 +1,7 @@
 """Which versions of a table have expired, by the times of its commits and by their number.
 
-No clock is asked: a version's age is counted up to the newest commit. A clock that was wrong for a while
-has left commits with wrong times. A commit that is earlier than one before it counts as made at the next time
+No clock is asked: a version's age is counted up to the newest commit. A clock that was wrong for a while has
+left commits with wrong times. One that is earlier than a commit before it counts as made at the next time
 that is not, so none expires too early. While a clock is ahead all versions seem old, but the newest never
 expire.
 """
