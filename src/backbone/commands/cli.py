@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backbone.commands import storage
 from backbone.commands.arguments import instant, refuse, time_range
 from backbone.commands.options import (
     EndOption,
@@ -341,6 +342,10 @@ def report(
             text = report_network_anomalies(_open(context.obj["root"]), _reader(), user, hour, start, limit)
         file.write_text(text, encoding="utf-8")
         _say(f"Wrote {file}.")
+
+
+app.command()(storage.check)
+app.command()(storage.repair)
 
 
 @app.command()
