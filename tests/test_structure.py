@@ -18,7 +18,7 @@ ORDER = (
     "errors", "home", "error_log", "dataset", "asked", "timezones", "resources", "quoting", "contracts",
     "settings", "lake", "engines", "ledger", "landing", "formatted", "exploitation", "analysis", "testing",
     "governance", "operations", "pipeline", "importing", "validation", "loading", "project", "planning",
-    "mend", "check", "perform", "repair", "publish_exports", "runner", "overview", "pipelines",
+    "mend", "check", "differences", "perform", "repair", "publish_exports", "runner", "overview", "pipelines",
     "orchestration", "reports", "scaffold", "demo", "commands",
 )  # fmt: skip
 HEAVY = (

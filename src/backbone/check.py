@@ -31,7 +31,7 @@ from backbone.ledger.manifest import Manifest, read_manifest
 from backbone.ledger.tables import OF_RECEIPTS
 from backbone.project import Progress, Project
 
-UNSETTLED = (What.LEFT, What.UNRECORDED, What.ACCOUNT)
+UNSETTLED = (What.LEFT, What.UNRECORDED, What.ACCOUNT, What.LEDGER)
 """What a run that is writing now would explain."""
 
 
@@ -74,9 +74,7 @@ def check(
     found = Checked()
     with _reading(project, deep=deep) as (lake, database, index):
         found.findings += _logs(project, lake, index)
-        for table, broken in index.broken.items():
-            next_step = DEEP_REPAIR if table in index.distrusted else RUN
-            found.findings.append(_of_ledger(f"operations.{table}", broken.problem, next_step))
+        found.findings += _of_index(index)
         damaged = {finding.dataset for finding in found.findings}
         for dataset in lake.datasets():
             looked = check_table(lake, dataset, progress, deep=deep)
@@ -91,9 +89,9 @@ def check(
         found.findings += _of_accounts(project, lake, database, index, found, deep=deep)
         progress("check the zones")
         found.findings += unexpected(lake, damaged, export_folders(project))
-        found.unrecorded = _unrecorded(project, index, manifest, found.findings)
+        found.unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
         found.findings += found.unrecorded.findings(project.root)
-        if deep and not index.broken and not index.damages:
+        if deep and not (index.broken or index.missing or index.damages):
             progress("check the ledger")
             found.findings += compare_facts(lake, database)
     if not alone:
@@ -137,11 +135,14 @@ def _settle(project: Project, found: Checked, *, deep: bool) -> None:
     # No run is writing, and what one wrote up to now is in the logs: what is found again is no half of a run.
     with _reading(project, deep=deep) as (lake, database, index):
         again = Checked()
+        again.findings += _of_index(index)
         manifest = _manifest(lake, database, again)
         again.findings += _of_accounts(project, lake, database, index, found, deep=deep)
         damaged = {f.dataset for f in found.findings if f.what == What.LOG}
         again.findings += unexpected(lake, damaged, export_folders(project))
-        again.findings += _unrecorded(project, index, manifest, found.findings).findings(project.root)
+        again.findings += _unrecorded(project, lake, index, manifest, found.findings).findings(project.root)
+        if deep and not index.broken and not index.missing:
+            again.findings += compare_facts(lake, database)
     there = {(finding.what, finding.where) for finding in again.findings}
     found.findings = [
         finding
@@ -169,6 +170,15 @@ def _logs(project: Project, lake: Lake, index: Index) -> list[Finding]:
             Finding(what, damage.dataset, damage.dataset, expected, problem, damage.error().state, RUN)
         )
     return found
+
+
+def _of_index(index: Index) -> Iterator[Finding]:
+    """The tables of the ledger that are gone or can't be read."""
+    for table, broken in index.broken.items():
+        next_step = DEEP_REPAIR if table in index.distrusted else RUN
+        yield _of_ledger(f"operations.{table}", broken.problem, next_step)
+    for dataset in index.missing:
+        yield _of_ledger(dataset, "expected a table of the ledger, found none", RUN)
 
 
 def _of_ledger(dataset: str, problem: str, next_step: str) -> Finding:
@@ -203,13 +213,15 @@ def _manifest(lake: Lake, database: Database, found: Checked) -> Manifest:
         return Manifest(())
 
 
-def _unrecorded(project: Project, index: Index, manifest: Manifest, findings: list[Finding]) -> Unrecorded:
+def _unrecorded(
+    project: Project, lake: Lake, index: Index, manifest: Manifest, findings: list[Finding]
+) -> Unrecorded:
     sources = {source.name for source, _ in project.sources}
     known = {batch for source in sources for batch in index.batches(source)}
-    is_damaged = any(
-        finding.dataset == MANIFEST and finding.what in (What.DATA, What.LOG, What.CHECKPOINT)
-        for finding in findings
-    )
+    if any(f.dataset == MANIFEST and f.what in (What.LOG, What.CHECKPOINT) for f in findings):
+        return Unrecorded()  # which records there are is known when the log is mended
+    is_damaged = any(f.dataset == MANIFEST and f.what == What.DATA for f in findings)
+    is_damaged = is_damaged or not lake.exists(MANIFEST)
     return unrecorded_files(project.root, manifest, sources, known, damaged=is_damaged)
 
 
@@ -218,7 +230,10 @@ def _of_accounts(
 ) -> Iterator[Finding]:
     """The sources whose tables hold other rows than the receipts say."""
     damaged = {finding.dataset.partition(".")[2] for finding in found.findings if finding.what == What.DATA}
+    unclear = {f.dataset.partition(".")[2] for f in found.findings if f.what in (What.LOG, What.CHECKPOINT)}
     for source, _ in project.sources:
+        if source.name in unclear:
+            continue
         differences = compare_account(lake, index, source.name)
         yield from differences
         if deep and not differences and source.name not in damaged:

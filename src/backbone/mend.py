@@ -56,7 +56,9 @@ def mend_logs(work: LocalWork, index: Index, sources: set[str]) -> list[str]:
 
 def ledger_warnings(index: Index) -> list[str]:
     """A warning of each table of the ledger that is made again."""
-    return [
+    gone = index.missing
+    found = [f"{', '.join(gone)}: expected tables of the ledger, found none; made again from the receipts"]
+    return (found if gone else []) + [
         f"operations.{table}: {broken.problem}; "
         + (
             "what its whole files hold stays, and the record of the other runs is lost"

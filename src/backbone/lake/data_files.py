@@ -61,6 +61,12 @@ def size_problem(file: LoggedFile) -> Problem | None:
     return None if size == file.bytes else (f"{file.bytes:,} bytes", f"{size:,}")
 
 
+def lost_files(lake: Lake, dataset: str) -> list[tuple[LoggedFile, Problem]]:
+    """Those files of a table that are gone, have another length, or do not begin and end as Parquet does."""
+    found = [(file, ends_problem(file)) for file in logged_files(lake, dataset)[1]]
+    return [(file, problem) for file, problem in found if problem is not None]
+
+
 def ends_problem(file: LoggedFile) -> Problem | None:
     """The same, and whether the file begins and ends as a Parquet file does; takes some microseconds."""
     problem = size_problem(file)

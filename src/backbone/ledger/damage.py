@@ -92,7 +92,11 @@ def broken_tables(lake: Lake) -> dict[str, Broken]:
     for table in TABLES:
         dataset = f"operations.{table}"
         if table not in found and lake.exists(dataset):
-            problem = first_ends_problem(logged_files(lake, dataset)[1])
+            try:
+                problem = first_ends_problem(logged_files(lake, dataset)[1])
+            except BackboneError as error:
+                found[table] = Broken(error.problem)
+                continue
             if problem:
                 found[table] = Broken(problem, is_log=False)
     return found

@@ -145,6 +145,13 @@ class Index:
         for damage in self.damages:
             self._lake.show(damage.dataset, damage.good)
 
+    @property
+    def missing(self) -> list[str]:
+        """Its own tables that are not there, though there are commits that they would say something of."""
+        there = any(self._lake.last_receipt(name) is not None for name in self._of_receipts())
+        gone = [table for table in OF_RECEIPTS if table not in {*self._was_stored, *self.broken}]
+        return [f"operations.{table}" for table in gone] if gone and there else []
+
     def compare_again(self) -> None:
         """Look for the damage of all logs again, when some of it has been mended."""
         for damage in self.damages:

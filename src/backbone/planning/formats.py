@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from backbone.formatted.format import PASSED_OVER
 from backbone.formatted.source import FormattedSource
+from backbone.lake.restart import RESTART
 from backbone.landing.waiting import Waiting
 from backbone.ledger.index import Index
+from backbone.ledger.known import Known
 from backbone.ledger.manifest import DATASET, Manifest
 from backbone.loading import source_settings
-from backbone.operations.reasons import NEW, SETTINGS, UNFINISHED, Reason
+from backbone.operations.reasons import DAMAGE, NEW, SETTINGS, UNFINISHED, Reason
 from backbone.operations.staleness import counted
 from backbone.pipeline import Source
 from backbone.planning.task import Part, Task
@@ -59,7 +61,7 @@ def _part(
     if waiting:
         passed = _passed_over(project, source.dataset, fingerprint)
         waiting = [versions for versions in waiting if versions[0].batch not in passed]
-    why = [Reason(SETTINGS if versions[0].batch in known else NEW) for versions in waiting]
+    why = [_reason(known.get(versions[0].batch)) for versions in waiting]
     why += [Reason(NEW)] * (arriving.files + len(arriving.windows))
     reasons = counted(why)
     if not reasons and kept != set(known):
@@ -72,6 +74,13 @@ def _part(
         return None
     size = sum(versions[0].bytes for versions in waiting) + arriving.bytes
     return Part(source.dataset, reasons, source=source.name, files=len(why), bytes=size)
+
+
+def _reason(known: Known | None) -> Reason:
+    """Why a file is to be formatted of which this is known."""
+    if known is None:
+        return Reason(NEW)
+    return Reason(DAMAGE if known.fingerprint == RESTART else SETTINGS)
 
 
 def _passed_over(project: Project, dataset: str, fingerprint: str) -> set[str]:

@@ -88,7 +88,9 @@ def _runs(session: Session, step: RepairStep, checked: Checked) -> list[str]:
 
 
 def _manifest(session: Session, step: RepairStep, checked: Checked) -> list[str]:
-    return restore_manifest(session.work, _damaged(session, step), checked.unrecorded.lost)
+    # Those that the next run would record too: it looks after the last that is recorded.
+    arrivals = [*checked.unrecorded.lost, *checked.unrecorded.later]
+    return restore_manifest(session.work, _damaged(session, step), arrivals)
 
 
 def _source(session: Session, step: RepairStep, checked: Checked) -> list[str]:

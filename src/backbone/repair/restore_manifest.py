@@ -9,7 +9,7 @@ from backbone.engines.duckdb.local_work import LocalWork
 from backbone.lake.drop_files import drop_files
 from backbone.lake.restart import RESTART
 from backbone.landing.persistent import Arrival
-from backbone.ledger.manifest import DATASET, batch_id, read_manifest, stage
+from backbone.ledger.manifest import DATASET, batch_id, create, read_manifest, stage
 
 
 def restore_manifest(work: LocalWork, damaged: Collection[str], arrivals: Sequence[Arrival]) -> list[str]:
@@ -26,6 +26,7 @@ def restore_manifest(work: LocalWork, damaged: Collection[str], arrivals: Sequen
     -------
     What was done, a sentence each.
     """
+    create(work)
     known = read_manifest(work.lake, work.database, damaged).batches
     adopted = _adopted(work, known, arrivals)
     receipt = Receipt(work.run_id, RESTART, DATASET, "", rows_written=len(adopted))
