@@ -119,8 +119,8 @@ def _growth(
     for name in stages[scales[-1], limit]:
         took = [stages[s, limit].get(name, math.nan) for s in scales]
         rows.append((name, *(f"{t:.2f}" for t in took), *_exponents(scales, took)))
-    whole = [seconds[s, limit] for s in scales]
-    rows.append(("all of it, by the clock", *(f"{t:.2f}" for t in whole), *_exponents(scales, whole)))
+    totals = [seconds[s, limit] for s in scales]
+    rows.append(("all of it, by the clock", *(f"{t:.2f}" for t in totals), *_exponents(scales, totals)))
     return measure.markdown(rows)
 
 

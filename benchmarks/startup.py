@@ -82,8 +82,8 @@ def _without_queries(project: Path) -> None:
     (project / "rentals_of_files.py").write_text(FILES_ONLY, encoding="utf-8")
     settings = project / "backbone.toml"
     head, *sections = settings.read_text(encoding="utf-8").split("\n[")
-    kept = [s for s in sections if "shop" not in s]
-    text = "\n[".join([head, *kept]).replace(LISTED, '"rentals_of_files"')
+    others = [s for s in sections if "shop" not in s]
+    text = "\n[".join([head, *others]).replace(LISTED, '"rentals_of_files"')
     settings.write_text(text, encoding="utf-8")
 
 

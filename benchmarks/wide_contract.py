@@ -8,6 +8,7 @@ turn nothing away. Start-up is part of all of them; a project of eight columns s
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from itertools import pairwise
@@ -107,7 +108,9 @@ def _make_project(folder: Path, fields: int, files: int) -> None:
     header = ",".join(f"f{i}" for i in range(fields)) + "\n"
     row = ",".join(KINDS[i % 8][1] for i in range(fields)) + "\n"
     for number in range(files):
-        (drop / f"{number}.csv").write_text(header + row * ROWS)
+        file = drop / f"{number}.csv"
+        file.write_text(header + row * ROWS)
+        os.utime(file, (0, 0))  # a file that was just written is watched for half a second
 
 
 def _check(project: Path, files: int) -> None:

@@ -144,8 +144,8 @@ class TinyProject:
         path = self.root / "landing" / "temporal" / source / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        settled = time.time() - 60
-        os.utime(path, (settled, settled))
+        old_enough = time.time() - 60
+        os.utime(path, (old_enough, old_enough))
 
     def sales(self, name: str, *rows: tuple[int, str, int, str]) -> None:
         self.drop("sale", name, ["sale_id,shop,amount,sold_at", *(",".join(map(str, r)) for r in rows)])
@@ -222,8 +222,8 @@ def contents(
             continue
         table = lake.open(dataset).to_pyarrow_table()
         dropped = {*without, *(() if batches else ("_batch", "_row", "_line"))}
-        kept = [name for name in table.column_names if name not in dropped]
-        rows = table.select(kept).to_pylist()
+        compared = [name for name in table.column_names if name not in dropped]
+        rows = table.select(compared).to_pylist()
         for row in rows:
             if "_batch" in row:
                 row["_batch"] = files[row["_batch"]]
@@ -263,13 +263,13 @@ def accounts(root: Path, without: Sequence[str] = ()) -> dict[str, tuple[int, in
             account = source_account(source.name, redelivery, manifest, index)
             assert account.rows.balanced, account
             assert (account.unformatted > 0) == (source.name in without), account
-            held = [
+            stored = [
                 project.lake.open(name).to_pyarrow_table().num_rows if project.lake.exists(name) else 0
                 for name in (f"{zone}.{source.name}" for zone in ("formatted", "quarantine", "duplicate"))
             ]
             rows = account.rows
-            assert [rows.formatted, rows.quarantined, rows.duplicate] == held, (source.name, rows, held)
-            found[source.name] = (rows.rows, *held)
+            assert [rows.formatted, rows.quarantined, rows.duplicate] == stored, (source.name, rows, stored)
+            found[source.name] = (rows.rows, *stored)
     return {name: (row[0], row[1], row[2], row[3]) for name, row in found.items()}
 
 

@@ -69,7 +69,7 @@ def test_lines_that_repeat_another_are_kept(retail: Trial) -> None:
     assert 42481 - distinct == 19977
 
 
-def test_ignored_columns_are_told(retail: Trial) -> None:
+def test_ignored_columns_are_reported(retail: Trial) -> None:
     notes = retail.value("select notes from operations.receipt where dataset = 'formatted.user_purchase'")
     assert notes == ["ignored column Country", "ignored column Description", "ignored column StockCode"]
 
@@ -85,8 +85,8 @@ def test_what_lies_at_a_path_is_only_read_and_once(retail: Trial, shared_data: P
     versions = retail.versions()
     assert retail.run_well().receipts == []
     assert retail.versions() == versions
-    kept = {b.name: (retail.root / b.path).read_bytes() for b in retail.batches()}
-    assert kept == {p.name: p.read_bytes() for p in (shared_data / "online_retail").glob("*.csv")}
+    landed = {b.name: (retail.root / b.path).read_bytes() for b in retail.batches()}
+    assert landed == {p.name: p.read_bytes() for p in (shared_data / "online_retail").glob("*.csv")}
 
 
 @pytest.mark.parametrize("every", ["hour", "week", "month", "day"])

@@ -66,7 +66,7 @@ def _fed(project: TinyProject) -> TinyProject:
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "expected"),
     [
         ("broken", "RuntimeError: no such luck"),
         ("wrong_columns", "expected the columns shop, n, found m, shop"),
@@ -75,14 +75,14 @@ def _fed(project: TinyProject) -> TinyProject:
     ],
 )
 def test_a_failing_step_stops_what_depends_on_it_and_nothing_else(
-    function: str, told: str, tmp_path: Path
+    function: str, expected: str, tmp_path: Path
 ) -> None:
     project = _fed(TinyProject(tmp_path, FAILING.replace("BAD", function), BELOW))
     result = project.run()
     assert not result.ok
     assert {*result.failures} == {"exploitation.bad"}
     assert isinstance(result.failures["exploitation.bad"], StepFailed)
-    assert told in str(result.failures["exploitation.bad"])
+    assert expected in str(result.failures["exploitation.bad"])
     assert {*result.stopped} == {"exploitation.below", "exploitation.further"}
     assert receipt_of(result, "exploitation.beside") is not None
     assert not project.lake.exists("exploitation.bad")
@@ -197,7 +197,7 @@ left join formatted.visit as v on v.shop = s.shop
 
 
 @pytest.mark.parametrize(
-    ("more", "sql", "told"),
+    ("more", "sql", "expected"),
     [
         ('conserves={"amount": "sum(amount) from formatted.sale"}', FAN_OUT,
          "`amount` is not conserved in 2026-01-01"),
@@ -220,7 +220,7 @@ left join formatted.visit as v on v.shop = s.shop
     ],
 )  # fmt: skip
 def test_a_failed_check_publishes_nothing_and_says_what_it_found(
-    more: str, sql: str, told: str, tmp_path: Path
+    more: str, sql: str, expected: str, tmp_path: Path
 ) -> None:
     project, before = _checked(tmp_path, sql, more)
     project.sales("late.csv", (900, "x", 5, "2026-01-01T09:00:00"), (901, "y", 5, "2026-01-01T09:00:00"),
@@ -229,7 +229,7 @@ def test_a_failed_check_publishes_nothing_and_says_what_it_found(
     result = project.run()
     failure = result.failures["exploitation.m"]
     assert isinstance(failure, CheckFailed)
-    assert told in str(failure)
+    assert expected in str(failure)
     assert "Nothing of it is published" in failure.state
     assert {*result.stopped} == {"exploitation.below"}
     assert {name: project.lake.version(name) for name in before} == before
@@ -239,7 +239,7 @@ def test_a_failed_check_publishes_nothing_and_says_what_it_found(
 
 
 @pytest.mark.parametrize(
-    ("statistic", "rows", "told"),
+    ("statistic", "rows", "expected"),
     [
         ("mean", [(300, "x", 500), (301, "y", 500)], "the mean of `amount` is 500 in 2026-01-11"),
         ("stddev", [(300, "x", 0), (301, "y", 900)], "the stddev of `amount` is 450 in 2026-01-11"),
@@ -248,7 +248,7 @@ def test_a_failed_check_publishes_nothing_and_says_what_it_found(
     ],
 )
 def test_a_window_unlike_the_recent_ones_is_not_published(
-    statistic: str, rows: list[tuple[int, str, int]], told: str, tmp_path: Path
+    statistic: str, rows: list[tuple[int, str, int]], expected: str, tmp_path: Path
 ) -> None:
     column = "" if statistic == "rows" else '"amount", '
     project, before = _checked(
@@ -259,12 +259,12 @@ def test_a_window_unlike_the_recent_ones_is_not_published(
         project.visits("new.csv", ("x", 1, "2026-01-11T10:00:00"))
     day = datetime(2026, 1, 11, tzinfo=UTC)
     result = project.run(start=day, end=day.replace(day=12))
-    assert told in str(result.failures["exploitation.m"])
+    assert expected in str(result.failures["exploitation.m"])
     assert project.lake.version("exploitation.m") == before["exploitation.m"]
 
 
 @pytest.mark.parametrize(
-    ("code", "sql", "told"),
+    ("code", "sql", "expected"),
     [
         ("", {"m.sql": "select * from exploitation.below", "below.sql": "select * from exploitation.m"}, "→"),
         ("", {"m.sql": "select s.shop\nfrom formatted.sole as s"}, "formatted.sole"),
@@ -275,22 +275,22 @@ def test_a_window_unlike_the_recent_ones_is_not_published(
     ],
     ids=["cycle", "unknown table", "unportable", "syntax", "conserves of what is not read"],
 )  # fmt: skip
-def test_what_can_not_run_is_told_when_it_is_loaded(
-    code: str, sql: dict[str, str], told: str, tmp_path: Path
+def test_what_can_not_run_is_refused_when_it_is_loaded(
+    code: str, sql: dict[str, str], expected: str, tmp_path: Path
 ) -> None:
     good = {"m.sql": PLAIN, "below.sql": "select m.shop, m.amount from exploitation.m as m"}
     project = _fed(TinyProject(tmp_path, f"MORE = dict({code})\n{FANNING}", good | sql))
     with pytest.raises(PipelineError) as raised:
         project.open()
-    assert told in str(raised.value)
+    assert expected in str(raised.value)
     status, out, errors = finished(tmp_path, "run")
     assert (status, out) == (2, "")
-    assert told in errors
+    assert expected in errors
     assert "Traceback" not in errors
     assert project.lake.datasets() == []
 
 
-def test_unportable_sql_is_told_with_its_place(tmp_path: Path) -> None:
+def test_unportable_sql_is_refused_with_its_place(tmp_path: Path) -> None:
     text = (
         "select s.shop, 1 as n\nfrom formatted.sale as s\n  asof join formatted.visit as v on v.shop = s.shop"
     )

@@ -20,11 +20,11 @@ COLUMNS = ["invoice_id", "customer_id", "quantity", "unit_price", "purchased_at"
 def main(file: Path, folder: Path) -> None:
     text = pd.ArrowDtype(pa.string())
     raw = pd.read_csv(file, engine="pyarrow", dtype=dict.fromkeys(COLUMNS, text), dtype_backend="pyarrow")
-    whole = r"[+-]?\d+(\.0*)?"
+    integer_pattern = r"[+-]?\d+(\.0*)?"
     customer, quantity = raw["customer_id"], raw["quantity"]
     no_customer = customer.isna() | (customer == "")
-    ok_customer = no_customer | customer.str.fullmatch(whole).fillna(False)
-    ok_quantity = quantity.str.fullmatch(whole).fillna(False)
+    ok_customer = no_customer | customer.str.fullmatch(integer_pattern).fillna(False)
+    ok_quantity = quantity.str.fullmatch(integer_pattern).fillna(False)
     price = raw["unit_price"]
     ok_price = price.str.fullmatch(r"\d{1,9}(\.\d{1,3}0*)?").fillna(False)
     moment = pd.to_datetime(raw["purchased_at"], format="%Y-%m-%d %H:%M:%S", errors="coerce", utc=True)
@@ -32,14 +32,14 @@ def main(file: Path, folder: Path) -> None:
     good = (ok_invoice & ok_customer & ok_quantity & ok_price & moment.notna()).astype(bool)
 
     # An integer's text has no fraction to lose: what follows the point is zeros by now.
-    kept = raw if good.all() else raw[good]
+    accepted = raw if good.all() else raw[good]
     integer = pd.ArrowDtype(pa.int64())
     typed = pd.DataFrame(
         {
-            "invoice_id": kept["invoice_id"],
-            "customer_id": _whole(kept["customer_id"]).astype(integer),
-            "quantity": _whole(kept["quantity"]).astype(integer),
-            "unit_price": kept["unit_price"].astype(pd.ArrowDtype(pa.decimal128(12, 3))),
+            "invoice_id": accepted["invoice_id"],
+            "customer_id": _integer_texts(accepted["customer_id"]).astype(integer),
+            "quantity": _integer_texts(accepted["quantity"]).astype(integer),
+            "unit_price": accepted["unit_price"].astype(pd.ArrowDtype(pa.decimal128(12, 3))),
             "purchased_at": moment[good].astype(pd.ArrowDtype(pa.timestamp("us", "UTC"))),
         }
     )
@@ -48,7 +48,7 @@ def main(file: Path, folder: Path) -> None:
     write_deltalake(str(folder / "rejects"), rejects)
 
 
-def _whole(texts: pd.Series) -> pd.Series:
+def _integer_texts(texts: pd.Series) -> pd.Series:
     return texts.str.replace(r"\.0*$", "", regex=True).replace("", None)
 
 

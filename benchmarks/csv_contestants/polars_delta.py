@@ -21,8 +21,8 @@ def main(file: Path, folder: Path) -> None:
     price = pl.col("unit_price").cast(pl.Decimal(12, 3), strict=False)
     typed = raw.with_columns(
         invoice=pl.col("invoice_id"),
-        customer=_whole("customer_id"),
-        number=_whole("quantity"),
+        customer=_integer_texts("customer_id"),
+        number=_integer_texts("quantity"),
         price=pl.when(_fraction("unit_price", r"\.\d{0,3}0*$")).then(price),
         moment=pl.col("purchased_at").str.to_datetime(
             "%Y-%m-%d %H:%M:%S", time_unit="us", time_zone="UTC", strict=False
@@ -42,12 +42,12 @@ def main(file: Path, folder: Path) -> None:
         purchased_at="moment",
     )
     rejects = typed.filter(~pl.col("good")).select("line", *COLUMNS)
-    kept, rejected = pl.collect_all([good, rejects], engine="streaming")
-    kept.write_delta(str(folder / "purchases"))
+    accepted, rejected = pl.collect_all([good, rejects], engine="streaming")
+    accepted.write_delta(str(folder / "purchases"))
     rejected.write_delta(str(folder / "rejects"))
 
 
-def _whole(name: str) -> pl.Expr:
+def _integer_texts(name: str) -> pl.Expr:
     """The integer that a text such as `17850.0` writes; null for any other."""
     text = pl.col(name)
     digits = text.str.strip_suffix(".0")

@@ -48,12 +48,12 @@ def quickest(work: Callable[[], T]) -> tuple[float, T]:
     return least, result
 
 
-def kept(variances: Matrix, total: float) -> int:
+def n_components(variances: Matrix, total: float) -> int:
     """How many components explain enough."""
     return int(np.searchsorted(np.cumsum(variances), EXPLAINED * total)) + 1
 
 
-def told(variances: Matrix, scores: Matrix) -> list[float]:
+def summarised(variances: Matrix, scores: Matrix) -> list[float]:
     """What contestants must agree on in an hour: of the components they keep, and of everybody's scores."""
     numbers = [len(variances), variances[0], variances[-1], variances.sum()]
     return [float(n) for n in (*numbers, np.sum(scores > THRESHOLD), scores.max(), scores.sum())]

@@ -27,7 +27,7 @@ from backbone.engines import own_engine
 from backbone.engines.as_rows import as_rows
 from backbone.engines.relation import Relation
 from benchmarks.hourly_components.data import FIRST_DAY
-from benchmarks.hourly_components.hours import EXPLAINED, THRESHOLD, days_of, keep, quickest, told
+from benchmarks.hourly_components.hours import EXPLAINED, THRESHOLD, days_of, keep, quickest, summarised
 from benchmarks.per_group.phases import Phases
 
 
@@ -98,7 +98,7 @@ def _keep(out: Path, rows: pa.Table) -> None:
     hours, facts = restored(rows.filter(pc.is_valid(rows["found"]))), {}
     for hour, found in sorted(hours.items()):
         scores = rows.filter(pc.equal(rows["hour"], hour))["score"].to_numpy()
-        facts[hour] = told(found.squares / (found.days - 1), scores)
+        facts[hour] = summarised(found.squares / (found.days - 1), scores)
     keep(out, facts)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.hourly_components.hours import each_hour, keep, kept, told
+from benchmarks.hourly_components.hours import each_hour, keep, n_components, summarised
 from benchmarks.per_group.phases import Phases, skip
 
 
@@ -54,8 +54,8 @@ def main(file: Path, out: Path) -> None:
     ratios, directions = model.explainedVariance.toArray(), model.pc.toArray()
     phases.seconds["pca"] = 24 * (time.perf_counter() - started)
     total = matrix.var(axis=0, ddof=1).sum()
-    n = kept(ratios * total, total)
-    keep(out, {str(hour): told(ratios[:n] * total, np.abs(directions[:, :n]).max(axis=1))})
+    n = n_components(ratios * total, total)
+    keep(out, {str(hour): summarised(ratios[:n] * total, np.abs(directions[:, :n]).max(axis=1))})
     gateway: Any = spark.sparkContext._gateway
     machine = gateway.proc
     spark.stop()

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, svds
 
-from benchmarks.hourly_components.hours import Matrix, each_hour, keep, kept, quickest, told
+from benchmarks.hourly_components.hours import Matrix, each_hour, keep, n_components, quickest, summarised
 from benchmarks.per_group.phases import Phases
 
 
@@ -24,7 +24,7 @@ def main(file: Path, out: Path) -> None:
     for hour, counts in hours:
         seconds, found = quickest(partial(analyse, counts))
         phases.seconds["pca"] += seconds
-        facts[hour] = told(*found)
+        facts[hour] = summarised(*found)
     keep(out, facts)
     phases.print()
 
@@ -51,7 +51,7 @@ def analyse(counts: csr_array) -> tuple[Matrix, Matrix]:
     _, singular, directions = svds(centred, k=min(days, users) - 1, random_state=0)
     variances = singular[::-1] ** 2 / (days - 1)
     total = (counts.power(2).sum() - days * (mean @ mean)) / (days - 1)
-    n = kept(variances, total)
+    n = n_components(variances, total)
     return variances[:n], np.abs(directions[::-1][:n]).max(axis=0)
 
 

@@ -17,7 +17,7 @@ from benchmarks.measure import Contestant, Measured
 ROOT = Path(__file__).parents[2]
 NEAR = 1e-8  # relative; of variances, and of sums and extremes of scores
 
-KERNEL, ENGINE, WHOLE, PIPELINE = (
+KERNEL, ENGINE, FIT, PIPELINE = (
     "Backbone, kernel",
     "Backbone, tables",
     "Backbone, fit",
@@ -33,7 +33,7 @@ GROUP_BY, TABLE = "DuckDB, group by", "DuckDB, group by to a table"
 SCRIPTS = {
     KERNEL: ["product", "kernel"],
     ENGINE: ["product", "engine"],
-    WHOLE: ["product", "events"],
+    FIT: ["product", "events"],
     PIPELINE: ["pipeline"],
     SKLEARN: ["sklearn_pca", "default"],
     ONE_THREAD: ["sklearn_pca", "one"],
@@ -42,7 +42,7 @@ SCRIPTS = {
     GROUP_BY: ["duckdb_counts"],
     TABLE: ["duckdb_counts", "table"],
 }
-LIMITED = (KERNEL, ENGINE, WHOLE, PIPELINE)  # in memory, by an option
+LIMITED = (KERNEL, ENGINE, FIT, PIPELINE)  # in memory, by an option
 
 
 @dataclass(frozen=True)

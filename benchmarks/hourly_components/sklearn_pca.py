@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
-from benchmarks.hourly_components.hours import EXPLAINED, Matrix, each_hour, keep, quickest, told
+from benchmarks.hourly_components.hours import EXPLAINED, Matrix, each_hour, keep, quickest, summarised
 from benchmarks.per_group.phases import Phases
 
 
@@ -30,7 +30,7 @@ def main(file: Path, out: Path, threads: str) -> None:
         for hour, matrix in hours:
             seconds, found = quickest(partial(analyse, matrix))
             phases.seconds["pca"] += seconds
-            facts[hour] = told(*found)
+            facts[hour] = summarised(*found)
     keep(out, facts)
     phases.print()
 

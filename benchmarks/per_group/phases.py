@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-APART = ("warm_up", "load", "score")
+NOT_COUNTED = ("warm_up", "load", "score")
 
 
 class Phases:
@@ -37,7 +37,7 @@ class Phases:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
     def print(self) -> None:
-        total = sum(seconds for name, seconds in self.seconds.items() if name not in APART)
+        total = sum(seconds for name, seconds in self.seconds.items() if name not in NOT_COUNTED)
         print(json.dumps({**self.seconds, "total": total}))
 
 

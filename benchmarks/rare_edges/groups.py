@@ -37,15 +37,15 @@ def main(file: Path, out: Path, how: str) -> None:
             alerts = []
             rows = zip(*lists, strict=True)
             for ends, some in groupby(rows, key=lambda row: (row[0], row[1])):
-                told = watch([(row[2], row[3]) for row in some], RULE)[1]
-                alerts += [(*ends, a.hour, a.value, a.expected) for a in told]
+                of_edge = watch([(row[2], row[3]) for row in some], RULE)[1]
+                alerts += [(*ends, a.hour, a.value, a.expected) for a in of_edge]
     store(alerts, out)
     phases.print()
 
 
 def _alerts(rows: Any) -> list[tuple[int, int, float]]:
-    told = watch(zip(rows["hour"].tolist(), rows["connections"].tolist(), strict=True), RULE)[1]
-    return [(a.hour, a.value, a.expected) for a in told]
+    found = watch(zip(rows["hour"].tolist(), rows["connections"].tolist(), strict=True), RULE)[1]
+    return [(a.hour, a.value, a.expected) for a in found]
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ def watch_edge(rows: pd.DataFrame) -> pd.DataFrame:
     hours = rows["hour"].astype("datetime64[us]").astype("int64") // 3_600_000_000
     in_order = sorted(zip(hours.tolist(), rows["connections"].tolist(), strict=True))
     ends = rows["source"].iloc[0], rows["destination"].iloc[0]
-    told = [(*ends, a.hour, a.value, a.expected) for a in watch(in_order, RULE)[1]]
-    return pd.DataFrame(told, columns=COLUMNS)
+    found = [(*ends, a.hour, a.value, a.expected) for a in watch(in_order, RULE)[1]]
+    return pd.DataFrame(found, columns=COLUMNS)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from backbone.analysis.kernels.candidates import CandidateKernel
     from backbone.analysis.per_group.estimator import PerGroup
     from backbone.analysis.rare_edges.detector import RareEdgeDetector
-    from backbone.analysis.rated_reviews import RatingScale, choose_reviews
-    from backbone.analysis.sentiment import SentimentModel, train_sentiment
+    from backbone.analysis.sentiment import RatingScale, SentimentModel, choose_reviews, train_sentiment
     from backbone.contracts.contract import Contract, Key
     from backbone.dataset import Window
     from backbone.engines.rows import Rows
@@ -90,12 +89,10 @@ _PLACES = {
     "backbone.analysis.kernels.candidates": ("CandidateKernel",),
     "backbone.analysis.per_group.estimator": ("PerGroup",),
     "backbone.analysis.rare_edges.detector": ("RareEdgeDetector",),
-    "backbone.analysis.rated_reviews": (
-        "RatingScale",
-        "choose_reviews",
-    ),
     "backbone.analysis.sentiment": (
+        "RatingScale",
         "SentimentModel",
+        "choose_reviews",
         "train_sentiment",
     ),
     "backbone.contracts.contract": (

@@ -196,12 +196,12 @@ class Receipt:
     """What a stage did; it rides in the commit that published its result.
 
     `inputs` are the versions of the datasets it read. `windows` are the windows it replaced, as hour
-    ranges (each starting at a window's start), and `every` their cadence; None for a table that is one
-    whole. `touched` are the hours in which the dataset changed, None for all of it. `replaces_all` says
+    ranges (each starting at a window's start), and `every` their cadence; None for a table without
+    windows. `touched` are the hours in which the dataset changed, None for all of it. `replaces_all` says
     that whatever was known of older windows no longer holds. `notes` are remarks for who looks at the
     receipt; `warnings` are also printed by the run and shown by `status`. `kept_from` is the hour from which
-    on all rows are kept, None where none has been dropped. `remembered` is what the stage's next run has to
-    know, by name.
+    on all rows are retained, None where none has been dropped. `remembered` is what the stage's next run has
+    to know, by name.
     """
 
     run_id: str

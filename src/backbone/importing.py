@@ -63,12 +63,12 @@ def import_pipeline(name: str, places: Sequence[Path]) -> tuple[Pipeline, Path]:
                 "import what a pipeline needs from `backbone` itself; docs/python.md lists the names "
                 "(`Lists` is `CsvExport` now)",
             ) from error
-        looked = " and ".join(map(str, places))
+        listed = " and ".join(map(str, places))
         raise PipelineError(
             f"pipeline {name}",
             f"there is no module {error.name}",
             "Nothing was changed.",
-            f"mend the name; modules are looked for in {looked} first, then where Python finds them",
+            f"mend the name; modules are looked for in {listed} first, then where Python finds them",
         ) from error
     except TypeError as error:
         old = re.search(r"unexpected keyword argument '(\w+)'", str(error))

@@ -54,7 +54,7 @@ def load_pipelines(settings: Settings, cache_file: Path) -> list[LoadedPipeline]
     check_names(settings, [p for p, _ in pipelines])
     check_one_fit([p for p, _ in pipelines])
     check_exports([p for p, _ in pipelines])
-    produced = {f"exploitation.{m.name}": (m, p) for p, _ in pipelines for m in p.steps}
+    produced = {m.dataset: (m, p) for p, _ in pipelines for m in p.steps}
     sources = {s.dataset: s for p, _ in pipelines for s in p.sources}
     cache = SqlCache(cache_file, dialect_of(settings.engine.kind))
     set_up = [(p, folder, *settings_of(settings, p)) for p, folder in pipelines]
@@ -221,6 +221,7 @@ class _Loading:
             text=code.text,
             lookback=lookback,
             keep_days=_keep_days(model, self.pipeline, self.parameters),
+            keep_where=_keep_where(model, self.cache),
             parts=_parts(model, code.mark, used | {"every": cadence}, lookback),
         )
 
@@ -269,7 +270,7 @@ class _Loading:
 
 
 def _parts(model: Model, code: str, used: Mapping[str, Any], lookback: int) -> dict[str, tuple[str, ...]]:
-    """Of what a fingerprint is made, told apart: the code, and each parameter by its name."""
+    """What a fingerprint is made of: the code, and each parameter by its name."""
     if callable(model.lookback):
         used = {**used, "lookback": lookback}
         lookback = 0
@@ -302,17 +303,24 @@ def _keep_days(model: Model, pipeline: Pipeline, parameters: Mapping[str, Any]) 
     return int(parameters[model.retention.days])
 
 
+def _keep_where(model: Model, cache: SqlCache) -> str:
+    """Which rows of a model are retained for good; no part of its fingerprint either."""
+    if not isinstance(model, Step) or model.retention is None:
+        return "false"
+    return cache.condition(model.retention.keep_where, f"{model.dataset}, keep_where")
+
+
 def _aggregate(cache: SqlCache, text: str, model: Model, kind: str, inputs: Sequence[str]) -> Aggregate:
     where = f"{model.dataset}, {kind}"
-    parsed = Aggregate(*cache.aggregate(text, where))
-    if parsed.table not in inputs:
+    found = Aggregate(*cache.aggregate(text, where))
+    if found.table not in inputs:
         raise PipelineError(
             where,
-            f"expected one of its inputs ({', '.join(inputs)}), found {parsed.table}",
+            f"expected one of its inputs ({', '.join(inputs)}), found {found.table}",
             "Nothing was run.",
             "name a table that the model reads",
         )
-    return parsed
+    return found
 
 
 def _module_source(step: Step) -> str:

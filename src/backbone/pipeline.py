@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backbone.contracts.contract import Contract
+from backbone.dataset import Dataset
 from backbone.exploitation.csv_export import CsvExport
 from backbone.exploitation.model import Model
 
@@ -30,7 +31,7 @@ class Source:
 
     @property
     def dataset(self) -> str:
-        return f"formatted.{self.name}"
+        return str(Dataset("formatted", self.name))
 
 
 @dataclass(frozen=True)

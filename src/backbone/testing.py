@@ -48,26 +48,26 @@ def check_kernel(kernel: Kernel, rows: pa.Table, by: Sequence[str]) -> None:
     (groups,) = chunks(rows.to_batches(), by, chunk_bytes=1 << 62)
     before = {name: values.copy() for name, values in groups.values.items()}
     offsets = groups.offsets.copy()
-    whole = pa.Table.from_batches([kernel(groups)])
+    found = pa.Table.from_batches([kernel(groups)])
 
     expected = kernel.schema(groups.keys.schema)
-    assert whole.schema.equals(expected), (
-        f"the result's columns are {whole.schema}, its schema says {expected}"
+    assert found.schema.equals(expected), (
+        f"the result's columns are {found.schema}, its schema says {expected}"
     )
     assert offsets.tolist() == groups.offsets.tolist(), "the kernel changed the offsets"
     for name, values in before.items():
         assert values.tobytes() == groups.values[name].tobytes(), f"the kernel changed its input {name!r}"
-    _same(whole, pa.Table.from_batches([kernel(groups)]), "the same groups gave another result")
+    _same(found, pa.Table.from_batches([kernel(groups)]), "the same groups gave another result")
 
     alone = [kernel(groups.part(i, i + 1)) for i in range(len(groups))]
-    _same(whole, pa.Table.from_batches(alone), "a group gives another result alone than among others")
+    _same(found, pa.Table.from_batches(alone), "a group gives another result alone than among others")
     small = map_chunks(kernel, rows.to_batches(max_chunksize=3), by, threads=2, chunk_bytes=64)
-    _same(whole, pa.Table.from_batches(list(small), expected), "small chunks give another result")
+    _same(found, pa.Table.from_batches(list(small), expected), "small chunks give another result")
 
     backwards = [rows.slice(int(a), int(b - a)) for a, b in pairwise(offsets)][::-1]
     turned = pa.concat_tables(backwards).combine_chunks()
     (groups,) = chunks(turned.to_batches(), by, chunk_bytes=1 << 62)
-    back = [_rows_of(whole, groups.keys.slice(i, 1), by) for i in range(len(groups))]
+    back = [_rows_of(found, groups.keys.slice(i, 1), by) for i in range(len(groups))]
     _same(
         pa.concat_tables(back),
         pa.Table.from_batches([kernel(groups)]),

@@ -171,15 +171,15 @@ def look_back(model: Model, parameters: Mapping[str, Any]) -> int:
     PipelineError
         When that is no whole number from 0.
     """
-    told = model.lookback(parameters) if callable(model.lookback) else model.lookback
-    if not isinstance(told, int) or told < 0:
+    windows = model.lookback(parameters) if callable(model.lookback) else model.lookback
+    if not isinstance(windows, int) or windows < 0:
         raise PipelineError(
             model.dataset,
-            f"expected its lookback to be a whole number of windows from 0, found {told!r}",
+            f"expected its lookback to be a whole number of windows from 0, found {windows!r}",
             "Nothing was run.",
             "mend `lookback`, or the parameters that it is a function of",
         )
-    return told
+    return windows
 
 
 def check_one_fit(pipelines: Sequence[Pipeline]) -> None:

@@ -64,18 +64,18 @@ def test_every_row_reaches_the_kernel_once_with_its_whole_group(
     assert found["total"].to_pylist() == expected
 
 
-def test_a_group_larger_than_a_chunk_is_mapped_from_disk_and_told(tmp_path: Path) -> None:
+def test_a_group_larger_than_a_chunk_is_mapped_from_disk_and_reported(tmp_path: Path) -> None:
     rows = _rows([3, 50_000, 2])
-    told: list[int] = []
+    reported: list[int] = []
     found = list(
         chunks(
             rows.to_batches(max_chunksize=1000),
             ["user"],
             chunk_bytes=9_000,
-            large=LargeGroups(tmp_path, told.append),
+            large=LargeGroups(tmp_path, reported.append),
         )
     )
-    assert told == [50_000]
+    assert reported == [50_000]
     assert [g.keys.column("user").to_pylist() for g in found] == [[0], [1], [2]]
     large = found[1].values["x"]
     assert not large.flags.owndata and not large.flags.writeable
@@ -173,7 +173,7 @@ def test_a_result_with_other_columns_than_the_schema_says_is_refused() -> None:
         list(map_chunks(Odd(), _rows([2, 3]).to_batches(), ["user"]))
 
 
-def test_the_laws_hold_for_a_kernel_and_are_told_where_broken() -> None:
+def test_the_laws_hold_for_a_kernel_and_a_broken_one_is_named() -> None:
     rows = _rows([3, 1, 4, 1, 5])
     check_kernel(Total(), rows, ["user"])
     with pytest.raises(AssertionError, match="a group gives another result alone"):

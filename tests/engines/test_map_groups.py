@@ -69,7 +69,7 @@ def test_rows_that_had_to_be_sorted_do_not_depend_on_how_they_lay(engine: Engine
     )
 
 
-def test_disorder_that_shows_late_starts_the_work_anew(engine: Engine) -> None:
+def test_disorder_that_shows_late_starts_the_work_again(engine: Engine) -> None:
     user = np.append(np.arange(2_500_000) // 5, [0])
     t = engine.put(pa.table({"user": user, "x": np.ones(len(user))}))
     found = _mapped(engine, f"select user, x from {t}", ["user"])
@@ -99,7 +99,7 @@ def test_an_order_that_is_handed_over_too_is_one_column(engine: Engine) -> None:
     assert set(map(tuple, seen)) == {("user", "a", "b")}, "what tells the order alone is not handed over"
 
 
-def test_results_in_many_batches_are_gathered_in_their_order(engine: Engine) -> None:
+def test_results_in_many_batches_are_joined_in_their_order(engine: Engine) -> None:
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield next(batches)
         for first in range(0, 300_000, 1_000):
@@ -195,7 +195,7 @@ def test_no_rows_are_no_file_to_publish(engine: Engine, tmp_path: Path) -> None:
     assert (written.files, written.rows, written.schema.names) == ((), 0, ["user"])
 
 
-def test_disorder_that_shows_late_starts_a_file_anew(engine: Engine) -> None:
+def test_disorder_that_shows_late_starts_a_file_again(engine: Engine) -> None:
     user = np.append(np.arange(2_500_000) // 5, [0])
     t = engine.put(pa.table({"user": user, "x": np.ones(len(user))}))
     found = engine.map_groups(f"select * from {t}", KernelTask(First(), ["user"], {"x": "x"}), to_file=True)

@@ -44,7 +44,7 @@ def test_those_of_a_day_that_is_over_once_there_are_two(tmp_path: Path, newer: s
 
 def test_a_range_reads_files_of_its_days_only(tmp_path: Path) -> None:
     days = [table(tmp_path, 9, day=f"2026-02-0{day}").files[0] for day in (1, 2, 3)]
-    whole = TableVersion("exploitation.trial", 1, tuple(days), (), True)
+    version = TableVersion("exploitation.trial", 1, tuple(days), (), True)
     at = [datetime(2026, 2, day, tzinfo=UTC) for day in (1, 2, 3)]
-    assert list(whole.between(at[1], at[2]).files) == days[1:2]
-    assert list(whole.between(at[0], at[2].replace(hour=1)).files) == days
+    assert list(version.between(at[1], at[2]).files) == days[1:2]
+    assert list(version.between(at[0], at[2].replace(hour=1)).files) == days

@@ -173,8 +173,8 @@ def test_statistics_never_hide_a_row(desk: Desk, kind: pa.DataType, low: object,
 def test_values_that_python_cannot_count_to_are_published(
     desk: Desk, kind: pa.DataType, ends: tuple[int, int], partitioned: bool
 ) -> None:
-    whole = pa.int32() if pa.types.is_date32(kind) else pa.int64()
-    rows = pa.table({"n": [1, 2, 3], "value": pa.array([*ends, None], whole).cast(kind)})
+    integer = pa.int32() if pa.types.is_date32(kind) else pa.int64()
+    rows = pa.table({"n": [1, 2, 3], "value": pa.array([*ends, None], integer).cast(kind)})
     desk.publish(numbers(0))
     if partitioned:
         rows = rows.append_column("window_date", pa.array([date(2026, 1, 1)] * 3))
@@ -185,7 +185,7 @@ def test_values_that_python_cannot_count_to_are_published(
     for n in (1, 2, 3):
         assert found.to_pyarrow_dataset().to_table(filter=pa.compute.field("n") == n).num_rows == 1
     table = found.to_pyarrow_table().sort_by("n")
-    assert table["value"].cast(whole).to_pylist() == [*ends, None]
+    assert table["value"].cast(integer).to_pylist() == [*ends, None]
 
 
 def test_statistics_let_readers_skip_files(desk: Desk) -> None:

@@ -46,7 +46,7 @@ def notes(tiny: TinyProject, table: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("lookback", "windows", "first"), [(1, "1 window", 4), (3, "2 windows", 2), (9, "3 windows", 1)]
 )
-def test_a_single_window_tells_which_command_computes_its_look_back(
+def test_a_single_window_names_the_command_that_computes_its_look_back(
     tmp_path: Path, lookback: int, windows: str, first: int
 ) -> None:
     tiny = project(tmp_path, lookback)
@@ -68,7 +68,7 @@ def test_a_single_window_tells_which_command_computes_its_look_back(
     assert tiny.rows(RECENT) == [(sum(10**day for day in (1, 2, 4, 5) if day >= 5 - lookback),)]
 
 
-def test_nothing_is_said_where_the_look_back_is_whole(tmp_path: Path) -> None:
+def test_nothing_is_said_where_the_look_back_is_complete(tmp_path: Path) -> None:
     tiny = project(tmp_path, 9)
     first = tiny.run()
     assert built(first, "recent") == [f"2026-02-0{day}" for day in (1, 2, 4, 5)]

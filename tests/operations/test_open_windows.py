@@ -10,7 +10,7 @@ import pytest
 
 from projects import NOW, SHOP_DAY, STEPS, TinyProject, built, finished
 
-WHOLE = """
+WITHOUT_WINDOWS = """
 pipeline = Pipeline(
     "tiny",
     every="day",
@@ -20,7 +20,7 @@ pipeline = Pipeline(
 """
 
 
-def test_rows_of_today_and_of_the_future_are_told_apart(tmp_path: Path) -> None:
+def test_rows_of_today_and_of_the_future_are_distinguished(tmp_path: Path) -> None:
     """At noon of the first of March: of five rows one is past, two were today, two lie in the future."""
     project = TinyProject(tmp_path)
     noon = NOW + timedelta(hours=12)
@@ -71,7 +71,7 @@ def test_the_cadence_says_which_window_is_open(every: str, open_from: str, tmp_p
 
 def test_a_table_that_no_windowed_model_reads_has_no_open_rows(tmp_path: Path) -> None:
     total = "select s.shop, count(*) as sales from formatted.sale as s group by s.shop"
-    project = TinyProject(tmp_path, WHOLE, {"total.sql": total})
+    project = TinyProject(tmp_path, WITHOUT_WINDOWS, {"total.sql": total})
     project.sales("a.csv", (1, "x", 1, "2027-03-01T12:00:00"))
     project.visits("a.csv", ("x", 1, "2027-03-01T12:00:00"))
     result = project.run()

@@ -64,7 +64,7 @@ def deliver(trial: Trial, counts: list[Count], name: str) -> None:
     trial.drop(HEADER + rows, name)
 
 
-def whole(root: Path, counts: list[Count], settings: str = QUICK) -> Trial:
+def project_of(root: Path, counts: list[Count], settings: str = QUICK) -> Trial:
     root.mkdir()
     trial = project(root, settings)
     deliver(trial, counts, "all.csv")

@@ -118,7 +118,7 @@ def test_nothing_is_written_for_a_wrong_argument(tmp_path: Path, scale: int, see
     assert list(tmp_path.iterdir()) == []
 
 
-def test_purchases_are_as_told(written: Written) -> None:
+def test_purchases_are_as_described(written: Written) -> None:
     _, directory, sample = written
     good = good_purchases(directory)
     known = [row for row in good if row[1]]
@@ -174,7 +174,7 @@ def test_broken_purchases_are_of_every_kind(written: Written) -> None:
     assert sum(map(len, kinds.values())) == len(broken)
 
 
-def test_reviews_are_as_told(written: Written) -> None:
+def test_reviews_are_as_described(written: Written) -> None:
     _, directory, sample = written
     good, latest = good_reviews(directory), latest_reviews(directory)
     assert len(latest) == sample.reviews
@@ -211,8 +211,8 @@ def test_broken_reviews_are_of_every_kind(written: Written) -> None:
     assert len(broken) == sample.broken_review_lines == 3
     assert [row[3] for row in broken if len(row) == 5 and row[0]] == ["99"]
     assert sum(row[0] == "" for row in broken) == 1
-    (cut_off,) = (name for name, rows in files.items() if len(rows[-1]) < 5)
-    text = (directory / "deliveries/movie_review" / cut_off).read_text(encoding="utf-8")
+    (truncated,) = (name for name, rows in files.items() if len(rows[-1]) < 5)
+    text = (directory / "deliveries/movie_review" / truncated).read_text(encoding="utf-8")
     assert text.count('"') % 2 == 1
     assert not text.endswith("\n")
 
@@ -242,7 +242,7 @@ def test_some_customers_only_buy_and_some_only_review(written: Written) -> None:
     assert sum(busiest[: len(busiest) // 5]) > 0.35 * sum(busiest)
 
 
-def test_texts_tell_the_rating_but_not_always(tmp_path: Path) -> None:
+def test_texts_show_the_rating_but_not_always(tmp_path: Path) -> None:
     write_sample(tmp_path, scale=2)
     rated = [row for row in latest_reviews(tmp_path).values() if row[3]]
     texts, sentiments = [row[2] for row in rated], [(int(row[3]) > 2) + (int(row[3]) > 3) for row in rated]
@@ -252,7 +252,7 @@ def test_texts_tell_the_rating_but_not_always(tmp_path: Path) -> None:
     assert 0.75 < model.score(texts[:held_out], sentiments[:held_out]) < 0.97
 
 
-def test_shop_is_as_told(written: Written) -> None:
+def test_shop_is_as_described(written: Written) -> None:
     _, directory, sample = written
     with closing(sqlite3.connect(directory / "shop.db")) as shop:
         sizes = {

@@ -120,15 +120,15 @@ def test_components_and_scores_are_those_of_scikit_learn(demo: Demo) -> None:
     for hour in range(24):
         users, matrix = dense(demo, hour)
         fitted = PCA(svd_solver="full").fit(matrix)
-        kept = int(np.argmax(np.cumsum(fitted.explained_variance_ratio_) >= 0.99 - 1e-9)) + 1
+        n_components = int(np.argmax(np.cumsum(fitted.explained_variance_ratio_) >= 0.99 - 1e-9)) + 1
         ranks, variances, ratios = zip(*(row[1:] for row in component if row[0] == hour), strict=True)
-        assert ranks == tuple(range(1, kept + 1))
-        np.testing.assert_allclose(variances, fitted.explained_variance_[:kept], rtol=1e-9)
-        np.testing.assert_allclose(ratios, fitted.explained_variance_ratio_[:kept], rtol=1e-9)
+        assert ranks == tuple(range(1, n_components + 1))
+        np.testing.assert_allclose(variances, fitted.explained_variance_[:n_components], rtol=1e-9)
+        np.testing.assert_allclose(ratios, fitted.explained_variance_ratio_[:n_components], rtol=1e-9)
         names, scores = zip(*(row[1:] for row in score if row[0] == hour), strict=True)
         assert list(names) == users
-        np.testing.assert_allclose(scores, np.abs(fitted.components_[:kept]).max(axis=0), atol=1e-8)
-        assert status[hour] == (hour, "analysed", 14, len(users), kept)
+        np.testing.assert_allclose(scores, np.abs(fitted.components_[:n_components]).max(axis=0), atol=1e-8)
+        assert status[hour] == (hour, "analysed", 14, len(users), n_components)
 
 
 def test_places_are_the_weighted_loadings_in_eight_directions(demo: Demo) -> None:
@@ -138,10 +138,10 @@ def test_places_are_the_weighted_loadings_in_eight_directions(demo: Demo) -> Non
         users, matrix = dense(demo, hour)
         fitted = PCA(svd_solver="full").fit(matrix)
         ratio = fitted.explained_variance_ratio_
-        kept = int(np.argmax(np.cumsum(ratio) >= 0.99 - 1e-9)) + 1
-        block = np.zeros((len(everybody), kept))
+        n_components = int(np.argmax(np.cumsum(ratio) >= 0.99 - 1e-9)) + 1
+        block = np.zeros((len(everybody), n_components))
         block[[everybody.index(user) for user in users]] = (
-            fitted.components_[:kept].T * ratio[:kept] * np.sqrt(len(users))
+            fitted.components_[:n_components].T * ratio[:n_components] * np.sqrt(len(users))
         )
         vectors.append(block)
     joined = np.hstack(vectors)
@@ -174,12 +174,12 @@ def test_few_who_are_alike_are_found_among_many() -> None:
     places = compressed(chance.normal(0, 0.1, (20_000, 8)))
     assert clusters(places, 8)[2] is None, "noise is one cluster"
     places[7_000:7_040] += np.array([1.0, 1.0, 0, 0, 0, 0, 0, 0])
-    cluster, distance, apart = clusters(places, 8)
-    assert apart is not None and apart > 0.5
+    cluster, distance, separation = clusters(places, 8)
+    assert separation is not None and separation > 0.5
     assert np.flatnonzero(cluster == 2).tolist() == list(range(7_000, 7_040))
     assert set(cluster.tolist()) == {1, 2}
     again = clusters(places, 8)
-    assert (again[1] == distance).all() and again[2] == apart
+    assert (again[1] == distance).all() and again[2] == separation
 
 
 @pytest.mark.parametrize(("users", "number"), [(3, 2), (60, 4), (60, 59)])
@@ -187,8 +187,8 @@ def test_the_silhouette_is_that_of_scikit_learn(users: int, number: int) -> None
     chance = np.random.default_rng(number)
     places, labels = chance.normal(size=(users, 8)), np.arange(users) % number
     places[-1] = places[0]
-    told = silhouette(euclidean_distances(places), labels)
-    assert told == pytest.approx(silhouette_score(places, labels), abs=1e-12)
+    found = silhouette(euclidean_distances(places), labels)
+    assert found == pytest.approx(silhouette_score(places, labels), abs=1e-12)
 
 
 def test_running_again_changes_nothing(demo: Demo) -> None:
@@ -199,7 +199,7 @@ def test_running_again_changes_nothing(demo: Demo) -> None:
     assert contents(demo.trial) == before, "computed anew they are the same, bit for bit"
 
 
-# --- small projects, whose days are told apart one by one ---
+# --- small projects, whose days are known one by one ---
 
 Event = tuple[str, int, int, int]  # user, day from the first, hour, how many
 EVENTS: list[Event] = [
@@ -227,9 +227,9 @@ def days(*numbers: int) -> list[str]:
 def test_late_data_restates_the_windows_whose_look_back_holds_it(tmp_path: Path) -> None:
     late: list[Event] = [("eve", 1, 14, 30)]
     (tmp_path / "whole").mkdir()
-    whole = project(tmp_path / "whole", "days = 3\n")
-    deliver(whole, [*EVENTS, *late])
-    whole.run_well()
+    expected = project(tmp_path / "whole", "days = 3\n")
+    deliver(expected, [*EVENTS, *late])
+    expected.run_well()
     (tmp_path / "late").mkdir()
     trial = project(tmp_path / "late", "days = 3\n")
     deliver(trial, [event for event in EVENTS if event[1] < 4], "first.csv")
@@ -241,7 +241,7 @@ def test_late_data_restates_the_windows_whose_look_back_holds_it(tmp_path: Path)
     assert built(result, "hourly_count") == days(1)
     assert all(built(result, step.name) == days(1, 2, 3) for step in FITTED)
     assert built(result, "user_cluster") == days(1, 2, 3)
-    assert contents(trial) == contents(whole)
+    assert contents(trial) == contents(expected)
     assert trial.value("select count(distinct window_start) from exploitation.outlier "
                        "where user_name = 'eve'") == 3  # fmt: skip
 
@@ -295,17 +295,19 @@ def test_hours_and_days_follow_a_clock(tmp_path: Path, zone: str) -> None:
         if end - timedelta(days=3) <= day < end:
             within[user, hour] += n
     assert {(user, hour): n for user, hour, n in scored} == within
-    told = trial.rows("select window_start, max(days) from exploitation.hour_status group by 1 order by 1")
-    assert told[-1][1] == 3
+    most_days = trial.rows(
+        "select window_start, max(days) from exploitation.hour_status group by 1 order by 1"
+    )
+    assert most_days[-1][1] == 3
 
 
 def test_days_begin_with_the_first_that_has_data(tmp_path: Path) -> None:
     trial = project(tmp_path, "days = 28\n")
     deliver(trial, [("ann", 0, 9, 1), ("bob", 0, 9, 3), ("ann", 3, 9, 7)])
     trial.run_well()
-    told = "select status, days, users, variance from exploitation.hour_status where hour = 9 order by days"
+    sql = "select status, days, users, variance from exploitation.hour_status where hour = 9 order by days"
     variance = (1 + 49 - 64 / 4) / 3 + (9 - 9 / 4) / 3
-    assert trial.rows(told) == [("one_day", 1, 2, None), ("analysed", 4, 2, pytest.approx(variance))]
+    assert trial.rows(sql) == [("one_day", 1, 2, None), ("analysed", 4, 2, pytest.approx(variance))]
     assert trial.value("select max(status) from exploitation.hour_status where hour = 8") == "no_data"
 
 
@@ -331,8 +333,8 @@ def test_without_events_with_one_user_and_with_one_day(tmp_path: Path) -> None:
     ], "one user alone is a whole direction"
     # A window without events, asked for: days without any are observations too.
     trial.run_well(start=BEGIN + timedelta(days=40), end=BEGIN + timedelta(days=41))
-    told = "select distinct status from exploitation.hour_status where window_start >= '2026-02-01'"
-    assert trial.rows(told) == [("no_data",)]
+    sql = "select distinct status from exploitation.hour_status where window_start >= '2026-02-01'"
+    assert trial.rows(sql) == [("no_data",)]
 
 
 def test_days_of_the_week_and_days_with_activity(tmp_path: Path) -> None:
@@ -346,8 +348,8 @@ def test_days_of_the_week_and_days_with_activity(tmp_path: Path) -> None:
     ], "two Thursdays"
     project(tmp_path, 'days = 14\nobservations = "observed"\n')
     trial.run_well()
-    told = f"select days from exploitation.hour_status where {last} and hour in (8, 9) order by hour"
-    assert trial.rows(told) == [(0,), (4,)]
+    sql = f"select days from exploitation.hour_status where {last} and hour in (8, 9) order by hour"
+    assert trial.rows(sql) == [(0,), (4,)]
 
 
 @pytest.mark.parametrize(
@@ -384,9 +386,9 @@ def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, e
     assert refused.value.where == "backbone.toml, [pipelines.network_anomalies]"
 
 
-def test_a_new_project_is_told_how_long_windows_may_be(tmp_path: Path) -> None:
+def test_a_new_project_says_how_long_windows_may_be(tmp_path: Path) -> None:
     make_project(tmp_path / "one", ["network_anomalies"])
     make_project(tmp_path / "other", ["movie_rentals"])
-    told = [(tmp_path / name / "backbone.toml").read_text() for name in ("one", "other")]
-    assert '\n# every = "day"              # day\n' in told[0]
-    assert "              # hour, day, week or month\n" in told[1]
+    texts = [(tmp_path / name / "backbone.toml").read_text() for name in ("one", "other")]
+    assert '\n# every = "day"              # day\n' in texts[0]
+    assert "              # hour, day, week or month\n" in texts[1]

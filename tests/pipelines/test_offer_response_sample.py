@@ -52,7 +52,7 @@ def test_sizes_are_those_of_the_scale(written: Written) -> None:
     }
 
 
-def test_offers_are_as_told(written: Written) -> None:
+def test_offers_are_as_described(written: Written) -> None:
     _, directory, sample = written
     good = good_offers(directory)
     made = Counter(row[1] for row in good)

@@ -30,13 +30,13 @@ def files(trial: Trial, folder: str = "outliers") -> dict[str, str]:
 
 def expected(trial: Trial) -> dict[str, list[str]]:
     """By file the users that are to be in it."""
-    told: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for window, hour, user in trial.rows(
         "select window_start, hour, user_name from exploitation.outlier "
         "order by 1, 2, round(score, 9) desc, 3"
     ):
-        told.setdefault(f"{window:%Y-%m-%d}/hour-{hour:02}.csv", []).append(user)
-    return told
+        names.setdefault(f"{window:%Y-%m-%d}/hour-{hour:02}.csv", []).append(user)
+    return names
 
 
 def listed(trial: Trial) -> dict[str, list[str]]:
@@ -76,11 +76,11 @@ def test_they_are_what_the_table_says(trial: Trial) -> None:
 def test_a_run_writes_what_has_changed_and_nothing_else(trial: Trial) -> None:
     places = sorted((trial.root / "outliers").rglob("*.csv"))
     before = {place: place.stat().st_mtime_ns for place in places}
-    told = files(trial)
+    texts = files(trial)
     trial.run_well()
     trial.run_well(force=True)
     assert {place: place.stat().st_mtime_ns for place in places} == before
-    assert files(trial) == told
+    assert files(trial) == texts
     deliver(trial, [("eve", 0, 9, 30)], "late.csv")
     trial.run_well()
     assert listed(trial) == expected(trial)
@@ -125,11 +125,11 @@ def test_another_folder_is_filled_whatever_the_first_holds(trial: Trial, tmp_pat
     project(trial.root, f'days = 3\nlists = "{other}"\n')
     trial.run_well()
     assert files(trial, str(other)) == files(trial)
-    told = json.loads((other / STATE).read_text())
-    assert (told["lists"]["table"], told["version"]) == ("outlier", 0)
+    state = json.loads((other / STATE).read_text())
+    assert (state["lists"]["table"], state["version"]) == ("outlier", 0)
 
 
-def test_lists_of_another_table_are_written_anew(trial: Trial, tmp_path: Path) -> None:
+def test_lists_of_another_table_are_written_again(trial: Trial, tmp_path: Path) -> None:
     """Its version may be the same: of another project, and of this one after its zones were deleted."""
     settings = f'days = 3\nlists = "{tmp_path / "elsewhere"}"\n'
     project(trial.root, settings)
@@ -138,8 +138,8 @@ def test_lists_of_another_table_are_written_anew(trial: Trial, tmp_path: Path) -
     other = project(tmp_path / "other", settings)
     deliver(other, [("zoe", 0, 9, 2), ("zoe", 1, 9, 30), ("yan", 1, 9, 1)])
     other.run_well()
-    told = json.loads((tmp_path / "elsewhere" / STATE).read_text())
-    assert (told["version"], trial.versions()["exploitation.outlier"]) == (0, 0)
+    state = json.loads((tmp_path / "elsewhere" / STATE).read_text())
+    assert (state["version"], trial.versions()["exploitation.outlier"]) == (0, 0)
     assert files(other, str(tmp_path / "elsewhere")).keys() == {"2026-01-02/hour-09.csv"}
     trial.run_well()
     assert {name.partition("/")[0] for name in files(trial, str(tmp_path / "elsewhere"))} > {"2026-01-05"}

@@ -25,8 +25,8 @@ from rare_edges_project import (
     contents,
     deliver,
     project,
+    project_of,
     table,
-    whole,
 )
 
 from backbone.analysis.rare_edges.detector import RareEdgeDetector
@@ -80,9 +80,9 @@ def test_the_tables_are_those_of_the_detector(demo: Demo) -> None:
     )
     state, alerts = RareEdgeDetector(threads=2).update(None, counts)
     order = [("hour", "ascending"), ("source", "ascending"), ("destination", "ascending")]
-    told = table(demo.trial, "select * from exploitation.rare_edge").drop_columns(["window_date"])
-    told = told.rename_columns(["hour", *told.column_names[1:]]).select(alerts.column_names).sort_by(order)
-    assert told.cast(alerts.schema).equals(alerts)
+    found = table(demo.trial, "select * from exploitation.rare_edge").drop_columns(["window_date"])
+    found = found.rename_columns(["hour", *found.column_names[1:]]).select(alerts.column_names).sort_by(order)
+    assert found.cast(alerts.schema).equals(alerts)
     last = state_as_of(demo.trial, START + timedelta(days=400)).select(state.column_names)
     assert last.cast(state.schema).equals(
         state.sort_by([(n, "ascending") for n in ("source", "destination")])
@@ -148,13 +148,13 @@ def test_names_of_your_own(tmp_path: Path) -> None:
     assert trial.value("select sum(seen) from exploitation.edge_state") == len(found)
 
 
-# --- small projects, whose hours are told apart one by one ---
+# --- small projects, whose hours are known one by one ---
 
 
 @pytest.mark.parametrize("settings", [QUICK, QUICK + "retire_days = 1\nfloor = 0.5\n"])
 def test_hour_by_hour_is_the_same_as_one_back_fill(tmp_path: Path, settings: str) -> None:
     counts = [count for count in COUNTS if count[0] < 48 or count[1] == "bb"]
-    at_once = whole(tmp_path / "whole", counts, settings)
+    at_once = project_of(tmp_path / "whole", counts, settings)
     expected = contents(at_once)
     assert len(expected["rare_edge"]) >= 2
     trial = project(tmp_path / "hourly", settings)
@@ -169,8 +169,8 @@ def test_hour_by_hour_is_the_same_as_one_back_fill(tmp_path: Path, settings: str
 
 def test_late_connections_restate_their_window_and_all_later_ones(tmp_path: Path) -> None:
     late = [(33, "a", "y", 70), (8, "new", "x", 2)]
-    expected = contents(whole(tmp_path / "whole", [*COUNTS, *late]))
-    trial = whole(tmp_path / "late", COUNTS)
+    expected = contents(project_of(tmp_path / "whole", [*COUNTS, *late]))
+    trial = project_of(tmp_path / "late", COUNTS)
     before = contents(trial)
     for count, name in zip(late, ("one.csv", "two.csv"), strict=True):
         deliver(trial, [count], name)
@@ -197,11 +197,11 @@ def test_a_window_is_refused_when_the_one_before_has_not_run(tmp_path: Path) -> 
     trial.run_well(start=START, end=START + 25 * HOUR)
     trial.run_well(start=START + 25 * HOUR, end=START + 40 * HOUR)
     trial.run_well()
-    assert contents(trial) == contents(whole(tmp_path / "whole", COUNTS))
+    assert contents(trial) == contents(project_of(tmp_path / "whole", COUNTS))
 
 
 def test_windows_after_one_that_is_computed_again_are_stale(tmp_path: Path) -> None:
-    trial = whole(tmp_path / "project", COUNTS)
+    trial = project_of(tmp_path / "project", COUNTS)
     expected = contents(trial)
     only = trial.run_well(start=START + 20 * HOUR, end=START + 21 * HOUR, force=True)
     assert built(only, "edge_state") == [20]
@@ -211,7 +211,7 @@ def test_windows_after_one_that_is_computed_again_are_stale(tmp_path: Path) -> N
 
 
 def test_empty_windows_count_as_run_and_make_nothing_stale(tmp_path: Path) -> None:
-    trial = whole(tmp_path / "project", COUNTS)
+    trial = project_of(tmp_path / "project", COUNTS)
     expected = contents(trial)
     result = trial.run_well(start=START, end=START + 70 * HOUR)
     empty = sorted(set(range(70)) - {hour for hour, *_ in COUNTS})
@@ -221,16 +221,16 @@ def test_empty_windows_count_as_run_and_make_nothing_stale(tmp_path: Path) -> No
 
 
 def test_a_changed_setting_starts_from_the_beginning(tmp_path: Path) -> None:
-    trial = whole(tmp_path / "project", COUNTS)
+    trial = project_of(tmp_path / "project", COUNTS)
     project(trial.root, QUICK.replace("cooldown_hours = 3", "cooldown_hours = 0"))
     assert "edge_hour" not in {r.dataset.partition(".")[2] for r in trial.run_well().receipts}
-    other = whole(tmp_path / "other", COUNTS, QUICK.replace("cooldown_hours = 3", "cooldown_hours = 0"))
+    other = project_of(tmp_path / "other", COUNTS, QUICK.replace("cooldown_hours = 3", "cooldown_hours = 0"))
     assert contents(trial) == contents(other)
 
 
-def test_an_edge_that_was_away_for_long_starts_anew(tmp_path: Path) -> None:
+def test_an_edge_that_was_away_for_long_starts_again(tmp_path: Path) -> None:
     counts: list[Count] = [(0, "a", "x", 5), (1, "b", "x", 5), *((h, "b", "x", 5) for h in range(2, 80, 3))]
-    trial = whole(tmp_path / "project", [*counts, (75, "a", "x", 9)], QUICK + "retire_days = 1\n")
+    trial = project_of(tmp_path / "project", [*counts, (75, "a", "x", 9)], QUICK + "retire_days = 1\n")
     rows = trial.rows(
         "select window_start, first_seen, seen from exploitation.edge_state where source = 'a' order by 1"
     )
@@ -244,10 +244,10 @@ def retired(trial: Trial) -> int:
     return sum(int(json.loads(measures)["retired"]) for (measures,) in found)
 
 
-@pytest.mark.parametrize(("every", "together"), [(1, 20), (19, 1)])
-def test_receipts_tell_how_many_edges_are_retired(tmp_path: Path, every: int, together: int) -> None:
+@pytest.mark.parametrize(("every", "at_a_time"), [(1, 20), (19, 1)])
+def test_receipts_say_how_many_edges_are_retired(tmp_path: Path, every: int, at_a_time: int) -> None:
     seen = {
-        "never again": [0],  # told when its turn comes, and once
+        "never again": [0],  # counted when its turn comes, and once
         "in time": [0, 24],
         "too late": [0, 76],  # and then no more
         "often too late": [0, 70, 96, 121],
@@ -256,10 +256,10 @@ def test_receipts_tell_how_many_edges_are_retired(tmp_path: Path, every: int, to
     counts: list[Count] = [(hour, source, "x", 5) for source, hours in seen.items() for hour in hours]
     counts += [(hour, "always", "x", 5) for hour in range(0, 134, every)]
     expected = 1 + 1 + 2 + 3
-    at_once = whole(tmp_path / "whole", counts, QUICK + "retire_days = 1\n")
+    at_once = project_of(tmp_path / "whole", counts, QUICK + "retire_days = 1\n")
     assert retired(at_once) == expected
     parts = project(tmp_path / "parts", QUICK + "retire_days = 1\n")
-    hours = sorted({hour for hour, *_ in counts})[::together]
+    hours = sorted({hour for hour, *_ in counts})[::at_a_time]
     for begin, end in zip(hours, [*hours[1:], 1000], strict=True):
         deliver(parts, [count for count in counts if begin <= count[0] < end], f"{begin}.csv")
         parts.run_well()
@@ -308,7 +308,7 @@ def test_a_setting_that_means_nothing_is_refused(tmp_path: Path, setting: str, e
 
 
 @pytest.mark.parametrize("connections", [10**12 + 1, 2**53 + 2, 2**63 - 1])
-def test_a_row_of_too_many_connections_is_held_back_alone(tmp_path: Path, connections: int) -> None:
+def test_a_row_of_too_many_connections_goes_to_quarantine_alone(tmp_path: Path, connections: int) -> None:
     trial = project(tmp_path, QUICK)
     deliver(trial, [*COUNTS, (10, "web", "db", connections), (10, "web", "db", 10**12)], "all.csv")
     trial.run_well()
@@ -332,13 +332,13 @@ def test_too_many_connections_of_an_hour_name_the_delivery(tmp_path: Path) -> No
 
 def test_the_longest_times_can_be_gone_by(tmp_path: Path) -> None:
     longest = "training_hours = 876000\ncooldown_hours = 876000\nretire_days = 36500\nstate_days = 36500\n"
-    trial = whole(tmp_path / "project", [*COUNTS, (-24 * 365 * 2000, "a", "x", 1)], longest)
+    trial = project_of(tmp_path / "project", [*COUNTS, (-24 * 365 * 2000, "a", "x", 1)], longest)
     assert trial.run_well().receipts == []
 
 
 def test_a_run_that_dies_is_completed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each of the three tables: what is published stays, and the rest follows."""
-    expected = contents(whole(tmp_path / "whole", COUNTS))
+    expected = contents(project_of(tmp_path / "whole", COUNTS))
     for number, last in enumerate(TABLES):
         trial = project(tmp_path / f"dies-{number}", QUICK)
         deliver(trial, COUNTS, "all.csv")

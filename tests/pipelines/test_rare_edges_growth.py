@@ -9,7 +9,7 @@ from typing import Any
 
 import deltalake
 import pytest
-from rare_edges_project import COUNTS, QUICK, Count, contents, deliver, project, whole
+from rare_edges_project import COUNTS, QUICK, Count, contents, deliver, project, project_of
 
 from backbone.engines.duckdb import database, read
 from backbone.lake.pieces import MANY_PIECES
@@ -63,7 +63,7 @@ def test_an_hour_after_many_costs_what_one_after_few_did(tmp_path: Path) -> None
     days = {name: len({Path(f).parent for f in lake.read(name).files}) for name in files}
     assert all(count <= MANY_PIECES + days[name] for name, count in files.items()), files
     assert contents(trial) == contents(
-        whole(tmp_path / "whole", hourly(range(52)), QUICK + "state_days = 0\n")
+        project_of(tmp_path / "whole", hourly(range(52)), QUICK + "state_days = 0\n")
     )
     with counted(trial) as found:
         assert trial.run_well().receipts == []
@@ -104,7 +104,7 @@ def test_a_run_that_dies_while_files_are_joined_is_completed(
 ) -> None:
     monkeypatch.setattr("backbone.lake.pieces.MANY_PIECES", 2)
     trial = project(tmp_path / "parts", QUICK)
-    expected = contents(whole(tmp_path / "whole", COUNTS))
+    expected = contents(project_of(tmp_path / "whole", COUNTS))
     for part in range(12):
         deliver(trial, [count for count in COUNTS if count[0] // 5 == part], f"{part}.csv")
         calls = 0

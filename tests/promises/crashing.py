@@ -156,16 +156,16 @@ def main(project: Path, folder: Path, every: int, offset: int, accept: list[str]
 
 def difference(found: dict[str, Any], expected: dict[str, Any]) -> str:
     """Where two states are not the same."""
-    told = []
+    differences = []
     for part, values in expected.items():
         if not isinstance(values, dict):
             if found[part] != values:
-                told.append(f"{part}: expected {values}, found {found[part]}")
+                differences.append(f"{part}: expected {values}, found {found[part]}")
             continue
         for name in sorted({*values, *found[part]}):
             if values.get(name) != found[part].get(name):
-                told.append(f"{name}: expected {values.get(name)}, found {found[part].get(name)}")
-    return "; ".join(told)
+                differences.append(f"{name}: expected {values.get(name)}, found {found[part].get(name)}")
+    return "; ".join(differences)
 
 
 if __name__ == "__main__":

@@ -160,15 +160,15 @@ def _trials(scenarios: list[Scenario], tmp_path: Path, kills: int, seed: int) ->
         scenario = scenarios[number % len(scenarios)]
         root = tmp_path / f"{scenario.name}-{number}"
         shutil.copytree(scenario.root, root)
-        before, told = _commits(root), []
+        before, attempts = _commits(root), []
         for again in range(3 if number % 5 == 4 else 1):
             instant = (instant + 0.618034) % 1 if not again else chance.random()
             killed, seconds = _kill_after(root, instant * lasts[scenario.name])
-            told.append(f"{'killed' if killed else 'ended'} after {seconds:.3f} s")
+            attempts.append(f"{'killed' if killed else 'ended'} after {seconds:.3f} s")
             done += killed
             if not killed and not again:
                 lasts[scenario.name] = seconds
-        note = f"{scenario.name}, {', '.join(told)}, {_commits(root) - before} commits made"
+        note = f"{scenario.name}, {', '.join(attempts)}, {_commits(root) - before} commits made"
         print(note)
         try:
             _complete(scenario, root, note)

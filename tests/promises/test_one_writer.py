@@ -40,19 +40,19 @@ def _holder(folder: Path) -> subprocess.Popen[str]:
 
 
 def test_runs_started_at_once_do_the_work_once(tmp_path: Path) -> None:
-    alone, together = TinyProject(tmp_path / "alone"), TinyProject(tmp_path / "together")
+    alone, contested = TinyProject(tmp_path / "alone"), TinyProject(tmp_path / "contested")
     _fill(alone)
-    _fill(together)
+    _fill(contested)
     assert alone.run().ok
-    processes = [backbone(together.root, "run") for _ in range(3)]
+    processes = [backbone(contested.root, "run") for _ in range(3)]
     ended = [p.communicate(timeout=120) for p in processes]
     assert [p.returncode for p in processes] == [0, 0, 0], ended
-    assert contents(together.root) == contents(alone.root)
-    assert accounts(together.root) == accounts(alone.root)
-    commits = [sum(1 for _ in together.lake.receipts(name)) for name in
+    assert contents(contested.root) == contents(alone.root)
+    assert accounts(contested.root) == accounts(alone.root)
+    commits = [sum(1 for _ in contested.lake.receipts(name)) for name in
                ("exploitation.shop_day", "formatted.sale", "formatted.visit")]  # fmt: skip
     assert commits == [1, 1, 1]
-    assert finished(together.root, "run")[1].strip() == "Nothing is stale."
+    assert finished(contested.root, "run")[1].strip() == "Nothing is stale."
 
 
 def test_the_second_run_says_what_it_waits_for(tmp_path: Path) -> None:
@@ -60,11 +60,11 @@ def test_the_second_run_says_what_it_waits_for(tmp_path: Path) -> None:
     home = tmp_path / ".backbone"
     home.mkdir()
     with _holder(home) as holder:
-        told: list[str] = []
+        waits: list[str] = []
         with pytest.raises(ProjectLocked, match=f"process {holder.pid}") as raised:
-            project.run(lock_wait_s=0.2, on_wait=told.append)
+            project.run(lock_wait_s=0.2, on_wait=waits.append)
         assert raised.value.state == "Nothing was changed."
-        assert [f"process {holder.pid}" in text for text in told] == [True]
+        assert [f"process {holder.pid}" in text for text in waits] == [True]
         waiting = backbone(tmp_path, "run")
         assert waiting.stderr is not None
         assert f"process {holder.pid}" in waiting.stderr.readline()

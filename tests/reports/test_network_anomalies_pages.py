@@ -63,8 +63,8 @@ def test_scores_of_the_users_who_stand_out(demo: tuple[Trial, Sample], tmp_path:
     assert chart["layer"][0]["encoding"]["y"]["sort"][0] == sample.planted.user_name
     shown = {(r["user"], r["hour"]): r["score"] for r in chart["layer"][0]["data"]["values"]}
     users = {user for user, _ in shown}
-    told = trial.rows(f"select user_name, hour, score from exploitation.user_hour_score where {LAST}")
-    assert shown == {(user, hour): score for user, hour, score in told if user in users}
+    rows = trial.rows(f"select user_name, hour, score from exploitation.user_hour_score where {LAST}")
+    assert shown == {(user, hour): score for user, hour, score in rows if user in users}
     marked = {(r["user"], r["hour"]) for r in chart["layer"][1]["data"]["values"]}
     outliers = trial.rows(f"select user_name, hour from exploitation.outlier where {LAST}")
     assert marked == {(user, hour) for user, hour in outliers}
@@ -98,7 +98,7 @@ def test_a_user_s_activity_with_the_spike_marked(demo: tuple[Trial, Sample], tmp
     assert other["layer"][0]["encoding"]["y"]["title"] == "events in hour 23"
 
 
-def test_who_is_alike_is_told(demo: tuple[Trial, Sample], tmp_path: Path) -> None:
+def test_who_is_alike_is_shown(demo: tuple[Trial, Sample], tmp_path: Path) -> None:
     trial, sample = demo
     robot, *others = sample.robots
     text = page(trial, tmp_path / "robot.html", "--user", robot)
@@ -106,7 +106,7 @@ def test_who_is_alike_is_told(demo: tuple[Trial, Sample], tmp_path: Path) -> Non
     assert ODD not in page(trial, tmp_path / "odd.html", "--user", ODD).partition("<title>")[2]
 
 
-def test_whoever_is_alone_or_in_the_only_cluster_is_told_so(tmp_path: Path) -> None:
+def test_whoever_is_alone_or_in_the_only_cluster_is_shown_as_such(tmp_path: Path) -> None:
     trial = Trial(tmp_path, source="user_activity")
     settings = '[project]\npipelines = ["backbone.pipelines.network_anomalies"]\n[engine]\nthreads = 2\n'
     trial.write(tmp_path / "backbone.toml", settings)
@@ -144,7 +144,7 @@ def test_an_earlier_window(demo: tuple[Trial, Sample], tmp_path: Path) -> None:
     assert "the window 2025-01-05 has not been" in missing.errors
 
 
-def test_wrong_use_is_told(demo: tuple[Trial, Sample], tmp_path: Path) -> None:
+def test_wrong_use_is_reported(demo: tuple[Trial, Sample], tmp_path: Path) -> None:
     trial, _ = demo
     for options, expected in (
         (("network_anomalies", "--edge", "a", "b"), "the report of network_anomalies has no --edge"),

@@ -66,13 +66,13 @@ def test_an_edge_is_drawn_with_its_alerts(demo: Trial, tmp_path: Path) -> None:
     hours = demo.value(f"select count(*) from exploitation.edge_hour where {edge}")
     assert len(counts["data"]["values"]) == len(line["data"]["values"]) == hours
     assert [alert["connections"] for alert in alerts["data"]["values"]] == [value]
-    kept = demo.rows(
+    states = demo.rows(
         "select strftime(window_start, '%Y-%m-%d %H:%M'), expected from exploitation.edge_state "
         f"where {edge} and seen = 1"
     )
-    assert 1 < len(kept) < hours, "states are kept for some days"
+    assert 1 < len(states) < hours, "states are kept for some days"
     expected = {row["at"]: row["expected"] for row in line["data"]["values"]}
-    assert {at: expected[at] for at, _ in kept} == dict(kept)
+    assert {at: expected[at] for at, _ in states} == dict(states)
     assert "<svg" in drawn(specification(text))
 
 
@@ -124,7 +124,7 @@ def test_an_edge_of_which_nothing_can_be_expected_is_said_to_be(tmp_path: Path) 
     assert "expected at most 2**53 connections in an hour" in refused.value.problem
 
 
-def test_one_is_told_as_one(tmp_path: Path) -> None:
+def test_a_single_edge_is_counted_in_the_singular(tmp_path: Path) -> None:
     trial = Trial(tmp_path, source="connection")
     trial.write(
         tmp_path / "backbone.toml",

@@ -9,7 +9,7 @@ def is_float(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind))
 
 
-def is_whole(kind: pa.DataType) -> bool:
+def is_integer(kind: pa.DataType) -> bool:
     """Whether all values are whole numbers that fit into 64 bits."""
     return bool(pa.types.is_integer(kind))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from backbone.analysis.groups import Groups, Kernel, LargeGroups, map_chunks, whole
+from backbone.analysis.groups import Groups, Kernel, LargeGroups, map_chunks, undivided
 from backbone.engines.order import OutOfOrder, ascends
 from backbone.engines.protocol import Engine
 from backbone.engines.relation import Relation
@@ -59,7 +59,7 @@ class KernelTask:
     by: Sequence[str]
     values: Mapping[str, str]
     order: Sequence[str] = ()
-    parts: Callable[[Groups], Iterable[Groups]] = field(default=whole)
+    parts: Callable[[Groups], Iterable[Groups]] = field(default=undivided)
 
     def schema(self, keys: pa.Schema) -> pa.Schema:
         """The columns of the result, where groups are identified by `keys`."""

@@ -126,8 +126,8 @@ class Kernel(Protocol):
         """The result rows of these groups, in the order of the groups."""
 
 
-def whole(groups: Groups) -> Iterable[Groups]:
-    """A chunk as it is."""
+def undivided(groups: Groups) -> Iterable[Groups]:
+    """A chunk as one part."""
     return (groups,)
 
 
@@ -144,7 +144,7 @@ def map_chunks(
     threads: int = 1,
     chunk_bytes: int = CHUNK_BYTES,
     large: LargeGroups = IN_TEMPORARY_FILES,
-    parts: Callable[[Groups], Iterable[Groups]] = whole,
+    parts: Callable[[Groups], Iterable[Groups]] = undivided,
 ) -> Iterator[pa.RecordBatch]:
     """Run a kernel over rows that arrive in the order of their groups; results keep that order.
 
@@ -293,12 +293,12 @@ def _keys(rows: pa.Table, by: Sequence[str], first: Offsets) -> pa.RecordBatch:
 
 def _from(batches: Sequence[pa.RecordBatch], row: int) -> list[pa.RecordBatch]:
     """The rows of some batches from a position on."""
-    kept = []
+    rest = []
     for batch in batches:
         if row < batch.num_rows:
-            kept.append(batch.slice(row))
+            rest.append(batch.slice(row))
         row = max(0, row - batch.num_rows)
-    return kept
+    return rest
 
 
 def _joined(arrays: Sequence[pa.Array]) -> pa.Array:

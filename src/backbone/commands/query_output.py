@@ -138,8 +138,8 @@ def _instant(text: str | list[str]) -> str:
     """The text of a time, without the offset of UTC, and with microseconds where it has a fraction."""
     if not isinstance(text, str):
         return _shown([_instant(each) if each else each for each in text])
-    whole, dot, fraction = text.removesuffix("+00").partition(".")
-    return f"{whole}{dot}{fraction.ljust(6, '0')}" if dot else whole
+    seconds, dot, fraction = text.removesuffix("+00").partition(".")
+    return f"{seconds}{dot}{fraction.ljust(6, '0')}" if dot else seconds
 
 
 def _shown(value: Any) -> str:

@@ -86,7 +86,7 @@ def value_sql(column: Column, raw: str, notation: Notation, read: str | None = N
     read = read or read_sql(column, x, notation) or ""
     match column.sql_type:
         case "BIGINT":
-            return _whole_number(x, read, notation)
+            return _integer(x, read, notation)
         case "DOUBLE":
             return _float(x, read, notation)
         case "DATE":
@@ -210,7 +210,7 @@ def _problem_sql(column: Column, text: str, notation: Notation) -> str:
     match column.sql_type:
         case "BIGINT":
             return (
-                f"case when {_matches(text, _whole_pattern(notation))}"
+                f"case when {_matches(text, _integer_pattern(notation))}"
                 " then 'does not fit 64 bits' else 'is not a whole number' end"
             )
         case "DOUBLE":
@@ -251,21 +251,21 @@ def _matches(x: str, pattern: str) -> str:
     return f"regexp_full_match({x}, {quote_literal(pattern)})"
 
 
-def _whole_digits(notation: Notation) -> str:
+def _integer_digits(notation: Notation) -> str:
     if notation.thousands_separator is None:
         return r"\d+"
     return rf"(?:\d+|\d{{1,3}}(?:{re.escape(notation.thousands_separator)}\d{{3}})+)"
 
 
-def _whole_pattern(notation: Notation) -> str:
+def _integer_pattern(notation: Notation) -> str:
     point = re.escape(notation.decimal_separator)
-    return rf"{_BLANKS}[+-]?{_whole_digits(notation)}(?:{point}0*)?{_BLANKS}"
+    return rf"{_BLANKS}[+-]?{_integer_digits(notation)}(?:{point}0*)?{_BLANKS}"
 
 
 def _decimal_pattern(notation: Notation, fraction: str = r"\d+", exponent: str = "") -> str:
     """`fraction` is the grammar of the digits after the point, of which there is at least one."""
-    point, whole = re.escape(notation.decimal_separator), _whole_digits(notation)
-    return rf"{_BLANKS}[+-]?(?:{whole}(?:{point}(?:{fraction})?)?|{point}(?:{fraction})){exponent}{_BLANKS}"
+    point, digits = re.escape(notation.decimal_separator), _integer_digits(notation)
+    return rf"{_BLANKS}[+-]?(?:{digits}(?:{point}(?:{fraction})?)?|{point}(?:{fraction})){exponent}{_BLANKS}"
 
 
 def _plain(x: str, notation: Notation) -> str:
@@ -283,10 +283,10 @@ def _number(number: str, usual: str, grammar: str, notation: Notation) -> str:
     return f"case {fast}when {grammar} then {number} end"
 
 
-def _whole_number(x: str, number: str, notation: Notation) -> str:
+def _integer(x: str, number: str, notation: Notation) -> str:
     written = f"cast({number} as varchar)"
     usual = f"{written} = {x} or {written} || '.0' = {x}"
-    return _number(number, usual, _matches(x, _whole_pattern(notation)), notation)
+    return _number(number, usual, _matches(x, _integer_pattern(notation)), notation)
 
 
 def _decimal(x: str, number: str, sql_type: str, notation: Notation) -> str:

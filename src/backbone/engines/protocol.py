@@ -2,7 +2,7 @@
 
 A text of SQL names relations as the engine calls them (`Relation.name`), is written in DuckDB's dialect
 within the allow-list of `engines/sql` or made with the engine's `functions`, and gets values as parameters,
-`$name` in the text. No verb changes what an earlier relation means. `engines/laws.py` states what every
+`$name` in the text. No verb changes what an earlier relation means. `engines/laws` states what every
 engine obeys.
 """
 

@@ -258,7 +258,7 @@ def _bound(value: object, upper: bool = False) -> object:
             exact = float(value)
             return exact if Decimal(repr(exact)) == value else None
         case str():
-            cut = value[:LONGEST_BOUND]
-            bound = cut if cut == value or not upper else f"{cut}{LAST_CHARACTER}"
+            prefix = value[:LONGEST_BOUND]
+            bound = prefix if prefix == value or not upper else f"{prefix}{LAST_CHARACTER}"
             return bound if not upper or bound >= value else None
     return None

@@ -75,7 +75,7 @@ class Index:
         self.damages: list[Damage] = []
         self._is_fit = bool(self._stored)  # to be read as it is stored
         for table in sorted(self._stored):
-            stored = lake.read(f"operations.{table}")
+            stored = lake.read(_dataset(table))
             self._is_fit = self._is_fit and stored.columns == columns(table)
             database.read(stored)
         self._is_fit = (
@@ -97,7 +97,7 @@ class Index:
         )
         for dataset, _, _, commits in rows:
             self._digests[dataset] = {commit["version"]: commit["digest"] for commit in commits}
-        return {dataset: (version, whole) for dataset, version, whole, _ in rows}
+        return {dataset: (version, replaced_in) for dataset, version, replaced_in, _ in rows}
 
     def complete(self) -> None:
         """For a reader: where the stored tables can't be read as they are, read the receipts instead."""
@@ -114,7 +114,7 @@ class Index:
         if not self._is_compared:
             self._compare()
         for dataset in self._of_receipts():
-            after, whole = self._last.get(dataset, (-1, 0))
+            after, replaced_in = self._last.get(dataset, (-1, 0))
             if self._lake.version(dataset) <= after:
                 continue
             for commit in self._store.commits(dataset, after):
@@ -123,10 +123,10 @@ class Index:
                 commits += 1
                 self._commits.pop(dataset, None)
                 self._batches.clear()
-                whole = commit.version if commit.receipt.replaces_all else whole
+                replaced_in = commit.version if commit.receipt.replaces_all else replaced_in
                 for table, row in facts_of_commit(dataset, commit):
                     self._new[table].append(row)
-            self._last[dataset] = max(after, self._lake.version(dataset)), whole
+            self._last[dataset] = max(after, self._lake.version(dataset)), replaced_in
         return commits
 
     def _of_receipts(self) -> list[str]:
@@ -241,7 +241,7 @@ class Index:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        dataset = f"operations.{table}"
+        dataset = _dataset(table)
         self._scratch.mkdir(parents=True, exist_ok=True)
         version = self._lake.version(dataset) + 1
         file = self._scratch / f"{table}-{version}.parquet"
@@ -271,9 +271,9 @@ class Index:
     def _place(self, table: str) -> str:
         """The name by which SQL reads what is stored of a table."""
         if table not in IN_MEMORY:
-            return f"operations.{table}"
+            return _dataset(table)
         if table not in self._loaded:
-            self._database.create(f"stored_{table}", f"select * from operations.{table}")
+            self._database.create(f"stored_{table}", f"select * from {_dataset(table)}")
             self._loaded.add(table)
         return f"stored_{table}"
 
@@ -327,13 +327,17 @@ class Index:
             "and dataset in ($bad, $repeated) "
             f"and committed_at > (select max(committed_at) from {facts} as f where dataset = $good) "
             "order by committed_at desc limit 1",
-            {"bad": f"quarantine.{source}", "repeated": f"duplicate.{source}", "good": f"formatted.{source}"},
+            {
+                "bad": str(Dataset("quarantine", source)),
+                "repeated": str(Dataset("duplicate", source)),
+                "good": str(Dataset("formatted", source)),
+            },
         )
         return rows[0][0] if rows else None
 
     def revived_left(self, source: str) -> bool:
         """Whether a run died before it removed from the duplicates what it had formatted again."""
-        duplicate, formatted = f"duplicate.{source}", f"formatted.{source}"
+        duplicate, formatted = (str(Dataset(zone, source)) for zone in ("duplicate", "formatted"))
         receipts = self.facts("receipt", "dataset", formatted)
         if receipts is None:
             return False
@@ -409,14 +413,14 @@ class Index:
         Those are left out that were computed from a version of an input that is gone.
         """
         facts = self.facts("window", "dataset", dataset)
-        last, whole = self._last.get(dataset, (-1, 0))
+        last, replaced_in = self._last.get(dataset, (-1, 0))
         if facts is None or last < 0:
             return {}
         rows = self._database.fetch(
             "select epoch_us(window_start) // 3600000000, every, fingerprint, version "
-            f"from {facts} as w where dataset = $dataset and version >= $whole "
+            f"from {facts} as w where dataset = $dataset and version >= $replaced_in "
             "qualify row_number() over (partition by window_start order by version desc) = 1",
-            {"dataset": dataset, "whole": whole},
+            {"dataset": dataset, "replaced_in": replaced_in},
         )
         # Thousands of windows of one commit have the same inputs.
         inputs = self._inputs(dataset, {version for *_, version in rows})
@@ -446,3 +450,7 @@ class Index:
             elif known is not None:
                 known[name] = input_version
         return inputs
+
+
+def _dataset(table: str) -> str:
+    return str(Dataset("operations", table))

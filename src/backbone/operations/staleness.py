@@ -39,7 +39,7 @@ from backbone.operations.reasons import (
 class Stale:
     """The windows to compute, in order, why, and whether all other rows of the table go.
 
-    For a table that is one whole `windows` is empty, and `due` says whether it is to be computed.
+    For a table without windows `windows` is empty, and `due` says whether it is to be computed.
     """
 
     windows: tuple[Window, ...]
@@ -57,7 +57,7 @@ def stale_windows(loaded: LoadedModel, history: History, asked: Asked) -> Stale:
         When a window of the range goes on from one before the range that is stale.
     """
     if loaded.every is None:
-        return _stale_whole(loaded, history, asked)
+        return _stale_table(loaded, history, asked)
     start, end, now = asked.start, asked.end, asked.now
     states = history.windows(loaded.dataset)
     former: Mapping[datetime | None, WindowState] = {}
@@ -114,7 +114,7 @@ def counted(why: Iterable[Reason]) -> tuple[Reason, ...]:
     return tuple(sorted(found, key=lambda r: (places.get(r.word, 1), r.word, r.of)))
 
 
-def _stale_whole(loaded: LoadedModel, history: History, asked: Asked) -> Stale:
+def _stale_table(loaded: LoadedModel, history: History, asked: Asked) -> Stale:
     """Whether a table without windows is to be computed."""
     states = history.windows(loaded.dataset)
     state = states.get(None)
@@ -158,18 +158,21 @@ class _Inputs:
     ) -> None:
         self._loaded, self._history, self._states = loaded, history, states
         self._of_code: dict[str, Reason] = {}  # by fingerprint
-        self._whole: dict[str, int] = {}
+        self._all_changed_in: dict[str, int] = {}
         self._hours: dict[str, tuple[list[int], list[int]]] = {}  # in order, and their versions
         for name in loaded.restating:
             hours: dict[int, int] = {}
-            whole = -1
+            all_changed_in = -1
             for change in _seen(name, history):
                 if change.low is None or change.high is None or loaded.time_column(name) is None:
-                    whole = max(whole, change.version)
+                    all_changed_in = max(all_changed_in, change.version)
                 else:
                     hours.update(dict.fromkeys(range(change.low, change.high), change.version))
             ordered = sorted(hours)
-            self._whole[name], self._hours[name] = whole, (ordered, [hours[hour] for hour in ordered])
+            self._all_changed_in[name], self._hours[name] = (
+                all_changed_in,
+                (ordered, [hours[hour] for hour in ordered]),
+            )
 
     def reason(self, window: Window | None, state: WindowState | None) -> Reason | None:
         """Why a window (or the table, of one without windows) is stale; None where it is not."""
@@ -184,7 +187,7 @@ class _Inputs:
         for name, (hours, changed_in) in self._hours.items():
             known = state.inputs.get(name, -1)
             seen = changed_in[bisect_left(hours, begin) : bisect_left(hours, end)]
-            newest = max(self._whole[name], max(seen, default=-1))
+            newest = max(self._all_changed_in[name], max(seen, default=-1))
             if newest > known or self._is_taken_back(name, known, window):
                 versions[name] = newest
         return reason_of_inputs(versions, state, self._history) if versions else None

@@ -11,7 +11,7 @@ from backbone.planning.task import Part, Plan, Task
 def as_json(plan: Plan) -> dict[str, Any]:
     """A plan with the same keys always; instants as ISO 8601 in UTC."""
     return {
-        "settled": plan.is_settled,
+        "certain": plan.is_certain,
         "tasks": [_task(task) for task in plan.tasks],
         "refused": {name: str(error) for name, error in plan.refused.items()},
         "stopped": dict(plan.stopped),

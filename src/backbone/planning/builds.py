@@ -101,7 +101,7 @@ def _part(project: Project, outlook: Outlook, model: LoadedModel, asked: Asked) 
         lake = PinnedLake.of(project.lake, outlook.pins)
         is_behind = went_back(lake, model)
     stale = stale_windows(model, outlook, replace(asked, force=True) if is_behind else asked)
-    anew = made and is_retained(model) and (is_behind or (asked.force and not asked.is_range))
+    starts_over = made and is_retained(model) and (is_behind or (asked.force and not asked.is_range))
     why = stale.why
     if is_behind:
         why = tuple(replace(r, word=RETENTION) if r.word == FORCED else r for r in why)
@@ -111,7 +111,7 @@ def _part(project: Project, outlook: Outlook, model: LoadedModel, asked: Asked) 
         model.dataset,
         why,
         stale.windows,
-        stale.replaces_all or anew or not made,
+        stale.replaces_all or starts_over or not made,
         notes=_notes(project, outlook, model, stale.windows),
     )
 

@@ -56,15 +56,15 @@ def _part(
     known = index.batches(source.name)
     in_force = {batch for batch, was in known.items() if was.fingerprint == fingerprint}
     files = manifest.versions(source.name, formatted.settings.redelivery)
-    kept = {versions[0].batch for versions in files} & in_force
-    waiting = [versions for versions in files if versions[0].batch not in kept]
+    current = {versions[0].batch for versions in files} & in_force
+    waiting = [versions for versions in files if versions[0].batch not in current]
     if waiting:
         passed = _passed_over(project, source.dataset, fingerprint)
         waiting = [versions for versions in waiting if versions[0].batch not in passed]
     why = [_reason(known.get(versions[0].batch)) for versions in waiting]
     why += [Reason(NEW)] * (arriving.files + len(arriving.windows))
     reasons = counted(why)
-    if not reasons and kept != set(known):
+    if not reasons and current != set(known):
         reasons = (Reason(SETTINGS),)
     if not reasons and not project.lake.exists(source.dataset):
         reasons = (Reason(NEW),)

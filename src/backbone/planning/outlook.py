@@ -64,10 +64,10 @@ class Outlook:
     def add(self, loaded: LoadedModel, part: Part, inputs: Mapping[str, int]) -> None:
         """Take a table for computed, as its receipt will say it."""
         version = self._lake.version(part.dataset) + 1
-        whole = part.replaces_all or loaded.every is None
-        touched = [(None, None)] if whole else merge_hours(window.hours for window in part.windows)
+        replaces_all = part.replaces_all or loaded.every is None
+        touched = [(None, None)] if replaces_all else merge_hours(window.hours for window in part.windows)
         windows: Sequence[Window | None] = part.windows if loaded.every else [None]
-        states = {} if whole else dict(self.windows(part.dataset))
+        states = {} if replaces_all else dict(self.windows(part.dataset))
         for window in windows:
             start = None if window is None else window.start
             states[start] = WindowState(start, loaded.every, loaded.fingerprint, dict(inputs), version)

@@ -106,6 +106,6 @@ class Plan:
     asked: tuple[str, ...] = ()
 
     @property
-    def is_settled(self) -> bool:
+    def is_certain(self) -> bool:
         """Whether all is known, so that a run does exactly this, if nothing else arrives before it."""
         return not self.asked and not any(task.awaits or task.kind != "build" for task in self.tasks)

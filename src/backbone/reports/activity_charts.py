@@ -88,10 +88,10 @@ def activity_chart(
     counts : day, hour and events.
     marked : from day and hour to the position of the day among those that drive the hour, 1 the strongest.
     """
-    told = {(day, hour): events for day, hour, events in counts}
-    rows = [{"day": str(day), "hour": hour, "events": n} for (day, hour), n in told.items()]
+    events_of = {(day, hour): events for day, hour, events in counts}
+    rows = [{"day": str(day), "hour": hour, "events": n} for (day, hour), n in events_of.items()]
     rings = [
-        {"day": str(day), "hour": hour, "events": told.get((day, hour), 0), "rank": position}
+        {"day": str(day), "hour": hour, "events": events_of.get((day, hour), 0), "rank": position}
         for (day, hour), position in marked.items()
     ]
     step = -(-len(days) // 40)

@@ -71,7 +71,7 @@ def report_rare_edges(project: Project, reader: str, edge: tuple[str, str] | Non
 def edge_page(database: Database, source: str, destination: str, parameters: Mapping[str, Any]) -> str:
     """The history of one edge as a page: its counts, what was expected, and its alerts.
 
-    What was expected is worked out anew, as states are not kept for ever.
+    What was expected is worked out again, as states are not retained for ever.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def _edge_chart(hours: Sequence[tuple[Any, ...]], alerts: Sequence[tuple[Any, ..
         {"hour": at, "at": _format_instant(at), "connections": n, "expected": expected}
         for at, n, expected in hours
     ]
-    told = [
+    alert_points = [
         {"hour": at, "at": _format_instant(at), "connections": n, "expected": e} for at, n, e, _, _ in alerts
     ]
     tooltip = [
@@ -171,7 +171,7 @@ def _edge_chart(hours: Sequence[tuple[Any, ...]], alerts: Sequence[tuple[Any, ..
                 "encoding": {"x": at, "y": {"field": "expected", "type": "quantitative"}},
             },
             {
-                "data": {"values": told},
+                "data": {"values": alert_points},
                 "mark": {"type": "point", "filled": True, "size": 90, "color": COLOURS["alerts"]},
                 "encoding": {"x": at, "y": n, "tooltip": tooltip},
                 "params": [

@@ -41,16 +41,16 @@ def dense_hour(matrix: Matrix, explained: float) -> DenseHour:
             clusters[-1].append(k)
         else:
             clusters.append([k])
-    kept: list[list[int]] = []
+    needed: list[list[int]] = []
     for cluster in clusters:
-        enough = bool(kept) and ratios[: kept[-1][-1] + 1].sum() >= explained - TIE
+        enough = bool(needed) and ratios[: needed[-1][-1] + 1].sum() >= explained - TIE
         if not enough and variances[cluster[-1]] > TIE * variances[0]:
-            kept.append(cluster)
-    n = kept[-1][-1] + 1
+            needed.append(cluster)
+    n = needed[-1][-1] + 1
     directions = pca.components_[:n]
-    lengths = [np.sqrt((directions[cluster] ** 2).sum(axis=0)) for cluster in kept]
+    lengths = [np.sqrt((directions[cluster] ** 2).sum(axis=0)) for cluster in needed]
     share = (variances[:n, None] * directions**2).sum(axis=0) / variances[:n].sum()
-    return DenseHour(variances[:n], ratios[:n], directions, kept, np.max(lengths, axis=0), share)
+    return DenseHour(variances[:n], ratios[:n], directions, needed, np.max(lengths, axis=0), share)
 
 
 def extended(matrix: Matrix) -> tuple[Matrix, Matrix]:

@@ -137,7 +137,7 @@ def test_instants_of_every_precision(engine: Engine, kind: str, zone: str | None
     assert _cells(_count(engine, data, "Asia/Kolkata")) == [(4, "a", date(2026, 7, 2), 1)]
 
 
-def test_rows_without_user_time_or_weight_are_left_out_and_told(engine: Engine) -> None:
+def test_rows_without_user_time_or_weight_are_left_out_and_counted(engine: Engine) -> None:
     data = _events(
         ("a", "2026-01-01T00:00"), (None, "2026-01-09T00:00"), ("c", None), ("a", "2026-01-02T00:00")
     )
@@ -170,7 +170,7 @@ def test_weights_are_added_up(engine: Engine, weights: pa.Array, total: float) -
     data = _events(*[("a", "2026-01-01T05:00")] * 3).append_column("w", weights)
     counts = _count(engine, data, weight="w")
     assert _cells(counts) == [(5, "a", date(2026, 1, 1), pytest.approx(total))]
-    assert counts.whole == pa.types.is_integer(weights.type)
+    assert counts.are_integers == pa.types.is_integer(weights.type)
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.decimal128(30, 2)])
@@ -201,7 +201,7 @@ def test_a_range_without_events_has_no_days(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "250000-01-01"])
-def test_a_day_without_a_next_is_told(engine: Engine, day: str) -> None:
+def test_a_day_without_a_next_is_reported(engine: Engine, day: str) -> None:
     sql = f"select 'a' as who, date '{day}' as d, 3 as hour, 1 as n"
     amounts = counted(Rows(engine, sql), "who", "d", "hour", "n")
     with pytest.raises(ValueError, match=f"expected days from 0001-01-01 to before 9999-12-31, found {day}"):

@@ -67,9 +67,9 @@ def test_users_who_do_the_same_are_at_the_same_place() -> None:
     table = HourlyComponents().fit(pa.Table.from_pylist(rows)).embedding
     place = {row["user"]: np.array([row[name] for name in PLACES]) for row in table.to_pylist()}
     np.testing.assert_allclose(place["like-04"], place["u04"], atol=1e-9)
-    apart = [np.linalg.norm(place["u04"] - place[user]) for user in place if user not in ("u04", "like-04")]
-    assert min(apart) > 0.1
-    assert np.argmin(apart) == sorted(place.keys() - {"u04", "like-04"}).index("u08"), "they have one burst"
+    far = [np.linalg.norm(place["u04"] - place[user]) for user in place if user not in ("u04", "like-04")]
+    assert min(far) > 0.1
+    assert np.argmin(far) == sorted(place.keys() - {"u04", "like-04"}).index("u08"), "they have one burst"
 
 
 @pytest.mark.parametrize(("users", "days"), [(0, 6), (1, 1), (1, 6), (2, 6)])
@@ -89,10 +89,10 @@ def test_the_axes_are_those_of_a_whole_decomposition(users: int, wide: int) -> N
     vectors = chance.normal(size=(users, wide)) * np.geomspace(1, 1e-3, wide)
     found = embedding._axes(vectors)
     _, _, rows = np.linalg.svd(vectors, full_matrices=False)
-    kept = min(8, users, wide)
-    np.testing.assert_allclose(np.abs(found[:, :kept]), np.abs(rows[:kept].T), atol=1e-9)
-    np.testing.assert_allclose(found[:, :kept].T @ found[:, :kept], np.eye(kept), atol=1e-12)
-    assert not found[:, kept:].any()
+    rank = min(8, users, wide)
+    np.testing.assert_allclose(np.abs(found[:, :rank]), np.abs(rows[:rank].T), atol=1e-9)
+    np.testing.assert_allclose(found[:, :rank].T @ found[:, :rank], np.eye(rank), atol=1e-12)
+    assert not found[:, rank:].any()
     assert np.array_equal(found, embedding._axes(vectors))
 
 

@@ -227,7 +227,7 @@ def test_strange_settings_are_refused(settings: dict[str, Any], message: str) ->
         HourlyComponents(**settings)
 
 
-def test_without_a_fit_it_is_told_to_fit(events: pa.Table) -> None:
+def test_without_a_fit_it_asks_for_one(events: pa.Table) -> None:
     model = HourlyComponents()
     with pytest.raises(NotFittedError, match=r"call fit\(\) first"):
         _ = model.outliers

@@ -71,7 +71,7 @@ def test_counting_keeps_the_laws(rows: pa.Table, weighted: bool) -> None:
     check_kernel(CountKernel(weighted), twice, ["hour"])
 
 
-def test_what_a_row_tells_is_what_was_found(rows: pa.Table) -> None:
+def test_a_row_has_what_was_found(rows: pa.Table) -> None:
     for hour, found in _components(rows).items():
         matrix = _hours()[hour]
         expected = principal(*cells(matrix), CALENDAR, 0.95)
@@ -86,12 +86,12 @@ def test_a_day_drives_a_score_by_what_it_adds_to_the_entry() -> None:
     matrix[8, 5], matrix[:, 6] = 60, 30
     matrix[:3] = 0
     found = principal(*cells(matrix), CALENDAR, 0.9)
-    told = drivers(*cells(matrix), found, CALENDAR)
+    listed = drivers(*cells(matrix), found, CALENDAR)
     centred = matrix - matrix.mean(axis=0)
     strength, length, directions = np.linalg.svd(centred, full_matrices=False)
-    kept = len(found.squares)
-    for user, one in enumerate(told):
-        k = int(np.argmax(np.abs(directions[:kept, user])))
+    n_components = len(found.squares)
+    for user, one in enumerate(listed):
+        k = int(np.argmax(np.abs(directions[:n_components, user])))
         part = centred[:, user] * strength[:, k] / length[k] / directions[k, user]
         assert part.sum() == pytest.approx(1.0)
         np.testing.assert_allclose(one.part, part[one.day], atol=1e-9)
@@ -99,13 +99,13 @@ def test_a_day_drives_a_score_by_what_it_adds_to_the_entry() -> None:
         assert one.part.sum() > 0.5 - 1e-9 and one.part[:-1].sum() < 0.5
         assert one.events.tolist() == matrix[one.day, user].tolist()
         assert one.usual == np.median(matrix[:, user])
-    assert told[5].day.tolist() == [8]
-    assert told[6].day.tolist() == [0, 1], "driven by what is missing, on days on which nobody was active"
+    assert listed[5].day.tolist() == [8]
+    assert listed[6].day.tolist() == [0, 1], "driven by what is missing, on days on which nobody was active"
 
 
 def test_of_days_that_drive_as_much_that_with_events_is_first() -> None:
     matrix = np.array([[1.0, 0.0], [0.0, 1.0]])
     calendar = np.arange(2, dtype=np.int32)
     found = principal(*cells(matrix), calendar, 0.99)
-    told = drivers(*cells(matrix), found, calendar)
-    assert [(one.day[0], one.events[0]) for one in told] == [(0, 1.0), (1, 1.0)]
+    listed = drivers(*cells(matrix), found, calendar)
+    assert [(one.day[0], one.events[0]) for one in listed] == [(0, 1.0), (1, 1.0)]

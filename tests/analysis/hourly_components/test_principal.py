@@ -86,11 +86,11 @@ def test_small_components_beside_large_ones_are_exact(days: int, users: int, gia
         matrix = matrix[:, matrix.any(axis=0)]
         squares, directions = extended(matrix)
         found, entries, _ = _found(matrix, 1.0)
-        kept = len(found.squares)
-        assert kept >= 3
-        np.testing.assert_allclose(found.squares, squares[:kept], rtol=1e-10)
-        single = np.bincount(found.cluster, minlength=kept) == 1
-        expected = directions[:kept][single].T
+        n_components = len(found.squares)
+        assert n_components >= 3
+        np.testing.assert_allclose(found.squares, squares[:n_components], rtol=1e-10)
+        single = np.bincount(found.cluster, minlength=n_components) == 1
+        expected = directions[:n_components][single].T
         sign = np.sign(np.sum(entries[:, single] * expected, axis=0))
         np.testing.assert_allclose(sign * entries[:, single], expected, atol=1e-10)
 

@@ -89,12 +89,12 @@ def test_without_candidates_there_are_no_rows() -> None:
 def test_a_chunk_is_cut_so_that_results_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
     table = models(*[(float(n), 0.1, 0.1) for n in range(11)])
     (groups,) = chunks(table.to_batches(), ["user", "state"])
-    whole = kernel()(groups).to_pylist()
+    expected = kernel()(groups).to_pylist()
     for most in (1, 20):
         monkeypatch.setattr(module, "PART_ROWS", most)
         parts = [kernel()(part).to_pylist() for part in kernel().parts(groups)]
         assert max(map(len, parts)) <= max(most, 4)
-        assert [row for part in parts for row in part] == whole
+        assert [row for part in parts for row in part] == expected
 
 
 def test_the_laws_of_kernels() -> None:

@@ -6,28 +6,28 @@ import numpy as np
 import pytest
 
 from backbone.analysis.kernels.cholesky import ALIASED, VANISHED, Factor, choose, decompose, shorten, solve
-from backbone.analysis.kernels.memory import Held, integers, matrix, vector
+from backbone.analysis.kernels.memory import Memory, integers, matrix, vector
 
 
 class System:
     """A symmetric matrix and room to solve with it."""
 
     def __init__(self, values: Any) -> None:
-        self.held, self.p = Held(), len(values)
-        self.matrix = self.held.of(np.tril(values))
-        order, rest, solution = (self.held.empty(self.p) for _ in range(3))
-        lower, null = (self.held.empty(self.p, self.p) for _ in range(2))
+        self.memory, self.p = Memory(), len(values)
+        self.matrix = self.memory.of(np.tril(values))
+        order, rest, solution = (self.memory.empty(self.p) for _ in range(3))
+        lower, null = (self.memory.empty(self.p, self.p) for _ in range(2))
         self.factor = Factor(self.p, lower, order, rest, solution, null)
         self.rank = choose(self.matrix, self.factor, ALIASED)
 
     def solved(self, right: Any) -> Any:
-        result = self.held.empty(self.p)
-        solve(self.held.numbers(right), self.rank, self.factor, result)
+        result = self.memory.empty(self.p)
+        solve(self.memory.numbers(right), self.rank, self.factor, result)
         return vector(result, self.p).copy()
 
     def shortest(self, b: Any, units: Any) -> Any:
-        result = self.held.numbers(b.copy())
-        shorten(self.matrix, self.rank, self.factor, self.held.numbers(units), result)
+        result = self.memory.numbers(b.copy())
+        shorten(self.matrix, self.rank, self.factor, self.memory.numbers(units), result)
         return vector(result, self.p).copy()
 
 
@@ -53,7 +53,7 @@ def test_of_a_singular_one_the_shortest_solution_is_found(p: int) -> None:
     assert system.shortest(system.solved(right), units) == pytest.approx(expected)
 
 
-def test_a_matrix_that_has_become_singular_is_told_and_still_points_downwards() -> None:
+def test_a_matrix_that_has_become_singular_is_reported_and_still_points_downwards() -> None:
     system = System(np.eye(3))
     values = np.ones((3, 3))
     matrix(system.matrix, 3, 3)[:] = values

@@ -19,8 +19,8 @@ def test_compiled_code_older_than_a_source_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_a_module_under_another_name_leaves_nothing_on_disk() -> None:
-    assert compiled._kept(compiled.compiled)
+    assert compiled._may_cache(compiled.compiled)
 
     def function() -> None: ...
 
-    assert not compiled._kept(function)
+    assert not compiled._may_cache(function)

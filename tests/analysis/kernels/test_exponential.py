@@ -33,7 +33,7 @@ def test_exp_is_within_one_unit_in_the_last_place() -> None:
     assert ulps(result, np.exp(x.astype(np.longdouble))) < 1.0
 
 
-def test_exp_is_held_to_its_ends_outside() -> None:
+def test_exp_is_limited_to_its_ends_outside() -> None:
     x = np.array([-np.inf, -1e300, -708.0, 708.0, 1e300, np.inf])
     result = np.empty_like(x)
     exps(x, result)

@@ -126,7 +126,7 @@ def test_of_several_solutions_the_shortest(case: str, fit_intercept: bool, scale
     assert model["intercept"] == pytest.approx(intercept, abs=1e-8)
 
 
-def test_columns_that_differ_by_little_are_told_apart() -> None:
+def test_columns_that_differ_by_little_are_distinguished() -> None:
     x, y, _ = drawn(6, d=1)
     near = np.column_stack([x, x[:, 0] + 1e-4 * np.random.default_rng(2).normal(size=len(x))])
     (model,) = models_of(kernel(2), [(near, y)])

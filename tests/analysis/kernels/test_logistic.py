@@ -133,7 +133,7 @@ def test_features_of_other_sizes_need_no_scaling(penalty: float) -> None:
 
 
 @pytest.mark.parametrize("penalty", [1e-6, 1e-2, 1.0, 100.0])
-def test_classes_that_can_be_told_apart_have_an_optimum_under_a_penalty(penalty: float) -> None:
+def test_separable_classes_have_an_optimum_under_a_penalty(penalty: float) -> None:
     x = np.arange(12.0).reshape(6, 2)
     y = np.array([0.0, 0, 0, 1, 1, 1])
     (model,) = models_of(kernel(2, penalty=penalty), [(x, y)])
@@ -228,13 +228,13 @@ def test_missing_values_leave_their_row_out() -> None:
     holes_y[out[30:40]] = np.nan
     holes_w[out[40:]] = np.inf
     shuffled = np.random.default_rng(0).permutation(100)
-    whole, holes = models_of(
+    complete, holes = models_of(
         kernel(2, "w", scale=True),
         [(x, y, w), (holes_x[shuffled], holes_y[shuffled], holes_w[shuffled])],
     )
     assert (holes["n_rows"], holes["n_missing"]) == (100, 50)
-    assert_close(holes, whole["intercept"], coefficients(whole), 1e-9)
-    assert holes["n_positive"] == whole["n_positive"]
+    assert_close(holes, complete["intercept"], coefficients(complete), 1e-9)
+    assert holes["n_positive"] == complete["n_positive"]
 
 
 @pytest.mark.parametrize("center", [False, True])

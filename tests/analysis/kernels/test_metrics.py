@@ -63,8 +63,8 @@ def test_rows_with_a_missing_value_are_not_scored() -> None:
     holes[1][55:65] = np.nan
     holes[2][65:] = np.nan
     for kernel in (ClassifierMetricsKernel("y", "x0", "w"), RegressionMetricsKernel("y", "x0", "w")):
-        whole, part = models_of(kernel, [(x, y, w), tuple(holes)])
-        assert part == pytest.approx(whole | {"key": 1})
+        complete, part = models_of(kernel, [(x, y, w), tuple(holes)])
+        assert part == pytest.approx(complete | {"key": 1})
 
 
 def test_what_can_not_be_said_is_null() -> None:

@@ -277,14 +277,14 @@ def test_an_empty_input_has_a_table_without_rows() -> None:
         ({"u": [1], "x": [1], "y": [1], "status": [1]}, {"by": "status"}, "status"),
     ],
 )
-def test_wrong_use_is_told(table: dict[str, list[Any]], parts: dict[str, Any], says: str) -> None:
+def test_wrong_use_is_reported(table: dict[str, list[Any]], parts: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         PerGroup(LogisticRegression()).fit(
             pa.table(table), **{"by": "u", "features": ["x"], "target": "y", **parts}
         )
 
 
-def test_wrong_settings_are_told_at_once() -> None:
+def test_wrong_settings_are_refused_at_once() -> None:
     with pytest.raises(ValueError, match="prior None or 'global'"):
         PerGroup(LogisticRegression(), prior="local")
     with pytest.raises(ValueError, match="number above 0"):

@@ -103,16 +103,16 @@ def test_names_that_differ_in_case_alone(
     ("column", "kind"),
     [(["1"], "string"), ([date(2026, 1, 1)], r"date32\[day\]"), ([[1.0]], "list<.*: double>")],
 )
-def test_features_that_are_no_numbers_are_told_by_name_and_type(
+def test_features_that_are_no_numbers_are_reported_by_name_and_type(
     estimator: Any, column: list[Any], kind: str
 ) -> None:
     rows = pa.table(_rows())
     models = PerGroup(estimator).fit(rows, **PARTS)
     odd = rows.set_column(rows.column_names.index("z"), "z", pa.array(column * rows.num_rows))
-    uses = [models.predict, models.score, lambda data: models.fit(data, **PARTS)]
-    for use in [*uses, *([] if models.classes_ is None else [models.predict_proba])]:
+    calls = [models.predict, models.score, lambda data: models.fit(data, **PARTS)]
+    for call in [*calls, *([] if models.classes_ is None else [models.predict_proba])]:
         with pytest.raises(ValueError, match=rf"expected numbers in 'z', found {kind}; make it"):
-            use(odd)
+            call(odd)
 
 
 def test_features_of_which_nothing_is_known_are_missing() -> None:

@@ -73,7 +73,7 @@ def people(classes: int | None, groups: int = 12, seed: int = 7) -> pa.Table:
     )
 
 
-def whole(rows: pa.Table) -> Groups:
+def groups_of(rows: pa.Table) -> Groups:
     (groups,) = chunks(rows.combine_chunks().to_batches(), ["user"], chunk_bytes=1 << 40)
     return groups
 
@@ -82,7 +82,7 @@ def one_group(kernel: Kernel, **values: list[float]) -> dict[str, Any]:
     rows = pa.table(
         {"user": ["u"] * len(values["y"]), **{k: [float(v) for v in c] for k, c in values.items()}}
     )
-    row: dict[str, Any] = kernel(whole(rows)).to_pylist()[0]
+    row: dict[str, Any] = kernel(groups_of(rows)).to_pylist()[0]
     return row
 
 
@@ -137,7 +137,7 @@ def test_a_model_is_what_scikit_learn_fits_to_the_group_alone(labels: tuple[Any,
     kernel = EstimatorKernel(
         GroupEstimator(RandomForestClassifier(n_estimators=3), ["a", "b"], "y", classes=labels)
     )
-    for row in kernel(whole(rows)).to_pylist():
+    for row in kernel(groups_of(rows)).to_pylist():
         own = rows.filter(pa.array([user == row["user"] for user in rows["user"].to_pylist()]))
         x = np.column_stack([own["a"], own["b"]])
         y = own["y"].to_numpy()
@@ -162,7 +162,7 @@ def test_a_model_is_what_scikit_learn_fits_to_the_group_alone(labels: tuple[Any,
 def test_a_group_that_fails_leaves_the_others_alone() -> None:
     kernel = EstimatorKernel(GroupEstimator(KNeighborsRegressor(n_neighbors=3), ["a"], "y"))
     rows = pa.table({"user": [1, 1, 1, 2, 2, 3, 3, 3], "a": np.arange(8.0), "y": np.arange(8.0)})
-    one, two, three = kernel(whole(rows)).to_pylist()
+    one, two, three = kernel(groups_of(rows)).to_pylist()
     assert [one["status"], two["status"], three["status"]] == ["fitted", "failed", "fitted"]
     assert "n_neighbors <= n_samples" in two["error"]
     assert (two["model"], two["score"], two["n_rows"]) == (None, None, 2)
@@ -210,7 +210,7 @@ def test_what_draws_at_random_draws_the_same() -> None:
     shuffled = KFold(2, shuffle=True)  # a splitter is no estimator: its random_state can't be seen
     calibrated = CalibratedClassifierCV(SVC(), cv=shuffled, ensemble=False)
     kernel = EstimatorKernel(GroupEstimator(calibrated, ["a", "b"], "y", classes=(0, 1), min_rows=9))
-    rows = whole(people(2, groups=6, seed=3))
+    rows = groups_of(people(2, groups=6, seed=3))
     first, second = kernel(rows), kernel(rows)
     assert "fitted" in first.column("status").to_pylist()
     assert first.equals(second)
@@ -300,7 +300,7 @@ def test_out_of_fold_predictions_are_those_of_the_other_folds(
     kernel = OutOfFoldEstimatorKernel(
         GroupEstimator(estimator, ["a", "b"], "y", weight, classes=classes, min_rows=4), "fold"
     )
-    found = pa.Table.from_batches([kernel(whole(rows))])
+    found = pa.Table.from_batches([kernel(groups_of(rows))])
     assert found["user"].to_pylist() == rows["user"].to_pylist()
     assert found["fold"].to_pylist() == rows["fold"].to_pylist()
     assert found["weight"].to_pylist() == (rows["w"].to_pylist() if weight else [1.0] * rows.num_rows)
@@ -330,7 +330,7 @@ def test_out_of_fold_predictions_are_those_of_the_other_folds(
 
 def test_a_failure_out_of_fold_is_no_prediction() -> None:
     kernel = OutOfFoldEstimatorKernel(GroupEstimator(KNeighborsRegressor(n_neighbors=2), ["a"], "y"), "fold")
-    groups = whole(pa.table({"user": [1, 1, 1], "a": [1.0, 2, 3], "y": [1.0, 2, 3], "fold": [0, 1, 1]}))
+    groups = groups_of(pa.table({"user": [1, 1, 1], "a": [1.0, 2, 3], "y": [1.0, 2, 3], "fold": [0, 1, 1]}))
     assert np.isnan(kernel(groups).column("prediction").to_numpy()).tolist() == [False, True, True]
 
 
@@ -341,7 +341,7 @@ def test_machines_without_probabilities_can_be_calibrated() -> None:
             CalibratedClassifierCV(LinearSVC(), cv=2), ["a", "b"], "y", classes=LABELS, min_rows=10
         )
     )
-    fitted = [row for row in kernel(whole(rows)).to_pylist() if row["status"] == "fitted"]
+    fitted = [row for row in kernel(groups_of(rows)).to_pylist() if row["status"] == "fitted"]
     assert fitted
     for row in fitted:
         assert load_estimator(row["model"]).predict_proba([[0.0, 1.0]]).shape == (1, 2)
@@ -363,7 +363,7 @@ def test_parts_are_the_same_groups() -> None:
 
 
 def test_a_kernel_that_is_sent_to_another_process_starts_workers_there() -> None:
-    groups = whole(people(2))
+    groups = groups_of(people(2))
     fitted = GroupEstimator(GaussianNB(), ["a", "b"], "y", classes=("no", "yes"))
     with EstimatorKernel(fitted, workers=1) as kernel:
         expected = kernel(groups)

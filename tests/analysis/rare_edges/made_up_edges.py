@@ -73,13 +73,13 @@ def assert_as_reference(state: pa.Table, alerts: pa.Table, counts: pa.Table, rul
     expected = by_reference(counts, rule)
     rows = {(row["source"], row["destination"]): row for row in state.to_pylist()}
     assert rows.keys() == expected.keys()
-    told: dict[tuple[Any, Any], list[Alert]] = {edge: [] for edge in rows}
+    alerts_of: dict[tuple[Any, Any], list[Alert]] = {edge: [] for edge in rows}
     for row in alerts.to_pylist():
         values = {name: number_of(value) for name, value in row.items() if name not in EDGE}
-        told[row["source"], row["destination"]].append(Alert(**values))
+        alerts_of[row["source"], row["destination"]].append(Alert(**values))
     for name, (edge, its) in expected.items():
         row = {column: number_of(value) for column, value in rows[name].items()}
-        assert told[name] == its
+        assert alerts_of[name] == its
         assert row == dict(zip(EDGE, name, strict=True)) | {
             "first_seen": edge.first_seen,
             "last_seen": edge.last_seen,

@@ -38,11 +38,11 @@ def after(counts: pa.Table, hour: Any) -> pa.Table:
 
 def in_parts(detector: RareEdgeDetector, counts: pa.Table, ends: list[int]) -> tuple[pa.Table, pa.Table]:
     """The state and all alerts, where each call gets the hours up to the next end."""
-    state, told = None, []
+    state, found = None, []
     for start, end in zip([-1, *ends], [*ends, 1 << 40], strict=True):
         state, alerts = detector.update(state, shuffled(after(up_to(counts, end), start), seed=end % 1000))
-        told.append(alerts)
-    return state, pa.concat_tables(told)
+        found.append(alerts)
+    return state, pa.concat_tables(found)
 
 
 def test_state_and_alerts_are_those_of_the_reference() -> None:
@@ -65,9 +65,9 @@ def test_hour_by_hour_is_the_same_as_all_at_once(rule: Rule) -> None:
     detector = RareEdgeDetector(*rule, threads=2)
     counts = up_to(edge_counts(), 60)
     state, alerts = detector.update(None, counts)
-    parts, told = in_parts(detector, counts, list(range(rule.training_hours, 60)))
+    parts, found = in_parts(detector, counts, list(range(rule.training_hours, 60)))
     assert parts.equals(state)
-    assert told.equals(alerts)
+    assert found.equals(alerts)
     assert alerts.num_rows > 1
 
 
@@ -78,20 +78,20 @@ def test_any_split_of_the_hours_is_the_same(rule: Rule, ends: set[int], seed: in
     detector = RareEdgeDetector(*rule, threads=2)
     counts = edge_counts(edges=12, seed=seed)
     state, alerts = detector.update(None, counts)
-    parts, told = in_parts(detector, counts, sorted(ends))
+    parts, found = in_parts(detector, counts, sorted(ends))
     assert parts.equals(state)
-    assert told.equals(alerts)
+    assert found.equals(alerts)
 
 
-def test_an_edge_that_starts_anew_follows_those_seen_before() -> None:
+def test_an_edge_that_starts_again_follows_those_seen_before() -> None:
     rows = [("a", "x", 0, 1), ("b", "x", 1, 1), ("a", "x", 100, 1), ("c", "x", 100, 1)]
     columns = zip(*rows, strict=True)
     counts = pa.table(dict(zip(("source", "destination", "hour", "connections"), columns, strict=True)))
     detector = RareEdgeDetector(retire_hours=24, threads=2)
-    whole, _ = detector.update(None, counts)
+    at_once, _ = detector.update(None, counts)
     parts, _ = in_parts(detector, counts, [0, 1])
-    assert parts.equals(whole)
-    assert whole["source"].to_pylist() == ["b", "a", "c"]
+    assert parts.equals(at_once)
+    assert at_once["source"].to_pylist() == ["b", "a", "c"]
 
 
 def test_nothing_to_take_in_changes_nothing() -> None:
@@ -99,11 +99,11 @@ def test_nothing_to_take_in_changes_nothing() -> None:
     state, alerts = DETECTOR.update(None, counts.slice(0, 0))
     assert (state.num_rows, alerts.num_rows) == (0, 0)
     assert state.schema.equals(DETECTOR.update(None, counts)[0].schema)
-    before, told = DETECTOR.update(state, counts)
-    assert (before, told) == DETECTOR.update(None, counts)
+    before, found = DETECTOR.update(state, counts)
+    assert (before, found) == DETECTOR.update(None, counts)
     same, alerts = DETECTOR.update(before, counts.slice(0, 0))
     assert same.equals(before)
-    assert alerts.schema.equals(told.schema)
+    assert alerts.schema.equals(found.schema)
 
 
 def test_changes_are_the_rows_of_the_state_that_have_counts() -> None:
@@ -111,14 +111,14 @@ def test_changes_are_the_rows_of_the_state_that_have_counts() -> None:
     before, _ = DETECTOR.update(None, up_to(counts, 120))
     now = up_to(after(counts, 120), 121)
     state, alerts = DETECTOR.update(before, now)
-    changed, told = DETECTOR.changes(before, now)
+    changed, found = DETECTOR.changes(before, now)
     edge = ["source", "destination"]
     order = [(name, "ascending") for name in edge]
     active = now.select(edge).group_by(edge).aggregate([]).sort_by(order)
     assert 0 < changed.num_rows < state.num_rows
     assert changed.select(edge).equals(active)
     assert changed.equals(state.join(active, edge, join_type="left semi").sort_by(order))
-    assert told.equals(alerts)
+    assert found.equals(alerts)
     few = before.filter(pc.is_in(before["source"], now["source"]))  # the others need not be there
     assert DETECTOR.changes(few, now)[0].equals(changed)
 
@@ -197,7 +197,7 @@ def test_hours_may_be_numbers_of_any_size(kind: pa.DataType) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind, kept",
+    "kind, stored",
     [
         (pa.int32(), pa.int32()),
         (pa.large_string(), pa.large_string()),
@@ -207,7 +207,7 @@ def test_hours_may_be_numbers_of_any_size(kind: pa.DataType) -> None:
     ],
     ids=str,
 )
-def test_keys_keep_their_type(kind: pa.DataType, kept: pa.DataType) -> None:
+def test_keys_keep_their_type(kind: pa.DataType, stored: pa.DataType) -> None:
     counts = edge_counts()
     number = pc.cast(pc.utf8_slice_codeunits(counts["source"], 5), pa.int32())
     source = number.cast(kind if kind in (pa.int32(), pa.date32()) else pa.string())
@@ -218,7 +218,7 @@ def test_keys_keep_their_type(kind: pa.DataType, kept: pa.DataType) -> None:
 
     state, alerts = DETECTOR.update(None, named(up_to(counts, 100)))
     state, more = DETECTOR.update(state, named(after(counts, 100)))
-    assert state.field("source").type == more.field("source").type == kept
+    assert state.field("source").type == more.field("source").type == stored
     assert_as_reference(state, pa.concat_tables([alerts, more]), named(counts), QUICK)
 
 
@@ -406,19 +406,19 @@ def test_a_history_is_the_changes_of_every_hour() -> None:
         found = DETECTOR.history(before, Rows(engine, f"select * from {engine.put(later)}"))
         history = found.table()
         found.drop()
-    state, rows, told = before, [], []
+    state, rows, alerts_of_hours = before, [], []
     for hour in range(26, 61):
         part = later.filter(pc.equal(later["hour"], hour))
         if part.num_rows:
             changed, alerts = DETECTOR.changes(state, part)
             state, _ = DETECTOR.update(state, part)
             rows.append(changed)
-            told.append(alerts)
+            alerts_of_hours.append(alerts)
     columns = state.column_names
     order = [(name, "ascending") for name in ("last_seen", "source", "destination")]
     assert history.select(columns).sort_by(order).equals(pa.concat_tables(rows).sort_by(order))
     alerts = history.filter(pc.is_valid(history["alert_value"])).sort_by(order)
-    expected = pa.concat_tables(told)
+    expected = pa.concat_tables(alerts_of_hours)
     names = [f"alert_{name}" for name in expected.column_names[3:]]
     found_alerts = alerts.select(["source", "destination", "last_seen", *names])
     assert found_alerts.rename_columns(expected.column_names).equals(expected)

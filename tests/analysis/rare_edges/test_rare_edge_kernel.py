@@ -95,10 +95,10 @@ def test_each_hour_is_the_last_of_the_hours_up_to_it() -> None:
     for hour in (30, 90, 199):
         until = found.filter(pa.compute.field("last_seen") <= hour).to_pylist()
         last = {(row["source"], row["destination"]): row | {"alerts": []} for row in until}
-        whole = watched(RareEdgeKernel(rule, pa.int64()), counts.filter(pa.compute.field("hour") <= hour))
-        assert list(last.values()) == [row | {"alerts": []} for row in whole.to_pylist()]
-        told = [alert for row in until for alert in row["alerts"]]
-        assert told == [alert for row in whole.to_pylist() for alert in row["alerts"]]
+        at_once = watched(RareEdgeKernel(rule, pa.int64()), counts.filter(pa.compute.field("hour") <= hour))
+        assert list(last.values()) == [row | {"alerts": []} for row in at_once.to_pylist()]
+        alerts = [alert for row in until for alert in row["alerts"]]
+        assert alerts == [alert for row in at_once.to_pylist() for alert in row["alerts"]]
 
 
 @pytest.mark.parametrize("since", [0, 1, 60, 150, 1000])
@@ -114,7 +114,7 @@ def test_of_early_hours_only_alerts_and_the_last_of_each_edge_have_a_row(since: 
     assert watched(late, counts).to_pylist() == expected
 
 
-def test_an_edge_that_was_away_for_long_starts_anew() -> None:
+def test_an_edge_that_was_away_for_long_starts_again() -> None:
     rule = QUICK._replace(retire_hours=100)
     hours = [0, 5, 30, 130, 231, 300]
     n = len(hours)
@@ -141,9 +141,9 @@ def going_on() -> tuple[RareEdgeKernel, pa.Table]:
 
 
 def test_rows_of_one_hour_are_summed() -> None:
-    whole = edge_counts()
-    parts = pa.concat_tables([whole, whole, whole]).sort_by([(c, "ascending") for c in (*BY, "hour")])
-    tripled = whole.set_column(3, "connections", pa.array(whole["connections"].to_numpy() * 3))
+    counts = edge_counts()
+    parts = pa.concat_tables([counts, counts, counts]).sort_by([(c, "ascending") for c in (*BY, "hour")])
+    tripled = counts.set_column(3, "connections", pa.array(counts["connections"].to_numpy() * 3))
     kernel = RareEdgeKernel(QUICK, pa.int64())
     assert watched(kernel, parts).equals(watched(kernel, tripled))
 

@@ -58,12 +58,12 @@ def test_changes_of_a_program_are_those_of_the_reference(commits: pa.Table) -> N
 def test_year_by_year_is_the_same_as_all_at_once(commits: pa.Table) -> None:
     detector = RareEdgeDetector(threads=2)
     expected = detector.update(None, commits)
-    state, told = None, []
+    state, found = None, []
     for year in range(2014, 2027):
         part = commits.filter(pc.equal(pc.year(commits["hour"]), year))
         state, alerts = detector.update(state, part)
-        told.append(alerts)
-    assert (state, pa.concat_tables(told)) == expected
+        found.append(alerts)
+    assert (state, pa.concat_tables(found)) == expected
 
 
 def test_a_line_is_found_in_real_changes(commits: pa.Table) -> None:
@@ -73,7 +73,7 @@ def test_a_line_is_found_in_real_changes(commits: pa.Table) -> None:
     assert detector.slope == pytest.approx(-0.00099, abs=0.00001)
 
 
-def test_what_is_told_of_real_changes_is_so(commits: pa.Table) -> None:
+def test_what_is_found_of_real_changes_is_so(commits: pa.Table) -> None:
     """The numbers of docs/rare-edges.md."""
     detector = RareEdgeDetector(threads=2)
     state, alerts = detector.update(None, commits)
@@ -84,9 +84,9 @@ def test_what_is_told_of_real_changes_is_so(commits: pa.Table) -> None:
     assert pc.sum(pc.less(lasted, pa.scalar(timedelta(days=30), lasted.type))).as_py() == 380
 
     first, second, *_ = sorted(rows, key=lambda row: -row["ratio"])
-    told = ("value", "previous_maximum")
-    assert [first[name] for name in told] == [336, 5]
-    assert [second[name] for name in told] == [92, 1]
+    names = ("value", "previous_maximum")
+    assert [first[name] for name in names] == [336, 5]
+    assert [second[name] for name in names] == [92, 1]
     assert (first["hour"] - first["previous_maximum_at"]).days == 32
     assert [round(row["expected"], 1) for row in (first, second)] == [16.2, 4.6]
     assert [round(row["ratio"], 1) for row in (first, second)] == [20.8, 20.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backbone.engines.sql.parse import parse_conserves, parse_query
+from backbone.engines.sql.parse import parse_condition, parse_conserves, parse_query
 from backbone.engines.sql.text import SqlRefused
 
 
@@ -45,13 +45,52 @@ def test_output(sql: str, output: tuple[str, ...] | None) -> None:
 
 
 def test_conserves() -> None:
-    kept = parse_conserves(
+    found = parse_conserves(
         "sum(Quantity * unit_price) from formatted.user_purchase where customer_id > 0", "spend"
     )
-    assert kept.expression == "SUM(quantity * unit_price)"
-    assert kept.table == "formatted.user_purchase"
-    assert kept.where == "customer_id > 0"
+    assert found.expression == "SUM(quantity * unit_price)"
+    assert found.table == "formatted.user_purchase"
+    assert found.where == "customer_id > 0"
     assert parse_conserves("count(*) from exploitation.x", "rows").where is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("alert_value is not null", "NOT alert_value IS NULL"),
+        ("Total > 30 or -- for good\n  kind in ('a', 'b')", "total > 30 OR kind IN ('a', 'b')"),
+        ("false", "FALSE"),
+    ],
+)
+def test_a_condition(text: str, expected: str) -> None:
+    assert parse_condition(text, "keep_where") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "fragment"),
+    [
+        ("list_contains(a, 1)", 1, "`list_contains` is not portable"),
+        ("a > 1 and\n  b ~ 'x'", None, "`~` is not portable"),
+        ("sum(a) > 1", 1, "not a condition on a single row"),
+        ("row_number() over (order by a) = 1", 1, "not a condition on a single row"),
+        ("a > 1 as b", 1, "not a condition on a single row"),
+        ("*", 1, "not a condition on a single row"),
+        ("a, b", 1, "not one condition"),
+        ("a > 1 from formatted.x", 1, "not one condition"),
+        ("a in (select b from formatted.x)", 1, "not one condition"),
+        ("exists (select 1 from formatted.x)", 16, "not one condition"),
+        ("a > 1; select 2", 8, "a second statement"),
+        ("a > 1) or (true", 6, "syntax error"),
+        ("x.a > 1", 1, "`x` is no table"),
+        ("a > $least", 5, "not declared"),
+        ("at > now()", 6, "not portable"),
+    ],
+)
+def test_a_condition_is_refused(text: str, column: int | None, fragment: str) -> None:
+    with pytest.raises(SqlRefused, match=fragment) as caught:
+        parse_condition(text, "keep_where")
+    expected = (2, 5) if column is None else (1, column)
+    assert (caught.value.line, caught.value.column) == expected, str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -31,29 +31,29 @@ def test_refused(sql: str, expected: str) -> None:
     assert error.where == f"model.sql, line {line}, column {column}"
 
 
-def test_the_first_of_several_refusals_is_told() -> None:
+def test_the_first_of_several_refusals_is_reported() -> None:
     with pytest.raises(SqlRefused, match="line 1, column 8: `foo`"):
         parse_query("select foo(a) as b from formatted.x qualify bar(b)", "m.sql")
 
 
 @pytest.mark.parametrize(("sql", "result"), cases("allowed.sql"))
 def test_allowed(sql: str, result: str, database: duckdb.DuckDBPyConnection) -> None:
-    parsed = parse_query(sql, "model.sql", {"window_start", "window_end", "least"})
+    query = parse_query(sql, "model.sql", {"window_start", "window_end", "least"})
     values = {"window_start": "2020-01-01 00:00:00+00", "window_end": "2020-02-01 00:00:00+00", "least": 2}
-    told = translate(sql, "duckdb")
-    used = {name: values[name] for name in parsed.parameters}
-    cursor = database.execute(told, used)
+    translated = translate(sql, "duckdb")
+    used = {name: values[name] for name in query.parameters}
+    cursor = database.execute(translated, used)
     assert str(cursor.fetchall()) == result
-    if parsed.output is not None:
-        assert [column[0] for column in cursor.description] == list(parsed.output)
+    if query.output is not None:
+        assert [column[0] for column in cursor.description] == list(query.output)
 
 
 @pytest.mark.parametrize("sql", [sql for sql, _ in cases("allowed.sql")])
 def test_allowed_sql_is_parsed_by_the_other_dialects(sql: str) -> None:
     inputs = parse_query(sql, "model.sql", {"window_start", "window_end", "least"}).inputs
     for dialect in ("spark", "postgres"):
-        told = translate(sql, dialect)
-        again = sqlglot.parse_one(told, read=dialect)
+        translated = translate(sql, dialect)
+        again = sqlglot.parse_one(translated, read=dialect)
         tables = {f"{t.db}.{t.name}" for t in again.find_all(sqlglot.exp.Table) if t.db}
         assert tables == set(inputs)
         assert not list(again.find_all(sqlglot.exp.Command))

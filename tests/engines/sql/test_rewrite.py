@@ -1,4 +1,4 @@
-"""What engines are told where they differ silently."""
+"""What is rewritten for engines that differ silently."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from backbone.engines.sql.translate import translate
         ("User", "postgres", '"user"'),
     ],
 )  # fmt: skip
-def test_what_differs_silently_is_settled(sql: str, dialect: Dialect, expected: str) -> None:
-    told = translate(f"select {sql} as v from formatted.x", dialect)
-    assert f" {expected} AS " in told
+def test_what_differs_silently_is_rewritten(sql: str, dialect: Dialect, expected: str) -> None:
+    translated = translate(f"select {sql} as v from formatted.x", dialect)
+    assert f" {expected} AS " in translated
 
 
 @pytest.mark.parametrize(("dialect", "order"), [("duckdb", ""), ("spark", ""), ("postgres", " NULLS LAST")])
 def test_nulls_come_last_in_descending_order(dialect: Dialect, order: str) -> None:
-    told = translate("select a from formatted.x order by a desc", dialect)
-    assert told.endswith(f"DESC{order}")
+    translated = translate("select a from formatted.x order by a desc", dialect)
+    assert translated.endswith(f"DESC{order}")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from backbone.analysis.column_kinds import is_float, is_number, is_whole
+from backbone.analysis.column_kinds import is_float, is_integer, is_number
 from backbone.analysis.group_task import KernelTask, map_groups
 from backbone.analysis.hourly_components.count_kernel import CountKernel
 from backbone.analysis.hourly_components.tally import MOST, fits, tally
@@ -54,7 +54,7 @@ class Counts:
     users : the staged table of `code` (from 0, in the order of the names) and `name`; of those in the cells.
     start, end : the range of dates, half open; None where there are no events to tell it by.
     weekdays : whether dates are folded into the days of the week.
-    whole : whether the events are whole numbers.
+    are_integers : whether the events are whole numbers.
     left_out : rows without a user, a time or a weight.
     """
 
@@ -64,7 +64,7 @@ class Counts:
     start: date | None
     end: date | None
     weekdays: bool
-    whole: bool
+    are_integers: bool
     left_out: int
 
     @property
@@ -118,7 +118,7 @@ def counted(rows: Rows, user: str, day: str, hour: str, events: str) -> Amounts:
     types = _types(rows, user, day, hour, events)
     if not pa.types.is_date(types[day]):
         raise ValueError(f"expected dates in {day!r}, found {types[day]}; cast it to a date")
-    if not is_whole(types[hour]):
+    if not is_integer(types[hour]):
         raise ValueError(f"expected hours from 0 to 23 in {hour!r}, found {types[hour]}")
     date, functions = quote_identifier(day), rows.engine.functions
     sql = (
@@ -161,7 +161,7 @@ def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | N
         more than can be computed with.
     """
     engine, weighted = amounts.engine, amounts.kind is not None
-    whole = amounts.kind is None or is_whole(amounts.kind)
+    are_integers = amounts.kind is None or is_integer(amounts.kind)
     complete = "name is not null and day is not null and hour is not null and amount is not null"
     bounds = (" and day >= $start" if start else "") + (" and day < $end" if end else "")
     taken = f"{complete} and amount > 0{bounds}"
@@ -203,17 +203,17 @@ def count(amounts: Amounts, *, weekdays: bool, start: date | None, end: date | N
     )
     many = users.rows or 0
     least_day, days = (1, 7) if weekdays else _span(first, last)
-    if whole and (total or 0) < MOST and fits(many, days, taken_rows):
+    if are_integers and (total or 0) < MOST and fits(many, days, taken_rows):
         amount = ", cast(amount as integer) as amount" if weighted else ""
         rows = engine.stream(f"select hour, code, day{amount} from ({coded}) as c", bounds_of_days)
         cells = engine.put(tally(rows, many, least_day, days, weighted))
     else:
         cells = _sorted_cells(engine, coded, bounds_of_days, weighted)
-    if weighted and whole and total is not None and total >= EXACT:
+    if weighted and are_integers and total is not None and total >= EXACT:
         _check_exact(engine, cells)
     after_last = None if last is None else last + timedelta(days=1)
     left_out = n - complete_rows
-    return Counts(engine, cells, users, start or first, end or after_last, weekdays, whole, left_out)
+    return Counts(engine, cells, users, start or first, end or after_last, weekdays, are_integers, left_out)
 
 
 def _day(day: date) -> int:

@@ -17,7 +17,7 @@ from backbone.analysis.hourly_components.principal import TIE, Principal
 from backbone.analysis.hourly_components.scores import scored
 from backbone.analysis.kernels.compiled import Floats
 
-ENOUGH = 0.5  # of a score is made by the days that are told
+ENOUGH = 0.5  # of a score is made by the days that are listed
 
 
 class Drivers(NamedTuple):
@@ -98,13 +98,13 @@ def drivers(
     calendar = found.active if calendar is None else calendar
     days = np.append(found.active, np.setdiff1d(calendar, found.active))
     row = np.minimum(np.arange(len(days)), len(matrix.root) - 1)  # the quiet days share the last
-    told = []
+    listed = []
     for user, (start, stop) in enumerate(pairwise(matrix.starts)):
         counts = np.zeros(len(days))
         counts[matrix.place[day[start:stop] - matrix.first]] = events[start:stop]
         usual, score = float(np.median(counts)), scores.score[user]
         if score == 0.0:
-            told.append(Drivers(days[:0], counts[:0], counts[:0], usual))
+            listed.append(Drivers(days[:0], counts[:0], counts[:0], usual))
             continue
         weights = found.weights[found.cluster == scores.component[user] - 1]
         block = np.zeros((len(matrix.root), 1))
@@ -115,5 +115,5 @@ def drivers(
         order = np.lexsort((days, -counts, -np.round(part / TIE)))  # of equal days those with events
         enough = int(np.argmax(np.cumsum(part[order]) >= ENOUGH - TIE)) + 1
         strongest = order[:enough]
-        told.append(Drivers(days[strongest], counts[strongest], part[strongest], usual))
-    return told
+        listed.append(Drivers(days[strongest], counts[strongest], part[strongest], usual))
+    return listed

@@ -92,11 +92,11 @@ def _axes(vectors: Floats) -> Floats:
         n = len(products)
         ascending, found = eigh(products, subset_by_index=[max(0, n - DIMENSIONS), n - 1])
         squares, found = ascending[::-1], found[:, ::-1]
-        kept = int(np.sum(squares > NOTHING * squares[0]))
+        rank = int(np.sum(squares > NOTHING * squares[0]))
         # Of the users' axes those of their vectors are made, whose lengths differ by up to a million.
-        axes = np.linalg.qr(vectors.T @ found[:, :kept])[0] if users < wide else found[:, :kept]
-    strongest = axes[np.argmax(np.abs(axes).round(9), axis=0), np.arange(kept)]
-    return np.pad(axes * np.where(strongest < 0.0, -1.0, 1.0), ((0, 0), (0, DIMENSIONS - kept)))
+        axes = np.linalg.qr(vectors.T @ found[:, :rank])[0] if users < wide else found[:, :rank]
+    strongest = axes[np.argmax(np.abs(axes).round(9), axis=0), np.arange(rank)]
+    return np.pad(axes * np.where(strongest < 0.0, -1.0, 1.0), ((0, 0), (0, DIMENSIONS - rank)))
 
 
 def added(places: Loadings, users: int) -> pa.Table:

@@ -21,7 +21,7 @@ from backbone.analysis.kernels.compiled import Floats
 
 TIE = 1e-9  # of the largest variance; what lies closer together is equal, and what is smaller is nothing
 
-SMALL = 1e-3  # of the largest variance; what is kept below it is refined
+SMALL = 1e-3  # of the largest variance; what is retained below it is refined
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Principal:
     @staticmethod
     def of_numbers(numbers: Floats) -> Principal:
         """What `numbers` tells."""
-        days, users, active, kept = (int(numbers[i]) for i in (0, 1, 3, 4))
-        rest = np.split(numbers[5:], np.cumsum([active, kept, kept]))
+        days, users, active, n_components = (int(numbers[i]) for i in (0, 1, 3, 4))
+        rest = np.split(numbers[5:], np.cumsum([active, n_components, n_components]))
         return Principal(
             days,
             users,
@@ -70,7 +70,7 @@ class Principal:
             float(numbers[2]),
             rest[1],
             rest[2].astype(np.int64),
-            rest[3].reshape(active + (days > active), kept),
+            rest[3].reshape(active + (days > active), n_components),
         )
 
     @property
@@ -119,23 +119,25 @@ def analysed(
         total = float(np.trace(products))
         ascending, patterns = np.linalg.eigh(products)
         squares, patterns = ascending[::-1], patterns[:, ::-1]
-    cluster, kept = _kept(squares, total, explained)
-    if by_products and kept and squares[kept - 1] < SMALL * squares[0]:
+    cluster, n_components = _components_needed(squares, total, explained)
+    if by_products and n_components and squares[n_components - 1] < SMALL * squares[0]:
         squares, patterns = refined(matrix, patterns)
-        cluster, kept = _kept(squares, total, explained)
-    patterns = patterns[:, :kept] * _signs(patterns[:, :kept], matrix.root)
-    found = Principal(days, matrix.users, active, total, squares[:kept], cluster[:kept], patterns)
+        cluster, n_components = _components_needed(squares, total, explained)
+    patterns = patterns[:, :n_components] * _signs(patterns[:, :n_components], matrix.root)
+    found = Principal(
+        days, matrix.users, active, total, squares[:n_components], cluster[:n_components], patterns
+    )
     return found, matrix
 
 
 def _clusters(squares: Floats) -> npt.NDArray[np.int64]:
     """The position of the first member of each component's cluster."""
     place = np.arange(len(squares))
-    apart = squares[:-1] - squares[1:] > TIE * squares[0]
-    return np.maximum.accumulate(np.where(np.append(True, apart), place, 0))
+    differs = squares[:-1] - squares[1:] > TIE * squares[0]
+    return np.maximum.accumulate(np.where(np.append(True, differs), place, 0))
 
 
-def _kept(squares: Floats, total: float, explained: float) -> tuple[npt.NDArray[np.int64], int]:
+def _components_needed(squares: Floats, total: float, explained: float) -> tuple[npt.NDArray[np.int64], int]:
     """Clusters, and how many components explain enough; a cluster that reaches down to nothing is nothing."""
     cluster = _clusters(squares)
     if total == 0.0:

@@ -91,8 +91,8 @@ def multiply(weights: Floats, block: Floats, into: Floats) -> None:
 @compiled
 def mirrored(products: Floats, rows: int) -> Floats:
     """Shape (rows, rows): the products, the upper half as the lower one."""
-    whole = np.empty((rows, rows))
+    full = np.empty((rows, rows))
     for i in range(rows):
         for j in range(i + 1):
-            whole[i, j] = whole[j, i] = products[i, j]
-    return whole
+            full[i, j] = full[j, i] = products[i, j]
+    return full

@@ -85,7 +85,7 @@ class Results:
         if name in ("hours", "components"):
             return f"select * from {self._once(name, partial(self._put, name))} as t"
         day = "t.day" if self._counts.weekdays else "cast('1970-01-01' as date) + t.day as day"
-        events = "cast(t.events as bigint) as events" if self._counts.whole else "t.events"
+        events = "cast(t.events as bigint) as events" if self._counts.are_integers else "t.events"
         if name == "counts":
             source, columns = str(self._staged["cells"]), f"{day}, {events}"
         elif name == "scores":

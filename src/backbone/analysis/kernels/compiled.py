@@ -42,7 +42,7 @@ _forget_stale(Path(__file__).parent)
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function so that it lets go of the interpreter's lock and is kept on disk."""
     result: Callable[P, R] = numba.njit(
-        nogil=True, cache=_kept(function), error_model="numpy", fastmath=_FLAGS
+        nogil=True, cache=_may_cache(function), error_model="numpy", fastmath=_FLAGS
     )(function)
     return result
 
@@ -50,25 +50,25 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 def exact(function: Callable[P, R]) -> Callable[P, R]:
     """As `inlined`, its own sums left in the order in which they are written."""
     result: Callable[P, R] = numba.njit(
-        nogil=True, cache=_kept(function), error_model="numpy", fastmath={"contract"}, forceinline=True
+        nogil=True, cache=_may_cache(function), error_model="numpy", fastmath={"contract"}, forceinline=True
     )(function)
     return result
 
 
 def as_written(function: Callable[P, R]) -> Callable[P, R]:
     """As `compiled`, every operation done as it is written, for what others compute bit by bit."""
-    result: Callable[P, R] = numba.njit(nogil=True, cache=_kept(function), error_model="numpy")(function)
+    result: Callable[P, R] = numba.njit(nogil=True, cache=_may_cache(function), error_model="numpy")(function)
     return result
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """As `compiled`, and made part of each function that calls it; for what is called in one place."""
     result: Callable[P, R] = numba.njit(
-        nogil=True, cache=_kept(function), error_model="numpy", fastmath=_FLAGS, forceinline=True
+        nogil=True, cache=_may_cache(function), error_model="numpy", fastmath=_FLAGS, forceinline=True
     )(function)
     return result
 
 
-def _kept(function: Callable[P, R]) -> bool:
+def _may_cache(function: Callable[P, R]) -> bool:
     """Whether compiled code may stay on disk: not under another name of the module, which it would hold."""
     return function.__module__.startswith("backbone.")

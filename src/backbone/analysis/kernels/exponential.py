@@ -17,8 +17,8 @@ def _power_of_two_code(typing: Any, exponent: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         long = ir.IntType(64)
-        whole = builder.fptosi(arguments[0], ir.IntType(32))  # every vector unit can convert to 32 bits
-        biased = builder.add(whole, ir.Constant(ir.IntType(32), 1023))
+        integer = builder.fptosi(arguments[0], ir.IntType(32))  # every vector unit can convert to 32 bits
+        biased = builder.add(integer, ir.Constant(ir.IntType(32), 1023))
         bits = builder.shl(builder.zext(biased, long), ir.Constant(long, 52))
         return builder.bitcast(bits, ir.DoubleType())
 

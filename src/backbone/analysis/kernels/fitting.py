@@ -14,7 +14,7 @@ from backbone.analysis.kernels.compiled import Floats
 from backbone.analysis.kernels.derivatives import Derivatives
 from backbone.analysis.kernels.group import Walk, Workspace
 from backbone.analysis.kernels.linear_form import model_batch, model_schema
-from backbone.analysis.kernels.memory import Held
+from backbone.analysis.kernels.memory import Memory
 from backbone.analysis.kernels.models import COEFFICIENTS, fit_groups
 from backbone.analysis.kernels.penalty import Penalty, Pull
 from backbone.analysis.kernels.prior import Prior
@@ -94,7 +94,7 @@ def fit(
     """
     d = len(features)
     p = d + 1 if objective.fit_intercept else d
-    room = Held()
+    room = Memory()
     columns = [room.numbers(groups.values[name]) for name in (*features, target)]
     columns.append(0 if weight is None else room.numbers(groups.values[weight]))
     rows, stride = room_of(d, int(np.diff(groups.offsets).max(initial=1)))
@@ -118,7 +118,7 @@ def fit(
     return result
 
 
-def _pull(objective: Objective, d: int, room: Held) -> Pull:
+def _pull(objective: Objective, d: int, room: Memory) -> Pull:
     prior = objective.prior
     if prior is None:
         nothing = room.empty(d + 1)

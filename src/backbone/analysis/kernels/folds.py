@@ -16,7 +16,7 @@ from backbone.analysis.kernels.exponential import exp
 from backbone.analysis.kernels.least_squares import LeastSquaresKernel
 from backbone.analysis.kernels.linear_form import linear_scores
 from backbone.analysis.kernels.logistic import LogisticKernel
-from backbone.analysis.kernels.memory import Held, integers, octets, vector
+from backbone.analysis.kernels.memory import Memory, integers, octets, vector
 
 LinearKernel = LogisticKernel | LeastSquaresKernel | ClassRateKernel
 
@@ -66,11 +66,11 @@ def fold_of(groups: Groups, columns: Sequence[str], k: int) -> npt.NDArray[np.in
         nulls = text.is_null().to_numpy(zero_copy_only=False)
         _, ends, data = text.buffers()
         _hash_keys(ends.address + 8 * text.offset, 0 if data is None else data.address, nulls, hashes)
-    held = Held()
-    addresses = np.array([held.numbers(groups.values[name]) for name in columns], dtype=np.int64)
+    memory = Memory()
+    addresses = np.array([memory.numbers(groups.values[name]) for name in columns], dtype=np.int64)
     folds = np.empty(int(groups.offsets[-1]), dtype=np.int8)
-    offsets, largest = held.integers(groups.offsets), int(np.diff(groups.offsets).max(initial=1))
-    _hash_rows(offsets, hashes, held.of(addresses), len(addresses), largest, k, folds)
+    offsets, largest = memory.integers(groups.offsets), int(np.diff(groups.offsets).max(initial=1))
+    _hash_rows(offsets, hashes, memory.of(addresses), len(addresses), largest, k, folds)
     return folds
 
 

@@ -11,7 +11,7 @@ from backbone.analysis.kernels.lanes import largest
 from backbone.analysis.kernels.loss import add_derivatives, loss_of
 from backbone.analysis.kernels.memory import vector
 from backbone.analysis.kernels.penalty import Penalty, set_derivatives
-from backbone.analysis.kernels.rows import Block, Frame, Scaling, load, standardise, whole
+from backbone.analysis.kernels.rows import Block, Frame, Scaling, load, padded, standardise
 
 
 class Walk(NamedTuple):
@@ -75,7 +75,7 @@ def prepare(group: Group) -> None:
     for j in range(len(reach)):
         reach[j] = 0.0
     for begin in range(group.start, group.stop, block.rows):
-        n = whole(_ready(group, begin))
+        n = padded(_ready(group, begin))
         for j in range(len(reach)):
             reach[j] = max(reach[j], largest(block.x + 8 * block.stride * j, n))
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from backbone.analysis.groups import Groups
 from backbone.analysis.kernels.compiled import Floats, compiled
-from backbone.analysis.kernels.memory import Held, integers, matrix, vector
+from backbone.analysis.kernels.memory import Memory, integers, matrix, vector
 from backbone.analysis.kernels.models import (
     COEFFICIENTS,
     INTERCEPT,
@@ -119,16 +119,16 @@ def linear_scores(groups: Groups, result: pa.RecordBatch, features: Sequence[str
     models = np.empty((len(names), len(groups)))
     for row, name in zip(models, names, strict=True):
         row[:] = result.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
-    held = Held()
-    columns = np.array([held.numbers(groups.values[name]) for name in features], dtype=np.int64)
+    memory = Memory()
+    columns = np.array([memory.numbers(groups.values[name]) for name in features], dtype=np.int64)
     scores = np.empty(int(groups.offsets[-1]))
     _score(
-        held.integers(groups.offsets),
+        memory.integers(groups.offsets),
         len(groups),
-        held.of(columns),
+        memory.of(columns),
         len(columns),
-        held.of(models),
-        held.of(scores),
+        memory.of(models),
+        memory.of(scores),
     )
     return scores
 

@@ -11,7 +11,7 @@ from backbone.analysis.kernels.derivatives import Derivatives
 from backbone.analysis.kernels.exponential import exp, softplus
 from backbone.analysis.kernels.lanes import dot, dot3
 from backbone.analysis.kernels.memory import matrix, vector
-from backbone.analysis.kernels.rows import Block, whole
+from backbone.analysis.kernels.rows import Block, padded
 
 _TINY = 1e-100  # of curvature, so that there is some where all rows lie far on one side
 
@@ -49,7 +49,7 @@ def add_derivatives(
     -------
     Where the target is a class, the weight of the rows that do not lie on their own side.
     """
-    n, p = whole(n), derivatives.size
+    n, p = padded(n), derivatives.size
     y, w = vector(block.y, block.stride), vector(block.w, block.stride)
     slope, curve = vector(block.slope, block.stride), vector(block.curve, block.stride)
     first, second = vector(derivatives.gradient, p), matrix(derivatives.hessian, p, p)
@@ -77,7 +77,7 @@ def add_derivatives(
 @compiled
 def loss_of(classes: bool, block: Block, n: int, p: int, at: int, negative: float, positive: float) -> float:
     """Σ weight · log loss, or squared error, without the weights of the classes given as they were used."""
-    n = whole(n)
+    n = padded(n)
     y, w = vector(block.y, block.stride), vector(block.w, block.stride)
     score = vector(block.slope, block.stride)
     _scores(block, n, p, at)

@@ -22,8 +22,8 @@ from backbone.analysis.kernels.compiled import Floats, inlined
 _LINE = 64  # bytes
 
 
-class Held:
-    """Arrays that are held as long as their addresses are in use."""
+class Memory:
+    """Arrays that stay in memory as long as their addresses are in use."""
 
     def __init__(self) -> None:
         self._arrays: list[npt.NDArray[Any]] = []

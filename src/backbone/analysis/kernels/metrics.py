@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from backbone.analysis.groups import Groups
 from backbone.analysis.kernels.compiled import Floats, compiled, inlined
-from backbone.analysis.kernels.memory import Held, integers, matrix, vector
+from backbone.analysis.kernels.memory import Memory, integers, matrix, vector
 from backbone.analysis.kernels.sorting import order_of
 
 _EPSILON = float(np.finfo(np.float64).eps)  # scikit-learn keeps this distance from 0 and 1 in a log loss
@@ -100,13 +100,13 @@ def _judged(
     *,
     classes: bool,
 ) -> pa.RecordBatch:
-    held = Held()
-    target, predicted, weight = (0 if name is None else held.numbers(groups.values[name]) for name in names)
+    memory = Memory()
+    target, predicted, weight = (0 if name is None else memory.numbers(groups.values[name]) for name in names)
     schema = kernel.schema(groups.keys.schema)
     wanted = list(schema)[len(groups.keys.schema) :]
     result = np.full((len(wanted), len(groups)), np.nan)
     judge = _judge_classes if classes else _judge_numbers
-    judge(held.integers(groups.offsets), len(groups), target, predicted, weight, held.of(result))
+    judge(memory.integers(groups.offsets), len(groups), target, predicted, weight, memory.of(result))
     found = [
         pa.array(values.astype(np.int64)) if field.type == pa.int64() else pa.array(values, from_pandas=True)
         for field, values in zip(wanted, result, strict=True)

@@ -97,7 +97,7 @@ def room_of(d: int, largest: int) -> tuple[int, int]:
 
 
 @inlined
-def whole(n: int) -> int:
+def padded(n: int) -> int:
     """Rows with those of weight 0 at their end."""
     return (n + LANES - 1) // LANES * LANES
 
@@ -140,7 +140,7 @@ def load(block: Block, start: int, stop: int) -> int:
                     x[j, used] = x[j, i]
                 y[used], w[used] = y[i], w[i]
                 used += 1
-    for i in range(used, whole(used)):
+    for i in range(used, padded(used)):
         for j in range(d):
             x[j, i] = 0.0
         y[i] = w[i] = 0.0
@@ -173,21 +173,21 @@ def measure(block: Block, frame: Frame, start: int, stop: int, problem: Problem)
                     first[j] = x[j, k]
         a, b, hits = 0.0, 0.0, 0.0
         if classes:
-            for i in range(whole(n)):
+            for i in range(padded(n)):
                 a += w[i]
                 b += w[i] * (y[i] > 0.5)
                 hits += 1.0 * (y[i] > 0.5)
             positive_weight += b
             positive += int(hits)
         else:
-            for i in range(whole(n)):
+            for i in range(padded(n)):
                 a += w[i]
                 b += w[i] * (y[i] - first_target)
             target_sum += b
         weight += a
         for j in range(d):
             a, b, origin = 0.0, 0.0, first[j]
-            for i in range(whole(n)):
+            for i in range(padded(n)):
                 a += w[i] * (x[j, i] - origin)
             centre[j] += a
             if problem.center or scale:
@@ -213,12 +213,12 @@ def measure(block: Block, frame: Frame, start: int, stop: int, problem: Problem)
             n = load(block, begin, min(begin + block.rows, stop))
         if not classes:
             a = 0.0
-            for i in range(whole(n)):
+            for i in range(padded(n)):
                 a += w[i] * (y[i] - target_mean) * (y[i] - target_mean)
             target_squares += a
         for j in range(d):
             a, b, origin = 0.0, 0.0, centre[j]
-            for i in range(whole(n)):
+            for i in range(padded(n)):
                 a += w[i] * (x[j, i] - origin) * (x[j, i] - origin)
             per_unit[j] += a
             if scale:
@@ -261,7 +261,7 @@ def standardise(block: Block, frame: Frame, n: int, classes: bool, scaling: Scal
     Where the target is a class, a row of a negative gets the other sign, so that its score is the margin by
     which it lies on its side; weights become those of the class.
     """
-    d, n = block.d, whole(n)
+    d, n = block.d, padded(n)
     x = matrix(block.x, d + 1, block.stride)
     y, w = vector(block.y, block.stride), vector(block.w, block.stride)
     centre, units = vector(frame.centre, d), vector(frame.per_unit, d)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 
+from backbone.analysis.per_group.agreement import mean_agreement, refuse_unscored
+from backbone.analysis.per_group.group_row import group_row
 from backbone.analysis.per_group.kernel_path import KernelPath
 from backbone.analysis.per_group.process_path import ProcessPath
 from backbone.analysis.per_group.quality import MOST_FOLDS, CrossValidation
@@ -173,26 +174,10 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
             When there is no such group, or it has no model.
         """
         self._refuse_unfitted()
-        parts = key if isinstance(key, tuple) and len(self.by_) > 1 else (key,)
-        if len(parts) != len(self.by_):
-            raise KeyError(f"expected a key of {len(self.by_)} parts ({', '.join(self.by_)}), found {key!r}")
-        wanted: Any = None
-        for name, part in zip(self.by_, parts, strict=True):
-            column = self.table.column(name)
-            try:
-                held_part = pa.scalar(part, type=column.type)
-            except (pa.ArrowException, TypeError, ValueError, OverflowError):
-                raise KeyError(key) from None
-            if held_part.as_py() != part:  # 1.5 is no key of whole numbers
-                raise KeyError(key)
-            same = pc.equal(column, held_part)
-            wanted = same if wanted is None else pc.and_(wanted, same)
-        found = self.table.filter(wanted).to_pylist()
-        if not found:
-            raise KeyError(key)
-        estimator = self._way.estimator(found[0])
+        found = group_row(self.table, self.by_, key)
+        estimator = self._way.estimator(found)
         if estimator is None:
-            raise KeyError(f"{key!r} has no model: {found[0]['status']}")
+            raise KeyError(f"{key!r} has no model: {found['status']}")
         return estimator
 
     def predict_proba(self, data: Any) -> npt.NDArray[np.float64]:
@@ -245,8 +230,6 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         ValueError
             When a group has no model, or there is no row; when the target is of another type than its labels.
         """
-        from sklearn.metrics import r2_score
-
         rows = self._read(data, judged=True)
         truth = rows.column(TARGET).to_numpy()
         weight = rows.column(WEIGHT).to_numpy() if self.weight_ is not None else np.ones(len(truth))
@@ -260,11 +243,7 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
             complete &= np.isfinite(rows.column(name).to_numpy())
         self._refuse_unscored(complete & np.isnan(found), rows)
         truth, found, weight = truth[complete], found[complete], weight[complete]
-        if not weight.sum():
-            raise ValueError("there is no row to score")
-        if self.classes_ is not None:
-            return float(np.average(truth == found, weights=weight))
-        return float(r2_score(truth, found, sample_weight=weight))
+        return mean_agreement(truth, found, weight, classifies=self.classes_ is not None)
 
     def cross_validate(
         self,
@@ -396,10 +375,4 @@ class PerGroup(BaseEstimator):  # type: ignore[misc]
         return self._way.values(self.table, model_of(self.table, rows, self.by_), rows)
 
     def _refuse_unscored(self, unscored: npt.NDArray[np.bool_], rows: pa.Table) -> None:
-        if not unscored.any():
-            return
-        first = rows.select([*self.by_, *self.features_]).slice(int(np.argmax(unscored)), 1).to_pylist()[0]
-        raise ValueError(
-            f"{int(unscored.sum())} of {len(unscored)} rows can't be scored: a feature is missing, or "
-            f"the group has no model (first: {first}). Leave them out, or use predict_proba()"
-        )
+        refuse_unscored(unscored, rows.select([*self.by_, *self.features_]))

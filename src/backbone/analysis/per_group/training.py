@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from backbone.analysis.column_kinds import can_be_key, is_float, is_number, is_text, is_whole, sql_float
+from backbone.analysis.column_kinds import can_be_key, is_float, is_integer, is_number, is_text, sql_float
 from backbone.analysis.group_task import KernelTask, map_groups
-from backbone.analysis.groups import Groups, Kernel, whole
+from backbone.analysis.groups import Groups, Kernel, undivided
 from backbone.engines.relation import Relation
 from backbone.engines.rows import Rows
 from backbone.engines.sql.functions import SqlFunctions
@@ -88,7 +88,7 @@ class Training:
         self,
         kernel: Kernel,
         by: Sequence[str] | None = None,
-        parts: Callable[[Groups], Iterable[Groups]] = whole,
+        parts: Callable[[Groups], Iterable[Groups]] = undivided,
         select: str = "*",
         to_file: bool = False,
     ) -> Relation:
@@ -104,7 +104,7 @@ class Training:
         self,
         kernel: Kernel,
         prior: Prior | None = None,
-        parts: Callable[[Groups], Iterable[Groups]] = whole,
+        parts: Callable[[Groups], Iterable[Groups]] = undivided,
         *,
         to_file: bool,
     ) -> Relation:
@@ -284,7 +284,7 @@ def _count(rows: Rows, condition: str) -> int:
 def _distinct(rows: Rows, target: str, kind: pa.DataType) -> list[Any]:
     """The finite values of a column, in order; MOST_CLASSES + 1 of more than that."""
     name = quote_identifier(target)
-    if is_whole(kind) or pa.types.is_boolean(
+    if is_integer(kind) or pa.types.is_boolean(
         kind
     ):  # two neighbours have nothing between them, and Parquet files keep both ends
         least, most = rows.engine.fetch(f"select min({name}), max({name}) from ({rows.sql}) as t")[0]

@@ -190,8 +190,8 @@ def smoothed_rates(class_counts: str | Mapping[str, float]) -> dict[str, float]:
     {'no': 0.8, 'yes': 0.2}
     """
     counts = json.loads(class_counts) if isinstance(class_counts, str) else class_counts
-    whole = sum(counts.values()) + len(counts)
-    return {label: (count + 1) / whole for label, count in counts.items()}
+    total = sum(counts.values()) + len(counts)
+    return {label: (count + 1) / total for label, count in counts.items()}
 
 
 def _usable(x: Floats, y: Floats, weight: Floats) -> Flags:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from backbone.analysis.column_kinds import is_whole
+from backbone.analysis.column_kinds import is_integer
 from backbone.analysis.rare_edges.hours import per_hour
 from backbone.engines import own_engine
 from backbone.engines.order import OutOfOrder, in_order
@@ -94,7 +94,7 @@ def _described(rows: Rows, given: Mapping[str, pa.DataType]) -> HourlyCounts:
     types = rows.engine.describe(rows.sql)
     _refuse_missing(types.names)
     found = types.field("connections").type
-    if not (is_whole(found) or (pa.types.is_decimal(found) and found.scale == 0)):
+    if not (is_integer(found) or (pa.types.is_decimal(found) and found.scale == 0)):
         raise ValueError(f"expected whole numbers in 'connections', found {found}; cast them to integers")
     listed = ", ".join(COLUMNS)
     schema = rows.engine.stream(f"select {listed} from ({rows.sql}) as t where false").schema

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backbone.analysis.group_task import KernelTask, map_groups
 from backbone.analysis.rare_edges.counts import EDGE, HourlyCounts, hourly_counts
 from backbone.analysis.rare_edges.decay import fit_decay
 from backbone.analysis.rare_edges.hours import hour_numbers
 from backbone.analysis.rare_edges.kernel import (
     ALERT_NAMES,
     ALERTS,
-    NEW,
     NEXT,
     POSITION,
-    RareEdgeKernel,
     alert_fields,
 )
 from backbone.analysis.rare_edges.known import KnownEdges, known_edges
-from backbone.analysis.rare_edges.numbered import NUMBER, numbered
+from backbone.analysis.rare_edges.numbered import NUMBER
 from backbone.analysis.rare_edges.rule import Rule
 from backbone.analysis.rare_edges.state import NEVER, EdgeState
-from backbone.engines.relation import Relation
+from backbone.analysis.rare_edges.watch_counts import NO_COLUMNS, watch_counts, watch_numbered
 from backbone.engines.rows import Rows
 from backbone.resources import refuse_unusable
 
 USUAL = Rule()
-NOTHING_MORE: Mapping[str, str] = {}
 
 
 class RareEdgeDetector:
@@ -187,7 +182,7 @@ class RareEdgeDetector:
         """
         with hourly_counts(counts, self.memory_limit, self.threads) as given:
             known = known_edges(state, given)
-            found = self._watched(known, given)
+            found = watch_counts(self._rule, known, given)
         position = found.column(POSITION).to_numpy()
         after = known.updated(found.select(EDGE), position, EdgeState.of(found))
         return after.table(given), _alerts(found, given)
@@ -199,7 +194,7 @@ class RareEdgeDetector:
         hours are refused then that are not after the last one of those that it holds.
         """
         with hourly_counts(counts, self.memory_limit, self.threads) as given:
-            found = self._watched(known_edges(state, given), given)
+            found = watch_counts(self._rule, known_edges(state, given), given)
         changed = KnownEdges(found.select(EDGE), EdgeState.of(found))
         return changed.table(given), _alerts(found, given)
 
@@ -242,7 +237,7 @@ class RareEdgeDetector:
         return self
 
     def history(
-        self, state: Any, counts: Rows, since: Any = None, told: Mapping[str, str] = NOTHING_MORE
+        self, state: Any, counts: Rows, since: Any = None, edge_columns: Mapping[str, str] = NO_COLUMNS
     ) -> Rows:
         """As `changes`, but after every hour: a row for each edge and hour, which the engine keeps.
 
@@ -253,113 +248,32 @@ class RareEdgeDetector:
         counts : rows that an engine holds.
         since : an hour, of the type of those of the counts; of hours before it only alerts have a row, and of
             each edge the last one.
-        told : further columns, which depend on the edge alone: their names, and SQL over source and
+        edge_columns : further columns, which depend on the edge alone: their names, and SQL over source and
             destination.
 
         Returns
         -------
         The columns of the state, of which `last_seen` is the row's hour; those of an alert, without its hour
         and with `alert_` before their names: null where the hour is none; `next_seen`, the next hour of the
-        edge in the counts, null for its last; and those of `told`.
+        edge in the counts, null for its last; and `edge_columns`.
         """
         with hourly_counts(counts, self.memory_limit, self.threads) as given:
             first = NEVER
             if since is not None:
                 first = int(hour_numbers(pa.array([since]).cast(given.seen["hour"]))[0])
             known = known_edges(state, given)
-            staged, edges = self._numbered(known, given, told, each_hour=True, since=first)
+            staged, edges = watch_numbered(
+                self._rule, known, given, edge_columns, each_hour=True, since=first
+            )
             first_alert = counts.engine.functions.first_struct
             alert = (f"{first_alert(ALERTS, name)} as alert_{name}" for name in ALERT_NAMES)
-            listed = ", ".join([*EDGE, *EdgeState._fields, *alert, NEXT, *told])
+            listed = ", ".join([*EDGE, *EdgeState._fields, *alert, NEXT, *edge_columns])
             sql = f"select {listed} from {staged} as s join {edges} as e using ({NUMBER})"
         return Rows(counts.engine, sql, counts.versions, (staged, edges))
 
     @property
     def _rule(self) -> Rule:
         return Rule(*(getattr(self, name) for name in Rule._fields))
-
-    def _watched(self, known: KnownEdges, counts: HourlyCounts) -> pa.Table:
-        """What the kernel makes of the counts: a row for every edge that they hold, in the order of edges."""
-        engine = counts.rows.engine
-        if counts.begin_in_order():
-            made: tuple[Relation, ...] = (self._staged(known, counts),)
-            sql = f"select * from {made[0]}"
-        else:
-            made = self._numbered(known, counts)
-            sql = (
-                "select e.source, e.destination, s.* "
-                f"from {made[0]} as s join {made[1]} as e using ({NUMBER}) order by s.{NUMBER}"
-            )
-        try:
-            found = engine.stream(sql).read_all()
-            return found.drop_columns([NUMBER]) if NUMBER in found.column_names else found
-        finally:
-            engine.drop(*made)
-
-    def _staged(self, known: KnownEdges, counts: HourlyCounts) -> Relation:
-        """Stage what the kernel makes of the counts."""
-        kernel = self._kernel(known, counts)
-        with _with_position(known, counts.sql, EDGE, counts) as (sql, values):
-            return map_groups(counts.rows.engine, sql, KernelTask(kernel, EDGE, values, ("hour",)))
-
-    def _numbered(
-        self,
-        known: KnownEdges,
-        counts: HourlyCounts,
-        told: Mapping[str, str] = NOTHING_MORE,
-        *,
-        each_hour: bool = False,
-        since: int = NEVER,
-    ) -> tuple[Relation, Relation]:
-        """The same by the numbers of the edges, and a table of these with their names."""
-        engine, by = counts.rows.engine, (NUMBER,)
-        kernel = self._kernel(known, counts, each_hour, since)
-        with numbered(counts, told) as (edges, rows):
-            try:
-                with _with_position(known, f"select * from {rows}", by, counts, edges) as (sql, values):
-                    return map_groups(engine, sql, KernelTask(kernel, by, values, ("hour",))), edges
-            except ValueError:
-                engine.drop(edges, self._staged(known, counts))  # refuses the same, by the edge's name
-                raise
-
-    def _kernel(
-        self, known: KnownEdges, counts: HourlyCounts, each_hour: bool = False, since: int = NEVER
-    ) -> RareEdgeKernel:
-        state = known.state if len(known) else None
-        return RareEdgeKernel(self._rule, counts.seen["hour"], state, each_hour, since)
-
-
-@contextmanager
-def _with_position(
-    known: KnownEdges, rows: str, by: Sequence[str], counts: HourlyCounts, edges: Relation | None = None
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """A query of counts with the position of their edges among those that are known, and the kernel's values.
-
-    Parameters
-    ----------
-    rows : a query of counts.
-    by : the columns by which edges are told apart.
-    edges : where that is a number, the table with the names of each.
-    """
-    if not len(known):
-        yield rows, counts.values
-        return
-    engine = counts.rows.engine
-    table = engine.put(known.keys.append_column(POSITION, [np.arange(len(known))]))
-    keys = f"select * from {table}"
-    if edges is not None:
-        keys = (
-            f"select e.{NUMBER}, k.{POSITION} from {table} as k join {edges} as e using (source, destination)"
-        )
-    matched = " and ".join(f"k.{name} = c.{name}" for name in by)
-    sql = (
-        f"select c.*, coalesce(k.{POSITION}, {NEW}) as {POSITION} from ({rows}) as c "
-        f"left join ({keys}) as k on {matched}"
-    )
-    try:
-        yield sql, counts.values | {POSITION: POSITION}
-    finally:
-        engine.drop(table)
 
 
 def _alerts(found: pa.Table, counts: HourlyCounts) -> pa.Table:

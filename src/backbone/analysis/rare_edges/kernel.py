@@ -32,7 +32,7 @@ ALERT = np.dtype(
         ("maximum_at", np.int64),
     ]
 )
-FINE, TOO_FEW, TOO_MANY, NOT_WHOLE, NOT_LATER, TWICE = range(6)
+FINE, TOO_FEW, TOO_MANY, NOT_ON_THE_HOUR, NOT_LATER, TWICE = range(6)
 NO_FLOOR = -math.inf
 NEVER_RETIRED = 1 << 62
 
@@ -196,7 +196,7 @@ class RareEdgeKernel:
             return f"expected connections of 1 or more, found {groups.values[CONNECTIONS][row]} in {where}"
         if trouble == TOO_MANY:
             return f"expected at most 2**53 connections in an hour, found more in {where}"
-        if trouble == NOT_WHOLE:
+        if trouble == NOT_ON_THE_HOUR:
             return f"expected whole hours (of UTC), found {where}; truncate them to the hour"
         if trouble == NOT_LATER:
             last = format_hour(self._covered * per_hour(self.hour_type), self.hour_type)
@@ -244,8 +244,8 @@ def _lists(alerts: Values, rows: int, hour: pa.DataType) -> pa.Array:
     ]
     ends = np.cumsum(np.bincount(alerts["row"], minlength=rows))
     offsets = np.concatenate([[0], ends]).astype(np.int32)
-    told = pa.StructArray.from_arrays(columns, fields=alert_fields(hour))
-    return pa.ListArray.from_arrays(pa.array(offsets), told)
+    listed = pa.StructArray.from_arrays(columns, fields=alert_fields(hour))
+    return pa.ListArray.from_arrays(pa.array(offsets), listed)
 
 
 def _edge(groups: Groups, row: int) -> str:
@@ -307,7 +307,7 @@ def _watch(
             unit = units[row]
             hour = unit // per_hour
             if hour * per_hour != unit:
-                return alerts[:0], NOT_WHOLE, row, 0
+                return alerts[:0], NOT_ON_THE_HOUR, row, 0
             count = 0
             while row < end and units[row] == unit:
                 if connections[row] < 1:

@@ -43,11 +43,11 @@ class KnownEdges:
         keys, state : of the changed and the new edges, in the order of the edges.
         position : where each of them is in these; negative for a new one.
         """
-        gone = position[position >= 0]
-        gone = gone[self.state.first_seen[gone] != state.first_seen[position >= 0]]
-        if len(gone):
+        restarted = position[position >= 0]
+        restarted = restarted[self.state.first_seen[restarted] != state.first_seen[position >= 0]]
+        if len(restarted):
             stays = np.ones(len(self), dtype=np.bool_)
-            stays[gone] = False
+            stays[restarted] = False
             moved = np.append(np.where(stays, np.cumsum(stays) - 1, -1), -1)
             left = KnownEdges(self.keys.filter(pa.array(stays)), self.state.of_rows(stays))
             return left.updated(keys, moved[np.maximum(position, -1)], state)
@@ -83,7 +83,7 @@ def known_edges(state: Any, counts: HourlyCounts) -> KnownEdges:
     keys = pa.schema([pa.field(name, counts.seen[name]) for name in EDGE])
     if state is None:
         return KnownEdges(keys.empty_table(), EdgeState.empty(0))
-    table = _with_whole_alerts(_table(state, counts), schema.field("last_alert").type)
+    table = _with_integer_hours(_table(state, counts), schema.field("last_alert").type)
     if missing := [name for name in schema.names if name not in table.column_names]:
         raise ValueError(f"expected a state as update() returns it, found none of its {', '.join(missing)}")
     for field in schema:
@@ -115,7 +115,7 @@ def _table(state: Any, counts: HourlyCounts) -> pa.Table:
         rows.drop()
 
 
-def _with_whole_alerts(table: pa.Table, hour: pa.DataType) -> pa.Table:
+def _with_integer_hours(table: pa.Table, hour: pa.DataType) -> pa.Table:
     """The state with numbers of hours as they were, where nulls among them have made them fractions.
 
     So pandas does, and an edge without an alert has a null.
@@ -128,10 +128,10 @@ def _with_whole_alerts(table: pa.Table, hour: pa.DataType) -> pa.Table:
         return table
     given = pc.if_else(pc.is_nan(found), pa.scalar(None, found.type), found)
     try:
-        whole = given.cast(pa.int64())
+        hours = given.cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise ValueError(f"expected whole hours as {name!r} of the state, found others: {error}") from error
-    return table.set_column(table.column_names.index(name), name, whole)
+    return table.set_column(table.column_names.index(name), name, hours)
 
 
 def _kind(kind: pa.DataType) -> str:

@@ -1,4 +1,4 @@
-"""Counts whose edges are told by numbers: to sort these takes a fraction of what sorting their names does."""
+"""Counts whose edges have numbers: to sort these takes a fraction of what sorting their names does."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ NUMBER = "edge"
 
 
 @contextmanager
-def numbered(counts: HourlyCounts, told: Mapping[str, str]) -> Iterator[tuple[Relation, Relation]]:
+def numbered(counts: HourlyCounts, edge_columns: Mapping[str, str]) -> Iterator[tuple[Relation, Relation]]:
     """Number the edges of some counts in the order of their names.
 
     Parameters
     ----------
-    told : further columns of the edges, by their names: SQL over source and destination.
+    edge_columns : further columns of the edges, by their names: SQL over source and destination.
 
     Yields
     ------
-    A table with the columns source, destination, `edge`, their number, and those of `told`, which stays; and
+    A table with the columns source, destination, `edge`, their number, and `edge_columns`, which stays; and
     one of the counts with edge, hour and connections, which goes.
     """
     engine = counts.rows.engine
     listed = ", ".join(EDGE)
-    further = "".join(f", {expression} as {name}" for name, expression in told.items())
+    further = "".join(f", {expression} as {name}" for name, expression in edge_columns.items())
     edges = engine.stage(
         f"select {listed}, row_number() over (order by {listed}) - 1 as {NUMBER}{further} "
         f"from (select distinct {listed} from ({counts.sql}) as c) as d",

@@ -47,7 +47,7 @@ class Rule(NamedTuple):
             hours = getattr(self, name)
             if hours is None and name == "retire_hours":
                 continue
-            if not _is_whole(hours) or not least <= hours <= MOST_HOURS:
+            if not _is_integer(hours) or not least <= hours <= MOST_HOURS:
                 never = ", or None" if name == "retire_hours" else ""
                 raise ValueError(
                     f"expected {name} of {least} or more (a whole number to {MOST_HOURS:,}){never}, "
@@ -66,7 +66,7 @@ class Rule(NamedTuple):
         return multiple if self.floor is None or multiple > self.floor else self.floor
 
 
-def _is_whole(value: Any) -> bool:
+def _is_integer(value: Any) -> bool:
     return hasattr(value, "__index__") and not _is_flag(value)
 
 

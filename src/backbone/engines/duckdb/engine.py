@@ -54,14 +54,14 @@ class DuckdbEngine:
         self.scratch, self.threads = database.scratch, database.threads
         self._files = StagedFiles(database)
         self._numbers = database.numbers
-        self._held: set[str] = set()  # the names of what is not dropped yet
+        self._names: set[str] = set()  # of relations that are not dropped yet
 
     def bind(
         self, rows: TableVersion | Relation, within: Within | None = None, name: str | None = None
     ) -> Relation:
         if isinstance(rows, Relation):
-            name, whole = name or rows.name, rows.name if "." in rows.name else f"main.{rows}"
-            sql = f"select * from {whole} where {'true' if within is None else in_range(within)}"
+            name, source = name or rows.name, rows.name if "." in rows.name else f"main.{rows}"
+            sql = f"select * from {source} where {'true' if within is None else in_range(within)}"
         else:
             name = name or rows.dataset
             sql = all_rows(rows) if within is None else rows_within(rows, within)
@@ -154,24 +154,24 @@ class DuckdbEngine:
         from backbone.engines.duckdb.groups import GroupedRows
 
         rows = GroupedRows(database.connection, self.scratch, sql, columns, task, parameters or {})
-        gather = self._files.stage if to_file else self._gathered
+        stage = self._files.stage if to_file else self._stage_batches
         for batches in rows.attempts():
             with closing(batches):
                 notes: list[str] = []
                 try:
                     found = task.run(batches, threads=self.threads, scratch=self.scratch, notes=notes)
-                    return Relation(name, gather(name, found, select), tuple(notes))
+                    return Relation(name, stage(name, found, select), tuple(notes))
                 except OutOfOrder:
                     database.drop(name)
                 except BaseException:
                     self.drop(Relation(name))
                     raise
-        self._held.discard(name)
+        self._names.discard(name)
         raise ValueError(
             f"expected no null in what rows are grouped and ordered by: {[*task.by, *task.order]}"
         )
 
-    def _gathered(self, name: str, batches: Iterator[pa.RecordBatch], select: str) -> int:
+    def _stage_batches(self, name: str, batches: Iterator[pa.RecordBatch], select: str) -> int:
         """Stage batches as a table, in their order; the rows."""
         rows = 0
         for number, part in enumerate(coalesced(batches)):  # a statement costs a millisecond
@@ -197,13 +197,13 @@ class DuckdbEngine:
         if wide not in rows.schema.types:
             return rows
         described = zip(rows.schema, self.describe(sql, parameters), strict=True)
-        schema = pa.schema([one if streamed.type == wide else streamed for streamed, one in described])
+        schema = pa.schema([field if found.type == wide else found for found, field in described])
         return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in rows))
 
     def _new(self, kind: str) -> str:
         """A name that no relation of the database has had."""
         name = f"{kind}_{next(self._numbers)}"
-        self._held.add(name)
+        self._names.add(name)
         return name
 
     def is_ascending(self, sql: str) -> bool:
@@ -242,7 +242,7 @@ class DuckdbEngine:
     def drop(self, *relations: Relation) -> None:
         for relation in relations:
             name, database = relation.name, self._database
-            self._held.discard(name.partition(".")[0])
+            self._names.discard(name.partition(".")[0])
             if self._files.drop(name):
                 continue
             if name.startswith("bound_"):
@@ -254,4 +254,4 @@ class DuckdbEngine:
 
     def close(self) -> None:
         with suppress(duckdb.Error, EngineFailed):  # it may be closed because the database fails
-            self.drop(*map(Relation, tuple(self._held)))
+            self.drop(*map(Relation, tuple(self._names)))

@@ -1,4 +1,4 @@
-"""Rows in the order of their groups as Arrow batches: as they lie, packed into numbers, or sorted."""
+"""Rows in the order of their groups as Arrow batches: in stored order, packed into numbers, or sorted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class GroupedRows:
 
     def attempts(self) -> Iterator[Generator[pa.RecordBatch]]:
         """Ways to read them, the cheapest first; each but the last may raise `OutOfOrder` on the way."""
-        yield _without(self._as_they_lie(), list(self._added))
+        yield _without(self._in_stored_order(), list(self._added))
         yield self._packed()
         yield _without(self._sorted(), list(self._added))
 
@@ -68,7 +68,7 @@ class GroupedRows:
         added = (f"{quote_identifier(column)} as {position}" for position, column in self._added.items())
         return ", ".join([*self._handed, *added])
 
-    def _as_they_lie(self) -> Iterator[pa.RecordBatch]:
+    def _in_stored_order(self) -> Iterator[pa.RecordBatch]:
         return in_order(self._batches(f"select {self._listed} from ({self.sql}) as r"), self._sorting)
 
     def _sorted(self) -> Iterator[pa.RecordBatch]:
@@ -91,8 +91,10 @@ class GroupedRows:
             (name, kind) for name, kind in self.columns if name not in (*self.task.by, *self.task.order)
         ]
         names = [quote_identifier(name) for name, _ in others]
-        whole = all(re.fullmatch(r"BOOLEAN|U?(TINY|SMALL|BIG)?INT(EGER)?", kind) for _, kind in others)
-        return names if whole else [f"hash({', '.join(names)})"]
+        only_integers = all(
+            re.fullmatch(r"BOOLEAN|U?(TINY|SMALL|BIG)?INT(EGER)?", kind) for _, kind in others
+        )
+        return names if only_integers else [f"hash({', '.join(names)})"]
 
     def _packed(self) -> Generator[pa.RecordBatch]:
         """Rows in order that have been packed into numbers.

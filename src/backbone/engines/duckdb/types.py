@@ -46,26 +46,26 @@ ARROW_TYPES = {
     "DATE": "date32[day]",
     '"NULL"': "null",
 }
-"""Types by DuckDB's name and by Arrow's; instants, decimals and nested types are told by rules."""
+"""Types by DuckDB's name and by Arrow's; instants, decimals and nested types follow rules."""
 SQL_TYPES = {arrow: name for name, arrow in ARROW_TYPES.items() if name not in ("JSON", "UUID", "HUGEINT")}
 
 
-def arrow_schema(columns: Sequence[tuple[str, str]], as_streamed: Callable[[], pa.Schema]) -> pa.Schema:
+def arrow_schema(columns: Sequence[tuple[str, str]], stream_schema: Callable[[], pa.Schema]) -> pa.Schema:
     """Columns with DuckDB's types as Arrow's.
 
     Parameters
     ----------
-    as_streamed : the schema of the same columns as the database streams them; asked for nested types only.
+    stream_schema : the schema of the same columns as the database streams them; asked for nested types only.
     """
     import pyarrow as pa
 
-    streamed: pa.Schema | None = None
+    found_schema: pa.Schema | None = None
     fields = []
     for index, (name, kind) in enumerate(columns):
         found = _arrow_type(kind)
         if found is None:
-            streamed = streamed or as_streamed()
-            found = streamed.field(index).type
+            found_schema = found_schema or stream_schema()
+            found = found_schema.field(index).type
         fields.append(pa.field(name, found))
     return pa.schema(fields)
 

@@ -52,17 +52,17 @@ class SqlCache:
         PipelineError
             When it is not portable SQL, naming file, line and column.
         """
-        declared = sorted({"window_start", "window_end", *parameters})
+        names = sorted({"window_start", "window_end", *parameters})
 
-        def parsed() -> list[Any]:
+        def parse() -> list[Any]:
             from backbone.engines.sql.parse import parse_query
             from backbone.engines.sql.translate import translate
 
-            query = parse_query(text, name, declared)
+            query = parse_query(text, name, names)
             sql = translate(text, self._dialect)
             return [sql, list(query.inputs), sorted(query.parameters), query.fingerprint]
 
-        sql, inputs, used, fingerprint = self._answer([self._dialect, text, declared], parsed)
+        sql, inputs, used, fingerprint = self._answer([self._dialect, text, names], parse)
         return ModelSql(sql, tuple(inputs), tuple(used), fingerprint)
 
     def aggregate(self, text: str, where: str) -> tuple[str, str, str | None]:
@@ -74,14 +74,30 @@ class SqlCache:
             When it is anything else.
         """
 
-        def parsed() -> list[str | None]:
+        def parse() -> list[str | None]:
             from backbone.engines.sql.parse import parse_conserves
 
             found = parse_conserves(text, where)
             return [found.expression, found.table, found.where]
 
-        expression, table, condition = self._answer(["aggregate", text], parsed)
+        expression, table, condition = self._answer(["aggregate", text], parse)
         return expression, table, condition
+
+    def condition(self, text: str, where: str) -> str:
+        """A condition over the columns of one table, without comments.
+
+        Raises
+        ------
+        PipelineError
+            When it is anything else, or not portable SQL.
+        """
+
+        def parse() -> str:
+            from backbone.engines.sql.parse import parse_condition
+
+            return parse_condition(text, where)
+
+        return str(self._answer(["condition", text], parse))
 
     def save(self) -> None:
         """Keep the answers that are new."""
@@ -91,10 +107,10 @@ class SqlCache:
             part.write_text(json.dumps({self._version: self._known}), encoding="utf-8")
             part.replace(self._file)
 
-    def _answer(self, question: list[Any], parsed: Callable[[], Any]) -> Any:
+    def _answer(self, question: list[Any], compute: Callable[[], Any]) -> Any:
         key = hashlib.sha256(json.dumps(question).encode()).hexdigest()
         if key not in self._known:
-            self._known[key] = parsed()
+            self._known[key] = compute()
             self._changed = True
         return self._known[key]
 

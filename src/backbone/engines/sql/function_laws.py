@@ -99,6 +99,36 @@ def texts_are_hashed_as_utf_8(engine: Engine, folder: Path) -> None:
     assert dict(found) == expected
 
 
+def the_first_byte_of_a_hash_is_a_number(engine: Engine, folder: Path) -> None:
+    texts = ["", "a", "ä\U0001f600", "it's", *map(str, range(300))]
+    found = engine.fetch(f"select t, {engine.functions.md5_byte('t')} from {_put(engine, {'t': texts})}")
+    expected = {text: hashlib.md5(text.encode(), usedforsecurity=False).digest()[0] for text in texts}
+    assert dict(found) == expected
+    assert min(expected.values()) < 16 < 240 < max(expected.values()), "a byte of one digit, and a large one"
+
+
+def weekdays_are_counted_from_monday(engine: Engine, folder: Path) -> None:
+    day = engine.functions.iso_weekday("cast(moment as date)")
+    found = engine.fetch(f"select moment, {day} from {_instants(engine)}")
+    assert [weekday for _, weekday in found] == [at.astimezone(UTC).isoweekday() for at, _ in found]
+
+
+def texts_are_written_as_literals(engine: Engine, folder: Path) -> None:
+    rows = _put(engine, {"n": [1]})
+    for text in ("", "it's", 'a "quoted" -- word', "ä\U0001f600", "{0} %s $n", "a\\nb"):
+        assert engine.fetch(f"select {engine.functions.text(text)} as t from {rows}") == [(text,)]
+
+
+def the_first_struct_of_a_list_is_found(engine: Engine, folder: Path) -> None:
+    lists = [[{"hour": 1, "value": 2}, {"hour": 3, "value": 4}], [], None, [{"hour": 5, "value": None}]]
+    listed = ", ".join(
+        f"{engine.functions.first_struct('alerts', name)} as {name}" for name in ("hour", "value")
+    )
+    rows = _put(engine, {"place": [1, 2, 3, 4], "alerts": lists})
+    found = engine.fetch(f"select {listed} from {rows} order by place")
+    assert found == [(1, 2), (None, None), (None, None), (5, None)]
+
+
 def whole_numbers_are_divided_without_the_rest(engine: Engine, folder: Path) -> None:
     sql, numbers = engine.functions, [0, 1, 6, 7, 8, 2**62]
     found = engine.fetch(f"select n, {sql.divided('n', 7)} from {_put(engine, {'n': numbers})}")
@@ -116,6 +146,10 @@ FUNCTION_LAWS: tuple[Callable[[Engine, Path], None], ...] = (
     clocks_are_those_of_the_time_zone,
     what_is_no_number_is_known,
     texts_are_hashed_as_utf_8,
+    the_first_byte_of_a_hash_is_a_number,
+    weekdays_are_counted_from_monday,
+    texts_are_written_as_literals,
+    the_first_struct_of_a_list_is_found,
     whole_numbers_are_divided_without_the_rest,
 )
 

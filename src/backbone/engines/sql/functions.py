@@ -19,12 +19,16 @@ LENGTHS_US = {"hour": HOUR_US, "day": 24 * HOUR_US, "week": 7 * 24 * HOUR_US}
 SHIFT_HOURS = 60_000 * 7 * 24  # so that a division rounds down before 1970 too
 WEEK_SHIFT_US = 3 * 86_400_000_000  # 1970 began on a Thursday
 MOST_STRETCHES = 64
+# PostgreSQL multiplies an interval by a double: microseconds alone are exact for 285 years only.
+POSTGRES_INTERVAL = (
+    "({0}) / 86400000000 * interval '24 hours' + ({0}) % 86400000000 * interval '1 microsecond'"
+)
 
 SPELLINGS: Mapping[str, Mapping[Dialect, str]] = {
     "instant": {
         "duckdb": "make_timestamptz({0})",
         "spark": "timestamp_micros({0})",
-        "postgres": "(timestamptz 'epoch' + ({0}) * interval '1 microsecond')",
+        "postgres": f"(timestamptz 'epoch' + {POSTGRES_INTERVAL})",
     },
     "epoch_us": {
         "duckdb": "epoch_us({0})",
@@ -33,17 +37,21 @@ SPELLINGS: Mapping[str, Mapping[Dialect, str]] = {
     },
     "divided": {"duckdb": "({0} // {1})", "spark": "({0} div {1})", "postgres": "({0} / {1})"},
     "nan": {"duckdb": "cast('nan' as double)", "spark": "double('nan')", "postgres": "float8 'nan'"},
-    "is_nan": {"duckdb": "isnan({0})", "spark": "isnan({0})", "postgres": "({0} = float8 'nan')"},
+    "is_nan": {
+        "duckdb": "isnan({0})",
+        "spark": "({0} = double('nan'))",
+        "postgres": "({0} = float8 'nan')",
+    },
     "is_finite": {
         "duckdb": "isfinite({0})",
-        "spark": "({0} = {0} and {0} not in (double('inf'), double('-inf'), double('nan')))",
+        "spark": "({0} not in (double('inf'), double('-inf'), double('nan')))",
         "postgres": "({0} not in (float8 'inf', float8 '-inf', float8 'nan'))",
     },
     "md5": {"duckdb": "md5({0})", "spark": "md5({0})", "postgres": "md5({0})"},
     "utc_time": {
         "duckdb": "make_timestamp({0})",
         "spark": "cast(timestamp_micros({0}) as timestamp_ntz)",
-        "postgres": "(timestamp 'epoch' + ({0}) * interval '1 microsecond')",
+        "postgres": f"(timestamp 'epoch' + {POSTGRES_INTERVAL})",
     },
     "is_finite_date": {
         "duckdb": "isfinite({0})",
@@ -60,10 +68,10 @@ SPELLINGS: Mapping[str, Mapping[Dialect, str]] = {
         "spark": "(weekday({0}) + 1)",
         "postgres": "cast(extract(isodow from {0}) as integer)",
     },
-    "first_struct": {"duckdb": "struct_extract({0}[1], {1})", "spark": "{0}[0][{1}]"},
+    "first_struct": {"duckdb": "struct_extract({0}[1], {1})", "spark": "get({0}, 0)[{1}]"},
     "local_time": {
         "duckdb": "timezone({1}, {0})",
-        "spark": "from_utc_timestamp({0}, {1})",
+        "spark": "cast(from_utc_timestamp({0}, {1}) as timestamp_ntz)",
         "postgres": "timezone({1}, {0})",
     },
 }
@@ -140,11 +148,11 @@ class SqlFunctions:
 
     def first_struct(self, structs: str, field: str) -> str:
         """A field of the first struct of a list; null where the list is empty or null."""
-        return self._spelt("first_struct", structs, quote_literal(field))
+        return self._spelt("first_struct", structs, self.text(field))
 
     def local_time(self, instant: str, timezone: str) -> str:
         """The time on the clocks of a time zone, without a zone."""
-        return self._spelt("local_time", instant, quote_literal(timezone))
+        return self._spelt("local_time", instant, self.text(timezone))
 
     def utc_time(self, microseconds: str) -> str:
         """The time on the clocks of UTC so many microseconds after 1970, without a zone."""
@@ -160,8 +168,27 @@ class SqlFunctions:
         return f"({shifted} - {SHIFT_HOURS})"
 
     def text(self, value: str) -> str:
-        """A text as a literal."""
-        return quote_literal(value)
+        """A text as a literal.
+
+        Examples
+        --------
+        >>> print(SqlFunctions("duckdb").text("a\\\\b"), SqlFunctions("spark").text("a\\\\b"))
+        'a\\b' 'a\\\\b'
+        """
+        literal = quote_literal(value)
+        return literal.replace("\\", "\\\\") if self.dialect == "spark" else literal
+
+    def name(self, column: str) -> str:
+        """The name of a column, whatever is in it.
+
+        Examples
+        --------
+        >>> SqlFunctions("duckdb").name("order"), SqlFunctions("spark").name("order")
+        ('"order"', '`order`')
+        """
+        if self.dialect == "spark":  # to which a text between double quotes is a text
+            return f"`{column.replace('`', '``')}`"
+        return quote_identifier(column)
 
     def one_of(self, value: str, values: Iterable[str]) -> str:
         """Whether a value is one of some others, each of them SQL; false where there are none.
@@ -184,7 +211,7 @@ class SqlFunctions:
         column : the name of the instant's column.
         every : hour, day, week or month.
         """
-        name = quote_identifier(column)
+        name = self.name(column)
         if every == "month":
             return f"date_trunc('month', {name})"
         length = LENGTHS_US[every]
@@ -209,7 +236,7 @@ class SqlFunctions:
         >>> sql.within("at", windows).count(" or "), sql.within("at", [])
         (1, 'false')
         """
-        name, stretches = quote_identifier(column), merge_hours(window.hours for window in windows)
+        name, stretches = self.name(column), merge_hours(window.hours for window in windows)
         if not stretches:
             return "false"
         if len(stretches) > MOST_STRETCHES:

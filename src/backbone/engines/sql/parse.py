@@ -125,9 +125,9 @@ def parse_conserves(text: str, name: str) -> Conserved:
     shape = (
         "write `aggregate from zone.table where condition`, such as `sum(quantity) from formatted.purchase`"
     )
-    parsed = SqlText(f"select {text}", name, prefix=len("select "))
-    query = parsed.query()
-    check = PortableCheck(parsed, ())
+    sql_text = SqlText(f"select {text}", name, prefix=len("select "))
+    query = sql_text.query()
+    check = PortableCheck(sql_text, ())
     check.query(query, named=False)
     extra = {key for key, value in query.args.items() if value} - {"expressions", "from_", "where"}
     columns = query.expressions
@@ -145,6 +145,39 @@ def parse_conserves(text: str, name: str) -> Conserved:
         f"{table.db}.{table.name}".lower(),
         _normalised(where.this) if where else None,
     )
+
+
+def parse_condition(text: str, name: str) -> str:
+    """Parse a condition over the columns of one table, and return it without comments.
+
+    Parameters
+    ----------
+    text : the condition.
+    name : where it is written, for messages.
+
+    Raises
+    ------
+    SqlRefused
+        When it isn't one condition, in portable SQL.
+
+    Examples
+    --------
+    >>> parse_condition("alert_value is not null -- for good", "keep_where")
+    'NOT alert_value IS NULL'
+    """
+    shape = "write a condition over the columns of the table, such as `alert_value is not null`"
+    sql_text = SqlText(f"select {text}", name, prefix=len("select "))
+    query = sql_text.query()
+    check = PortableCheck(sql_text, ())
+    check.query(query, named=False)
+    extra = {key for key, value in query.args.items() if value} - {"expressions"}
+    columns = query.expressions
+    if extra or len(columns) != 1 or any(found is not query for found in query.find_all(exp.Query)):
+        check.refuse(query, "this is not one condition", shape)
+    elif isinstance(columns[0], (exp.Alias, exp.Star)) or columns[0].find(exp.Window, *AGGREGATES):
+        check.refuse(columns[0], "this is not a condition on a single row", shape)
+    check.finish()
+    return _normalised(columns[0])
 
 
 def _normalised(node: exp.Expr) -> str:

@@ -17,7 +17,7 @@ class PortableCheck:
     """Walks a query with the names in scope, and collects what is refused."""
 
     def __init__(self, text: SqlText, parameters: Iterable[str]) -> None:
-        self.text, self.declared = text, frozenset(parameters)
+        self.text, self.parameters = text, frozenset(parameters)
         self.inputs: set[str] = set()
         self.used: set[str] = set()
         self.refusals: list[tuple[int, str, str]] = []
@@ -168,10 +168,10 @@ class PortableCheck:
 
     def parameter(self, node: exp.Placeholder) -> None:
         name = str(node.this or "?")
-        if name in self.declared:
+        if name in self.parameters:
             self.used.add(name)
             return
-        known = ", ".join(f"`${declared}`" for declared in sorted(self.declared))
+        known = ", ".join(f"`${allowed}`" for allowed in sorted(self.parameters))
         hint = f"declared are {known}" if known else "declare it in the pipeline"
         at = next(
             (

@@ -1,4 +1,4 @@
-"""What an allowed expression must keep to besides, told from the expression alone."""
+"""What an allowed expression must also keep to, whatever stands around it."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def _like(node: exp.Expr) -> Iterator[Complaint]:
 
 def _interval(node: exp.Expr) -> Iterator[Complaint]:
     unit = node.text("unit").upper()
-    whole = isinstance(node.this, exp.Literal) and re.fullmatch(r"-?\d+", node.this.name)
-    if not whole or unit.removesuffix("S") not in INTERVAL_UNITS:
+    is_integer = isinstance(node.this, exp.Literal) and re.fullmatch(r"-?\d+", node.this.name)
+    if not is_integer or unit.removesuffix("S") not in INTERVAL_UNITS:
         yield (
             "this interval is not portable SQL",
             "write a whole number and a unit: `interval '2 hours'`",

@@ -78,13 +78,13 @@ def classify_reviews(context: StepContext) -> pa.RecordBatchReader:
 
     names = ["review_id", "customer_id", "reviewed_at", "rating"]
     reviews = context.read(REVIEWS, [*names, "review_text"])
-    kept = [reviews.schema.field(name) for name in names]
+    copied = [reviews.schema.field(name) for name in names]
     added = [
         pa.field("sentiment", pa.string()),
         pa.field("probability", pa.float64()),
         pa.field("model_id", pa.string()),
     ]
-    schema = pa.schema([*kept, *added])
+    schema = pa.schema([*copied, *added])
 
     def classified() -> Iterator[pa.RecordBatch]:
         for batch in reviews:
@@ -125,10 +125,10 @@ def _loaded(model_id: str, context: StepContext) -> SentimentModel:
 def _model_types() -> dict[str, pa.DataType]:
     import pyarrow as pa
 
-    text, whole, real = pa.string(), pa.int64(), pa.float64()
+    text, integer, real = pa.string(), pa.int64(), pa.float64()
     return {
-        "model_id": text, "status": text, "n_trained": whole, "n_held_out": whole, "n_negative": whole,
-        "n_neutral": whole, "n_positive": whole, "negative_max": real, "positive_min": real,
-        "accuracy": real, "macro_f1": real, "review_version": whole, "sklearn_version": text,
+        "model_id": text, "status": text, "n_trained": integer, "n_held_out": integer, "n_negative": integer,
+        "n_neutral": integer, "n_positive": integer, "negative_max": real, "positive_min": real,
+        "accuracy": real, "macro_f1": real, "review_version": integer, "sklearn_version": text,
         "model": pa.binary(),
     }  # fmt: skip

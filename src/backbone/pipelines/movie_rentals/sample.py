@@ -39,7 +39,7 @@ CORRECTED_REVIEWS = 6
 # Which day (1 is the first) has which dirt.
 LATE_DAY, LATE_DELIVERED_ON_DAY = 12, 20
 RESENT_DAY = 9
-NINE_STARS_DAY, CUT_OFF_DAY, NO_REVIEW_ID_DAY = 5, 17, 23
+NINE_STARS_DAY, TRUNCATED_DAY, NO_REVIEW_ID_DAY = 5, 17, 23
 
 PRICES_CENTS: Ints = np.array([49, 99, 149, 199, 249, 299, 349, 399, 499, 599, 799, 999, 1299, 1499, 1999])
 PRICES = pa.array([f"{cents / 100:.2f}" for cents in PRICES_CENTS.tolist()])
@@ -296,10 +296,10 @@ def _write_reviews(
             rows = pa.concat_tables([rows, changed(spare, rating=99, review_id=100001 + n * DAYS)])
         elif day == NO_REVIEW_ID_DAY:
             rows = pa.concat_tables([rows, changed(spare, rating=4, review_id=None)])
-        elif day == CUT_OFF_DAY:
+        elif day == TRUNCATED_DAY:
             (row,) = spare.to_pylist()
             end = f'{100001 + n * DAYS + 1},{row["customer_id"]},"The film I rented was'.encode()
-        tally["broken_review_lines"] += day in (NINE_STARS_DAY, NO_REVIEW_ID_DAY, CUT_OFF_DAY)
+        tally["broken_review_lines"] += day in (NINE_STARS_DAY, NO_REVIEW_ID_DAY, TRUNCATED_DAY)
 
         text = _csv(rows.sort_by([("reviewed_at", "ascending"), ("review_id", "ascending")]), "needed") + end
         again = ("", "-resent") if day == RESENT_DAY else ("",)

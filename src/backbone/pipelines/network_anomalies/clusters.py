@@ -23,7 +23,7 @@ LEAST = 0.5  # the silhouette up to which Kaufman and Rousseeuw take structure f
 def cluster_users(context: StepContext) -> pa.Table:
     """One row per user: the cluster, 1 for the largest; how many `users` are in it; how far its centre is.
 
-    `silhouette` tells how well the clusters are told apart; null where all users are one cluster.
+    `silhouette` says how well separated the clusters are; null where all users are one cluster.
     """
     import numpy as np
     import pyarrow as pa
@@ -117,17 +117,17 @@ def _sample(places: Floats) -> tuple[Floats, Floats]:
 
 
 def _centres(sample: Floats, far: Floats, most: int) -> tuple[Floats, float | None]:
-    """The centres of as many clusters as are told apart best, and how well they are."""
+    """The centres of as many clusters as separate best, and how well they do."""
     import numpy as np
     from sklearn.cluster import KMeans
     from sklearn.metrics import euclidean_distances
 
     best: tuple[Any, float | None] = (sample.mean(axis=0, keepdims=True), None)
     distances = euclidean_distances(sample)
-    apart, apart_far = (len(np.unique(some.round(9), axis=0)) for some in (sample, far))
-    for number in range(2, min(most, apart, len(sample) - 1) + 1):
+    distinct, distinct_far = (len(np.unique(some.round(9), axis=0)) for some in (sample, far))
+    for number in range(2, min(most, distinct, len(sample) - 1) + 1):
         searches = [KMeans(number, n_init=STARTS, random_state=SEED)]
-        if apart_far >= number - 1:
+        if distinct_far >= number - 1:
             ends = KMeans(number - 1, n_init=STARTS, random_state=SEED).fit(far).cluster_centers_
             middle = sample[: len(sample) - len(far)].mean(axis=0, keepdims=True)
             searches.append(KMeans(number, init=np.vstack([middle, ends]), n_init=1))

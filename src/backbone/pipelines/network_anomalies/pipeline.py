@@ -34,16 +34,16 @@ PARAMETERS: dict[str, Any] = {
 }
 
 
-def _whole(value: Any, least: int) -> bool:
+def _is_integer(value: Any, least: int) -> bool:
     return type(value) is int and value >= least
 
 
 VALIDATORS = {
     "every": ("day", lambda every: every == "day"),
-    "days": ("a whole number from 1 to 36500", lambda days: _whole(days, 1) and days <= 36_500),
+    "days": ("a whole number from 1 to 36500", lambda days: _is_integer(days, 1) and days <= 36_500),
     "explained": ("above 0 and up to 1", lambda part: 0.0 < part <= 1.0),
     "threshold": ("from 0 to below 1", lambda score: 0.0 <= score < 1.0),
-    "top": ("a whole number from 0 (0 to go by the threshold)", lambda users: _whole(users, 0)),
+    "top": ("a whole number from 0 (0 to go by the threshold)", lambda users: _is_integer(users, 0)),
     "observations": ("calendar or observed", lambda days: days in ("calendar", "observed")),
     "period": ("day or weekday", lambda period: period in ("day", "weekday")),
     "timezone": ("the name of a time zone, such as Europe/London", is_timezone),
@@ -51,7 +51,7 @@ VALIDATORS = {
         "a list of users' names",
         lambda names: all(isinstance(name, str) for name in names),
     ),
-    "most_clusters": ("a whole number from 1", lambda number: _whole(number, 1)),
+    "most_clusters": ("a whole number from 1", lambda number: _is_integer(number, 1)),
 }
 
 

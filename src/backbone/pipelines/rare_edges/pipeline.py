@@ -25,7 +25,7 @@ MOST_HOURS = 24 * MOST_DAYS
 MOST_TIMES = 1e6
 
 
-def _whole(value: Any, least: int, most: int) -> bool:
+def _is_integer(value: Any, least: int, most: int) -> bool:
     return type(value) is int and least <= value <= most
 
 
@@ -33,22 +33,22 @@ VALIDATORS = {
     "every": ("hour", lambda every: every == "hour"),
     "training_hours": (
         f"a whole number from 1 to {MOST_HOURS}",
-        lambda hours: _whole(hours, 1, MOST_HOURS),
+        lambda hours: _is_integer(hours, 1, MOST_HOURS),
     ),
     "cooldown_hours": (
         f"a whole number from 0 to {MOST_HOURS}",
-        lambda hours: _whole(hours, 0, MOST_HOURS),
+        lambda hours: _is_integer(hours, 0, MOST_HOURS),
     ),
     "slope": ("a number from -1e6 to 1e6", lambda slope: abs(slope) <= MOST_TIMES),
     "intercept": ("a number from -1e6 to 1e6", lambda times: abs(times) <= MOST_TIMES),
     "floor": ("a number to 1e6, or -inf for none", lambda floor: floor <= MOST_TIMES),
     "retire_days": (
         f"a whole number from 0 (0 for never) to {MOST_DAYS}",
-        lambda days: _whole(days, 0, MOST_DAYS),
+        lambda days: _is_integer(days, 0, MOST_DAYS),
     ),
     "state_days": (
         f"a whole number from 0 (0 for ever) to {MOST_DAYS}",
-        lambda days: _whole(days, 0, MOST_DAYS),
+        lambda days: _is_integer(days, 0, MOST_DAYS),
     ),
 }
 

@@ -44,7 +44,7 @@ def _grouped(engine: Engine, rows: Relation, by: list[str], values: dict[str, st
 
 
 @pytest.mark.parametrize(
-    ("by", "values", "looked"),
+    ("by", "values", "looks_up"),
     [
         (["user"], {"x": "coalesce(cast(small as double), cast('nan' as double))", "small": "small"}, True),
         (["user"], {"x": "coalesce(cast(missing as double), cast('nan' as double))"}, True),
@@ -63,7 +63,7 @@ def test_it_is_the_same_as_asking_for_each_row(
     monkeypatch: pytest.MonkeyPatch,
     by: list[str],
     values: dict[str, str],
-    looked: bool,
+    looks_up: bool,
 ) -> None:
     columns = '"user", small, flag, missing, label, moment'
     expected = _grouped(engine, rows, by, values, columns)
@@ -82,7 +82,7 @@ def test_it_is_the_same_as_asking_for_each_row(
     assert found.schema == expected.schema
     assert str(found.to_pydict()) == str(expected.to_pydict())  # NaN too
     assert found.num_rows == 3000
-    assert bool(asked) == looked
+    assert bool(asked) == looks_up
 
 
 def test_a_column_of_many_values_is_not_looked_up(

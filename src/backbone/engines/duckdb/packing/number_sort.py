@@ -47,15 +47,15 @@ def in_order(
     if rows <= most:
         yield room[: sum(_filled(batches, room, threads))]
         return
-    apart = max(most // PIVOTS, 1)
+    stride = max(most // PIVOTS, 1)
     with tempfile.TemporaryFile(prefix="numbers-", dir=scratch) as file:
         runs: list[_Run] = []
         for filled in _filled(batches, room, threads):
-            runs.append(_Run(file, file.tell(), filled, apart, room[:filled:apart].copy()))
+            runs.append(_Run(file, file.tell(), filled, stride, room[:filled:stride].copy()))
             room[:filled].tofile(file)
         pivots = np.sort(np.concatenate([run.pivots for run in runs]))
-        # Of each run a part may hold up to `apart` numbers more than its pivots stand for.
-        every = max(most // apart - len(runs), 1)
+        # Of each run a part may hold up to `stride` numbers more than its pivots stand for.
+        every = max(most // stride - len(runs), 1)
         starts = [0] * len(runs)
         for end in [*np.unique(pivots[every::every]), None]:
             stops = [run.size if end is None else run.before(end) for run in runs]
@@ -77,13 +77,13 @@ class _Run:
 
     Parameters
     ----------
-    apart, pivots : every so manieth of them.
+    pivots : every `stride`-th of them.
     """
 
     file: BinaryIO
     begin: int
     size: int
-    apart: int
+    stride: int
     pivots: npt.NDArray[np.int64]
 
     def read(self, first: int, into: npt.NDArray[np.int64]) -> None:
@@ -96,8 +96,8 @@ class _Run:
         place = int(np.searchsorted(self.pivots, end))
         if place == 0:
             return 0
-        first = (place - 1) * self.apart
-        between = np.empty(min(self.apart, self.size - first), dtype=np.int64)
+        first = (place - 1) * self.stride
+        between = np.empty(min(self.stride, self.size - first), dtype=np.int64)
         self.read(first, between)
         return first + int(np.searchsorted(between, end))
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 INTEGER_BITS, MOST_BITS = 31, 63
-WHOLE = {"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+INTEGERS = {"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 INSTANTS = {"TIMESTAMP": "make_timestamp", "TIMESTAMP WITH TIME ZONE": "make_timestamptz"}
 DAY = 86_400_000_000  # microseconds
 UNITS = (3_600_000_000, 1_000_000, 1)  # the same; instants are packed in the largest that divides them
@@ -195,7 +195,7 @@ def packing(
     None where there are fewer rows; where a column holds neither whole numbers, nor days or instants, nor
     texts of which each occurs many times; and where all together need more than 63 bits.
     """
-    if not all(kind in WHOLE or kind in INSTANTS or kind in (DATE, TEXT) for _, kind in columns):
+    if not all(kind in INTEGERS or kind in INSTANTS or kind in (DATE, TEXT) for _, kind in columns):
         return None
     kinds = dict(columns)
     names = [*sorting, *(name for name, _ in columns if name not in sorting)]
@@ -257,7 +257,7 @@ def _extent(name: str, kind: str) -> list[str]:
         return [f"count({name})", f"approx_count_distinct({name})", f"max(strlen({name}))", "1"]
     extremes, unit = (f"min({name})", f"max({name})"), "1"
     numbers = [_number(extreme, kind) for extreme in extremes]
-    if kind not in WHOLE:
+    if kind not in INTEGERS:
         finite = " and ".join(f"isfinite({extreme})" for extreme in extremes)
         numbers = [f"case when {finite} then {number} end" for number in numbers]
     if kind in INSTANTS:

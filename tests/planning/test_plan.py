@@ -157,12 +157,12 @@ def test_a_run_does_what_was_planned(seed: int, tmp_path: Path) -> None:
             first = datetime(2026, 2, chance.randrange(1, 8), tzinfo=UTC)
             options |= {"start": first, "end": first.replace(day=first.day + chance.randrange(1, 4))}
         made = planned(project, **options)
-        assert made.is_settled
+        assert made.is_certain
         result = project.run(**options)
         assert tasks_of(made) == done_by(result.receipts)
         assert {*made.refused} == {*result.failures}
         assert made.stopped == result.stopped
-    assert planned(project).is_settled
+    assert planned(project).is_certain
     assert project.run().ok
     assert planned(project) == Plan()
 
@@ -186,7 +186,7 @@ def test_what_new_files_hold_is_known_when_they_are_formatted(tmp_path: Path) ->
     project = ready(tmp_path)
     project.sales("late.csv", (9, "x", 10, at(D2)))
     made = planned(project)
-    assert not made.is_settled
+    assert not made.is_certain
     land, formatted, amount = made.tasks[:3]
     assert [(p.source, p.files, p.bytes, str(p.why[0])) for p in land.parts] == [("sale", 1, 55, "new (1)")]
     assert (formatted.datasets, formatted.awaits) == (("formatted.sale",), ("landing.batch",))
@@ -240,7 +240,7 @@ def test_why_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "whole" not in why(made)
 
 
-def test_a_changed_contract_is_told_from_late_data(tmp_path: Path) -> None:
+def test_a_changed_contract_is_another_reason_than_late_data(tmp_path: Path) -> None:
     project = TinyProject(tmp_path)
     project.sales("a.csv", (1, "x", 1, at(D1)), (2, "x", 2, at(D2)))
     assert project.run().ok
@@ -432,7 +432,7 @@ def test_the_command_prints_tasks_and_gives_json(tmp_path: Path) -> None:
     status, out, _ = finished(tmp_path, "plan", "exploitation.amount", "--json")
     assert status == 0
     found = json.loads(out)
-    assert list(found) == ["settled", "tasks", "refused", "stopped", "asked"]
+    assert list(found) == ["certain", "tasks", "refused", "stopped", "asked"]
     (task,) = found["tasks"]
     (part,) = task["parts"]
     assert task["inputs"] == {"formatted.sale": 1}

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from backbone.analysis.rated_reviews import WHERE
+from backbone.analysis.sentiment.rated_reviews import WHERE
 from backbone.analysis.skops_archive import canonical
 from backbone.errors import StepFailed
 

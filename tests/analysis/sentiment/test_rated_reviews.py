@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pytest
 from made_up_reviews import shuffled
 
-from backbone.analysis.rated_reviews import RatingScale, choose_reviews, is_held_out, label
+from backbone.analysis.sentiment.rated_reviews import RatingScale, choose_reviews, is_held_out, label
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def choose_reviews(reviews: pa.Table, limit: int = 20_000) -> pa.Table:
 def is_held_out(review_id: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Whether a review belongs to the fifth that is kept for grading.
 
-    Uses another part of the hash than `choose`, so that the reviews chosen hold a fifth as well.
+    Uses another part of the hash than `choose_reviews`, so that the reviews chosen hold a fifth as well.
 
     Parameters
     ----------
@@ -192,8 +192,8 @@ def is_held_out(review_id: pa.Array | pa.ChunkedArray) -> pa.Array:
     import pyarrow.compute as pc
 
     ids = _one_array(review_id)
-    held = pa.array(_hashes(ids)[:, 1] % 5 == 0)
-    return pc.if_else(pc.is_valid(ids), held, pa.scalar(None, pa.bool_()))
+    held_out = pa.array(_hashes(ids)[:, 1] % 5 == 0)
+    return pc.if_else(pc.is_valid(ids), held_out, pa.scalar(None, pa.bool_()))
 
 
 def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:

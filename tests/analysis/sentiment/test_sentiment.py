@@ -14,12 +14,9 @@ import pytest
 from made_up_reviews import made_up, shuffled
 from sklearn.metrics import classification_report
 
-from backbone.analysis import sentiment
-from backbone.analysis.rated_reviews import LABELS, RatingScale, is_held_out, label
 from backbone.analysis.sentiment import SentimentModel, train_sentiment
+from backbone.analysis.sentiment.rated_reviews import LABELS, RatingScale, is_held_out, label
 from backbone.errors import StepFailed
-
-REVIEWS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "movie_reviews" / "reviews.csv"
 
 
 def unseen(reviews: pa.Table) -> pa.Table:
@@ -139,10 +136,10 @@ def test_another_process_makes_the_same_bytes() -> None:
 def test_an_answer_does_not_depend_on_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     model = train_sentiment(made_up(300))
     texts = made_up(50, seed=8)["review_text"]
-    together = model.classify(texts)
-    monkeypatch.setattr(sentiment, "TEXTS_AT_A_TIME", 7)
-    assert model.classify(texts).combine_chunks() == together
-    assert model.classify(texts.slice(10, 1)).combine_chunks() == together.slice(10, 1)
+    answers = model.classify(texts)
+    monkeypatch.setattr("backbone.analysis.sentiment.model.TEXTS_AT_A_TIME", 7)
+    assert model.classify(texts).combine_chunks() == answers
+    assert model.classify(texts.slice(10, 1)).combine_chunks() == answers.slice(10, 1)
 
 
 # --- answers --------------------------------------------------------------------------------------------
@@ -243,11 +240,10 @@ def test_a_column_that_is_missing_or_not_a_number_is_an_error() -> None:
 # --- real reviews -----------------------------------------------------------------------------------------
 
 
-def test_real_film_reviews() -> None:
-    if not REVIEWS.exists():
-        pytest.skip(f"needs the film reviews in {REVIEWS}")
+def test_real_film_reviews(shared_data: Path) -> None:
     options = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    reviews = pyarrow.csv.read_csv(REVIEWS, parse_options=options)
+    file = shared_data / "movie_reviews" / "reviews.csv"
+    reviews = pyarrow.csv.read_csv(file, parse_options=options)
     model = train_sentiment(reviews, RatingScale(3, 8))
     rows = rows_of(model.report)
     print(model.report.to_pylist())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from backbone.analysis.rated_reviews import LABELS
+from backbone.analysis.sentiment.rated_reviews import LABELS
 
 if TYPE_CHECKING:
     import pyarrow as pa

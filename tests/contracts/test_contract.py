@@ -92,7 +92,7 @@ def value_of(column: Column, raw: str | None, notation: Notation = ISO) -> Any:
 INTEGER = column_of(int)
 PRICE = column_of(Annotated[Decimal, Field(max_digits=12, decimal_places=3)])
 WIDE = column_of(Annotated[Decimal, Field(max_digits=38, decimal_places=3)])
-WHOLE = column_of(Annotated[Decimal, Field(max_digits=5, decimal_places=0)])
+UNITS = column_of(Annotated[Decimal, Field(max_digits=5, decimal_places=0)])
 FLOAT, BOOLEAN, DATE, INSTANT, TEXT = map(column_of, (float, bool, date, datetime, str))
 
 
@@ -125,7 +125,7 @@ def test_what_is_no_whole_number_is_refused(raw: str) -> None:
         (PRICE, "1.2340", "1.234"), (PRICE, ".5", "0.5"), (PRICE, "5.", "5"), (PRICE, "+5", "5"),
         (PRICE, "-0.001", "-0.001"), (PRICE, " 6.92 ", "6.92"), (PRICE, "999999999.999", "999999999.999"),
         (PRICE, "0000000000001", "1"), (PRICE, "-.5", "-0.5"), (PRICE, "1.234" + "0" * 50, "1.234"),
-        (WIDE, "9" * 35 + ".999", "9" * 35 + ".999"), (WHOLE, "12345.00", "12345"), (WHOLE, "-7", "-7"),
+        (WIDE, "9" * 35 + ".999", "9" * 35 + ".999"), (UNITS, "12345.00", "12345"), (UNITS, "-7", "-7"),
     ],
 )  # fmt: skip
 def test_decimals_are_read(column: Column, raw: str, expected: str) -> None:
@@ -137,7 +137,7 @@ def test_decimals_are_read(column: Column, raw: str, expected: str) -> None:
     [
         *[(PRICE, raw) for raw in ("1.2345", "1e3", "nan", "inf", "", ".", "-", "1_0.5", "1,5", "1.23400001",
                                    "1000000000", "999999999.9999", "0x1", "1.2 3", "--1", "+-1")],
-        (WHOLE, "1.5"), (WHOLE, "100000"), (WIDE, "9" * 36),
+        (UNITS, "1.5"), (UNITS, "100000"), (WIDE, "9" * 36),
     ],
 )  # fmt: skip
 def test_decimals_are_never_rounded(column: Column, raw: str) -> None:
@@ -301,7 +301,7 @@ def test_whole_numbers_agree_with_plain_python(raws: list[str]) -> None:
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.lists(NUMBERS, min_size=1, max_size=20), st.sampled_from([PRICE, WIDE, WHOLE]))
+@given(st.lists(NUMBERS, min_size=1, max_size=20), st.sampled_from([PRICE, WIDE, UNITS]))
 def test_decimals_agree_with_plain_python(raws: list[str], column: Column) -> None:
     digits, scale = map(int, re.findall(r"\d+", column.sql_type))
 

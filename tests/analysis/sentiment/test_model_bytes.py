@@ -12,8 +12,8 @@ import skops.io
 from made_up_reviews import made_up
 from sklearn.preprocessing import FunctionTransformer
 
-from backbone.analysis.rated_reviews import RatingScale
 from backbone.analysis.sentiment import SentimentModel, train_sentiment
+from backbone.analysis.sentiment.rated_reviews import RatingScale
 from backbone.errors import StepFailed
 
 
