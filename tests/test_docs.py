@@ -29,7 +29,7 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "src" / "backbone" / "pipelines").rglob("*.md")]
 )
 SESSIONS = (
-    ("README.md", "docs/command-line.md"),
+    ("README.md", "docs/command-line.md", "docs/when-something-is-broken.md"),
     ("docs/tutorial.md",),
     ("docs/per-group-models.md",),
     ("docs/landing.md",),
@@ -143,6 +143,7 @@ def normal(text: str) -> str:
             line = re.sub(r"(?<= )\d+(\.\d+)?(e-\d+)?(?=$| \d{8}T)", "<s>", line)
         line = re.sub(r"\b\d{8}T\d{6}-[0-9a-f]{6}\b", "<run>", line)
         line = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12,64}\b", "<id>", line)
+        line = re.sub(r"\ba file of [\d,]+ bytes\b", "a file of <n> bytes", line)  # ids are in it
         line = INSTANT.sub(lambda m: "<now>" if m.group() >= LAST_SAMPLE else m.group(), line)
         line = re.sub(r'"(seconds|peak_memory_bytes)": ?[\d.e-]+', r'"\1":<n>', line)
         lines.append(line)

@@ -18,9 +18,8 @@ ORDER = (
     "errors", "home", "error_log", "dataset", "asked", "timezones", "resources", "quoting", "contracts",
     "settings", "lake", "engines", "ledger", "landing", "formatted", "exploitation", "analysis", "testing",
     "governance", "operations", "pipeline", "importing", "validation", "loading", "project", "planning",
-    "mend", "compact", "upkeep", "perform", "publish_exports", "runner", "maintain",
-    "overview", "pipelines", "orchestration", "reports",
-    "scaffold", "demo", "commands",
+    "mend", "compact", "upkeep", "check", "differences", "perform", "repair", "publish_exports", "runner",
+    "maintain", "overview", "pipelines", "orchestration", "reports", "scaffold", "demo", "commands",
 )  # fmt: skip
 HEAVY = (
     "duckdb", "deltalake", "pandas", "pyarrow", "sqlglot", "sklearn", "skops", "numba", "numpy", "scipy",

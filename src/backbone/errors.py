@@ -96,6 +96,10 @@ class OutOfMemory(EngineFailed):
     """What the engine may hold in memory, or spill to disk, is used up."""
 
 
+class TableDamaged(EngineFailed):
+    """A data file of a table that is gone, or can't be read any more."""
+
+
 class ProjectLocked(BackboneError):
     """Another run holds the project's lock."""
 

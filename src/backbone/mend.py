@@ -11,7 +11,7 @@ from backbone.asked import Asked
 from backbone.dataset import Receipt
 from backbone.engines.duckdb.local_work import LocalWork
 from backbone.lake.log import RESTART
-from backbone.lake.restart import put_aside, restart
+from backbone.lake.restart import put_aside, put_checkpoint_aside, restart
 from backbone.landing.land import land
 from backbone.ledger.damage import Damage
 from backbone.ledger.folded import DATASET as COMMITS
@@ -33,6 +33,14 @@ def mend_logs(work: LocalWork, index: Index, sources: set[str]) -> list[str]:
     sources : the project's. Of a manifest that is damaged, the originals are recorded again.
     """
     warnings = []
+    while at_checkpoints := [damage for damage in index.damages if damage.checkpoint >= 0]:
+        for damage in at_checkpoints:
+            put_checkpoint_aside(work.lake, damage.dataset, damage.checkpoint)
+            warnings.append(
+                f"{damage.dataset}: {damage.problem}; the table is read from its commits; the damaged file "
+                f"is in .backbone/damaged/{damage.dataset}"
+            )
+        index.compare_again()
     for damage in index.damages:
         touched = index.touched_after(damage.dataset, damage.good)
         work.lake.forget(damage.dataset)
@@ -56,6 +64,23 @@ def mend_logs(work: LocalWork, index: Index, sources: set[str]) -> list[str]:
         warnings += [str(error) for error in found.failures.values()]
         index.update()
     return warnings
+
+
+def ledger_warnings(index: Index) -> list[str]:
+    """A warning of each table of the ledger that is made again."""
+    gone = index.missing
+    found = [f"{', '.join(gone)}: expected tables of the ledger, found none; made again from the receipts"]
+    return (found if gone else []) + [
+        f"operations.{table}: {broken.problem}; "
+        + (
+            "what its whole files hold stays, and the record of the other runs is lost"
+            if table == "run" and not broken.is_log
+            else "the record of the runs before is lost"
+            if table == "run"
+            else "it is made again from the receipts in the logs"
+        )
+        for table, broken in index.broken.items()
+    ]
 
 
 def _warning(damage: Damage, number: int) -> str:

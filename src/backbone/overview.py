@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from backbone.asked import Asked
+from backbone.differences import lost_data, other_accounts
 from backbone.errors import BackboneError
 from backbone.formatted.outstanding import given_up
 from backbone.ledger.accounts import SourceAccount, source_account
@@ -62,7 +63,9 @@ def overview(project: Project, reader: str) -> Overview:
         failures = failures_of(runs)
         known = Known(index, read_manifest(project.lake, database), failures)
         sources = [_account(project, s, known.manifest, index) for s, _ in project.sources]
-        damages = [damage.error() for damage in index.damages]
+        damages = {damage.dataset: damage.error() for damage in index.damages}
+        damages |= lost_data(project.lake, damages)
+        others = other_accounts(project, database, index, damages)
         next_run = plan_known(project, known, select(project, ()), Asked(now), {})
         stale = {
             part.dataset: len(part.windows) or 1
@@ -75,9 +78,10 @@ def overview(project: Project, reader: str) -> Overview:
             table_status(project.lake, database, index, model, stale.get(model.dataset, 0))
             for model in models
         ]
-        event_times = [(s.dataset, s.event_time) for s, _ in project.sources]
+        event_times = [(s.dataset, s.event_time) for s, _ in project.sources if s.dataset not in damages]
         waiting = open_rows(project.lake, database, event_times, models, now)
-        return Overview(sources, tables, _warnings(index, runs), waiting, failures, next_run, damages)
+        damaged = [*damages.values(), *others]
+        return Overview(sources, tables, _warnings(index, runs), waiting, failures, next_run, damaged)
 
 
 def _account(project: Project, source: Source, manifest: Manifest, index: Index) -> SourceAccount:

@@ -31,7 +31,7 @@ from backbone.landing.land import land
 from backbone.ledger.facts import Ran
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import Manifest, create, read_manifest
-from backbone.mend import lost_receipts, mend_logs
+from backbone.mend import ledger_warnings, lost_receipts, mend_logs
 from backbone.planning.formats import formatted_source
 from backbone.planning.landings import feed_of
 from backbone.planning.pinned import PinnedLake
@@ -120,6 +120,7 @@ def open_session(project: Project, progress: Progress, waits: Waits) -> Iterator
             index.update()
             run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
             session = Session(project, database, engine, index, run_id, progress)
+            session.warnings.extend(ledger_warnings(index))
             if index.damages:
                 sources = {source.name for source, _ in project.sources}
                 session.warnings.extend(mend_logs(session.work, index, sources))

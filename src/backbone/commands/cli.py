@@ -17,9 +17,11 @@ from backbone.commands.projects import demo, init, version
 from backbone.commands.reading import history, quarantine, query, status
 from backbone.commands.report import report
 from backbone.commands.running import land, plan, run
+from backbone.commands.storage import check, repair
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, init, land, run, plan, query, status, history, quarantine, maintain, report, version,
+    demo, init, land, run, plan, query, status, history, quarantine, report, check, repair,
+    maintain, version,
 )  # fmt: skip
 
 app = typer.Typer(

@@ -56,3 +56,20 @@ def project_lock(
         file.write(f"process {os.getpid()}\n")
         file.flush()
         yield
+
+
+def is_locked(project: Path) -> bool:
+    """Whether somebody holds the lock now; nobody is kept waiting for the answer.
+
+    Parameters
+    ----------
+    project : the folder that holds the lock's file.
+    """
+    try:
+        with (project / LOCK_FILE).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -14,7 +14,7 @@ from pathlib import Path
 from backbone.dataset import Receipt
 from backbone.home import HOME
 from backbone.lake.checkpoint import install, log_beside
-from backbone.lake.log import LOG, RECEIPT_KEY, commit_name
+from backbone.lake.log import LAST_CHECKPOINT, LOG, RECEIPT_KEY, checkpoint_name, commit_name
 from backbone.lake.table import Lake
 
 DAMAGED = HOME / "damaged"
@@ -83,5 +83,19 @@ def put_aside(lake: Lake, dataset: str, good: int, number: int) -> None:
     why.write_text(json.dumps({"table": dataset, "good": good, "next": number}))
     lake.barrier.add(why)
     lake.barrier.add_left(log.folder)
+    lake.barrier.wait()
+    lake.forget(dataset)
+
+
+def put_checkpoint_aside(lake: Lake, dataset: str, version: int) -> None:
+    """Move a checkpoint that can't be read to where nobody reads it; the commits say the same."""
+    log = lake.log(dataset)
+    aside = lake.project / DAMAGED / dataset / "checkpoints"
+    aside.mkdir(parents=True, exist_ok=True)
+    # First the file that says which checkpoint is the newest: without it readers look at the names.
+    for file in (log.folder / LAST_CHECKPOINT, log.folder / checkpoint_name(version)):
+        if file.exists():
+            shutil.move(file, aside / file.name)
+    lake.barrier.add_folder(log.folder)
     lake.barrier.wait()
     lake.forget(dataset)

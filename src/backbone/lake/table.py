@@ -114,6 +114,10 @@ class Lake:
         self.forget(dataset)
         self._shown[dataset] = version
 
+    def is_shown(self, dataset: str) -> bool:
+        """Whether a table is read at its last whole version, as `show` has it."""
+        return dataset in self._shown
+
     def forget(self, dataset: str) -> None:
         """Look at a dataset again whose log has been changed otherwise than by a commit."""
         for known in (self._opened, self._versions, self._found, self._shown):

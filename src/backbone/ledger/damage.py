@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backbone.errors import BackboneError
-from backbone.lake.log import TableLog
+from backbone.lake.data_files import LoggedFile, ends_problem, first_ends_problem, logged_files
+from backbone.lake.log import TableLog, checkpoint_name
 from backbone.lake.table import Lake
 from backbone.ledger.tables import TABLES
 
@@ -20,12 +21,14 @@ class Damage:
     good : the last version before the damage; -1 where there is none.
     last : the last version that there ever was, as far as is known: no later commit gets its number.
     problem : what was expected and found.
+    checkpoint : the version whose checkpoint is the damage; -1 where it is a commit.
     """
 
     dataset: str
     good: int
     last: int
     problem: str
+    checkpoint: int = -1
 
     def error(self) -> BackboneError:
         """As a message for who looks at the project."""
@@ -53,24 +56,49 @@ def find_damages(lake: Lake, remembered: Mapping[str, Mapping[int, str]]) -> lis
     return [damage for damage in found if damage is not None]
 
 
-def broken_tables(lake: Lake) -> dict[str, int]:
-    """The tables `operations.*` that have lost a commit, or whose log has one that is none.
+@dataclass(frozen=True)
+class Broken:
+    """A table `operations.*` that can't be read.
 
-    Their commits carry no facts of their own, so they are made again from the receipts. By table, the last
-    version before the damage.
+    Parameters
+    ----------
+    problem : what was expected and found.
+    is_log : whether its log is damaged, not only a data file.
     """
-    found = {}
+
+    problem: str
+    is_log: bool = True
+
+
+def broken_tables(lake: Lake) -> dict[str, Broken]:
+    """The tables `operations.*` whose log has lost a commit or has one that is none, or with a damaged file.
+
+    Their commits carry no facts of their own, so they are made again from the receipts.
+    """
+    found: dict[str, Broken] = {}
     for table in TABLES:
-        damage = _damage(lake.log(f"operations.{table}"), f"operations.{table}", {})
+        dataset = f"operations.{table}"
+        damage = _damage(lake.log(dataset), dataset, {})
         if damage is not None:
-            found[table] = damage.good
+            found[table] = Broken(damage.problem)
     receipts = lake.log("operations.receipt")
     versions = receipts.versions
     newest = None if not versions or "receipt" in found else receipts.commit(versions[-1]).receipt
     for name, version in ({} if newest is None else newest.inputs).items():
         there = max(lake.log(name).versions, default=-1)
         if there < version:
-            found.setdefault(name.partition(".")[2], there)
+            problem = f"expected the commit of version {version}, found none"
+            found.setdefault(name.partition(".")[2], Broken(problem))
+    for table in TABLES:
+        dataset = f"operations.{table}"
+        if table not in found and lake.exists(dataset):
+            try:
+                problem = first_ends_problem(logged_files(lake, dataset)[1])
+            except BackboneError as error:
+                found[table] = Broken(error.problem)
+                continue
+            if problem:
+                found[table] = Broken(problem, is_log=False)
     return found
 
 
@@ -79,6 +107,8 @@ def _damage(log: TableLog, dataset: str, known: Mapping[int, str]) -> Damage | N
     versions, newest = log.versions, max(known, default=-1)
     last = max([newest, *versions], default=-1)
     begin = max((version for version in log.checkpoints if version <= last), default=-1)
+    if begin >= 0 and (problem := _checkpoint_problem(log, begin)):
+        return Damage(dataset, max((v for v in versions if v < begin), default=-1), last, problem, begin)
     looked_at = [newest] if 0 <= newest <= begin else []
     for version in [*looked_at, *range(begin + 1, last + 1)]:
         problem = _problem(log, version, known.get(version))
@@ -86,6 +116,15 @@ def _damage(log: TableLog, dataset: str, known: Mapping[int, str]) -> Damage | N
             before = [v for v in versions if v < version] if version <= begin else [version - 1]
             return Damage(dataset, max(before, default=-1), last, problem)
     return None
+
+
+def _checkpoint_problem(log: TableLog, version: int) -> str:
+    path = log.folder / checkpoint_name(version)
+    try:
+        problem = ends_problem(LoggedFile(str(path), path.stat().st_size, None))
+    except FileNotFoundError:  # cleaned up since
+        return ""
+    return "" if problem is None else f"expected the checkpoint of version {version}, found {problem[1]}"
 
 
 def _problem(log: TableLog, version: int, remembered: str | None) -> str:

@@ -46,17 +46,19 @@ def facts_of_commit(dataset: str, commit: LoggedCommit) -> Iterator[tuple[str, d
     if dataset.startswith(("formatted.", "exploitation.")):
         for low, high in [(None, None)] if receipt.touched is None else receipt.touched:
             yield "change", at | {"low": low, "high": high}
-    if receipt.stage == "build":
+    # What a table has lost counts as made under no contract and by no model, so that it is made again.
+    fingerprint = RESTART if receipt.stage == RESTART else receipt.fingerprint
+    if receipt.stage == "build" or receipt.windows:
         starts = [instant_of(low) for low, _ in receipt.windows] if receipt.every else [None]
-        of_all = at | {"every": receipt.every, "fingerprint": receipt.fingerprint}
+        of_all = at | {"every": receipt.every, "fingerprint": fingerprint}
         for start in starts:
             yield "window", of_all | {"window_start": start}
     if Dataset.of(dataset).zone == "formatted":
-        for row in _accounts(Dataset.of(dataset).name, version, receipt):
+        for row in _accounts(Dataset.of(dataset).name, version, fingerprint, receipt):
             yield "batch", row
 
 
-def _accounts(source: str, version: int, receipt: Receipt) -> Iterator[dict[str, Any]]:
+def _accounts(source: str, version: int, fingerprint: str, receipt: Receipt) -> Iterator[dict[str, Any]]:
     removed = BatchCount(0, 0, 0, 0)
     counts = [(batch, count, False) for batch, count in receipt.batches.items()]
     counts += [(batch, removed, True) for batch in receipt.removed_batches]
@@ -65,7 +67,7 @@ def _accounts(source: str, version: int, receipt: Receipt) -> Iterator[dict[str,
             "source": source,
             "batch": batch,
             "version": version,
-            "fingerprint": receipt.fingerprint,
+            "fingerprint": fingerprint,
             "rows": count.rows,
             "formatted": count.formatted,
             "quarantined": count.quarantined,

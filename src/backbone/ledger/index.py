@@ -26,13 +26,16 @@ from backbone.dataset import BatchCount, Dataset, HourRanges, Receipt, instant_o
 from backbone.engines.duckdb.database import Database
 from backbone.engines.duckdb.local_work import LocalWork
 from backbone.engines.duckdb.rewriter import delta_store
+from backbone.errors import TableDamaged
 from backbone.lake.checkpoint import CHECKPOINT_EVERY
-from backbone.lake.log import LoggedCommit
+from backbone.lake.data_files import ends_problem, logged_files
+from backbone.lake.drop_files import drop_files
+from backbone.lake.log import RESTART, LoggedCommit
 from backbone.lake.publish import Staged
 from backbone.lake.restart import put_aside
 from backbone.lake.store import NOTHING, Replacing
 from backbone.lake.table import Lake
-from backbone.ledger.damage import Damage, broken_tables, find_damages
+from backbone.ledger.damage import Broken, Damage, broken_tables, find_damages
 from backbone.ledger.facts import facts_of_commit
 from backbone.ledger.folded import Folded, note_lost
 from backbone.ledger.known import LOST, REVIVED, TRIM, Change, Commit, Known, Warned, WindowState
@@ -50,6 +53,8 @@ class Index:
     ----------
     damages : the logs that don't say what they said, once `update` has compared them.
     lost : by dataset, ranges of versions whose receipts are gone, once they were looked for.
+    broken : those of its own tables that can't be read, and are made again when it is written.
+    distrusted : those of them whose files begin and end well.
     """
 
     def __init__(self, lake: Lake, database: Database, scratch: Path) -> None:
@@ -62,9 +67,10 @@ class Index:
         self._new: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
         self._loaded: set[str] = set()
         self._replaced: set[str] = set()  # tables whose rows go when new ones are written
-        self._broken = broken_tables(lake)
-        for table, good in self._broken.items():
-            lake.show(f"operations.{table}", good)
+        self.broken = broken_tables(lake)
+        self.distrusted: set[str] = set()
+        for table in self.broken:
+            lake.show(f"operations.{table}", -1)
         self._stored = {table for table in OF_RECEIPTS if lake.exists(f"operations.{table}")}
         self._was_stored = self._stored
         self._digests: dict[str, dict[int, str]] = {}
@@ -78,7 +84,9 @@ class Index:
             stored = lake.read(_dataset(table))
             self._is_fit = self._is_fit and stored.columns == columns(table)
             database.read(stored)
-        self._is_fit = self._is_fit and self._stored == set(OF_RECEIPTS) and not self._broken
+        self._is_fit = (
+            self._is_fit and self._stored == set(OF_RECEIPTS) and self.broken.keys().isdisjoint(OF_RECEIPTS)
+        )
         if self._stored and not self._is_fit:
             self._begin_again()
 
@@ -105,6 +113,10 @@ class Index:
     def update(self) -> int:
         """Read the commits that are not indexed yet; returns how many there were."""
         commits = 0
+        try:
+            _ = self._last
+        except TableDamaged as error:  # within a file that begins and ends well
+            self.distrust("receipt", error.problem)
         if not self._is_compared:
             self._compare()
         for dataset in self._of_receipts():
@@ -139,13 +151,47 @@ class Index:
 
     def _compare(self) -> None:
         """Find the damage of all logs; damaged tables are read at their last whole version from now on."""
-        known = {name: self._digests.get(name, {}) for name in {*self._of_receipts(), *self._last}}
+        names = {*self._of_receipts(), *self._last, *self._digests}
+        known = {name: self._digests.get(name, {}) for name in names}
         self.damages = find_damages(self._lake, dict(sorted(known.items())))
         self._is_compared = True
         if any(damage.dataset not in _LASTING for damage in self.damages):
             self._begin_again()
         for damage in self.damages:
             self._lake.show(damage.dataset, damage.good)
+
+    @property
+    def missing(self) -> list[str]:
+        """Its own tables that are not there, though there are commits that they would say something of."""
+        there = any(self._lake.last_receipt(name) is not None for name in self._of_receipts())
+        gone = [table for table in OF_RECEIPTS if table not in {*self._was_stored, *self.broken}]
+        return [f"operations.{table}" for table in gone] if gone and there else []
+
+    def compare_again(self) -> None:
+        """Look for the damage of all logs again, when some of it has been mended."""
+        for damage in self.damages:
+            self._lake.forget(damage.dataset)
+        self._compare()
+
+    def give_up(self, dataset: str, problem: str) -> None:
+        """Take a table for one of which no version is left."""
+        last = max(self._lake.log(dataset).versions, default=-1)
+        self._begin_again()
+        self._lake.show(dataset, -1)
+        self.damages.append(Damage(dataset, -1, last, problem))
+
+    def rebuild(self) -> None:
+        """Make all tables again from the receipts in the logs."""
+        self._begin_again()
+        self.update()
+
+    def distrust(self, table: str, problem: str) -> None:
+        """Take a table of its own for broken, which the ends of its files do not show."""
+        self.broken[table] = Broken(problem, is_log=False)
+        self.distrusted.add(table)
+        self._lake.show(f"operations.{table}", -1)
+        self._is_fit = False
+        self._begin_again()
 
     def touched_after(self, dataset: str, version: int) -> HourRanges | None:
         """The hours that the commits after a version changed, as was stored; None for all."""
@@ -171,7 +217,7 @@ class Index:
     def _begin_again(self) -> None:
         """Forget what is stored: all receipts are read again, and their facts replace the tables."""
         self._stored = set()
-        self._last.clear()
+        self._last = {}
         self._changes.clear()
         self._commits.clear()
         self._batches.clear()
@@ -198,13 +244,9 @@ class Index:
             self.update()
         if not self._stored and any(self._new.values()):
             self._replaced.update(OF_RECEIPTS)  # also those without a row, so that none is ever missing
-        for table in self._broken:
-            dataset = f"operations.{table}"
-            self._lake.forget(dataset)
-            number = max(self._lake.log(dataset).versions, default=-1) + 1
-            put_aside(self._lake, dataset, -1, number)
-            self._lake.first[dataset] = number
-        self._broken.clear()
+        for table, broken in self.broken.items():
+            self._put_aside(f"operations.{table}", whole_files=table == "run" and not broken.is_log)
+        self.broken.clear()
         wrote = False
         for table in TABLES:
             if self._new[table] or table in self._replaced:
@@ -213,6 +255,17 @@ class Index:
                 wrote = True
         self._replaced.clear()
         return wrote
+
+    def _put_aside(self, dataset: str, *, whole_files: bool) -> None:
+        """Make room for a table of its own that is broken; of the runs, what can be read stays."""
+        self._lake.forget(dataset)
+        if whole_files:
+            damaged = [file.path for file in logged_files(self._lake, dataset)[1] if ends_problem(file)]
+            drop_files(self._lake, damaged, Receipt("", RESTART, dataset, ""))
+            return
+        number = max(self._lake.log(dataset).versions, default=-1) + 1
+        put_aside(self._lake, dataset, -1, number)
+        self._lake.first[dataset] = number
 
     def _append(self, table: str, rows: list[dict[str, Any]], replacing: Replacing | None) -> None:
         import pyarrow as pa
@@ -278,6 +331,18 @@ class Index:
             if not row[6]
         }
         return self._batches.setdefault(source, found)
+
+    def versions_of_batches(self, source: str, batches: Iterable[str]) -> set[int]:
+        """The versions of a formatted table that changed the accounts of some batches."""
+        facts, wanted = self.facts("batch", "source", source), sorted(batches)
+        if facts is None or not wanted:
+            return set()
+        rows = self._database.fetch(
+            f"select distinct version from {facts} as b where source = $source "
+            "and batch in (select unnest($batches))",
+            {"source": source, "batches": wanted},
+        )
+        return {version for (version,) in rows}
 
     def _half_published(self, source: str) -> str | None:
         """The fingerprint under which a run that died replaced bad or duplicate rows, not formatted ones.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -52,11 +52,17 @@ class Manifest:
         return list(files.values())
 
 
-def read_manifest(lake: Lake, database: Database) -> Manifest:
-    """The manifest as it stands; empty in a new project."""
+def read_manifest(lake: Lake, database: Database, without: Collection[str] = ()) -> Manifest:
+    """The manifest as it stands; empty in a new project.
+
+    Parameters
+    ----------
+    without : data files that are not read.
+    """
     if not lake.exists(DATASET):
         return Manifest(())
-    database.read(lake.read(DATASET))
+    table = lake.read(DATASET)
+    database.read(table.of_files([file for file in table.files if file not in without]))
     names = [f.name for f in fields(Batch)]
     rows = database.fetch(f"select {', '.join(names)} from {DATASET} order by arrived_at, batch")
     of_instants = [names.index(name) for name in INSTANTS]
@@ -74,7 +80,7 @@ def record(
     work: LocalWork, batches: Sequence[Batch], seconds: float, warnings: Sequence[str] = ()
 ) -> Receipt:
     """Append batches to the manifest in one commit, whose receipt has the warnings."""
-    staged = _stage(work, batches)
+    staged = stage(work, batches)
     receipt = Receipt(
         run_id=work.run_id,
         stage="land",
@@ -97,7 +103,7 @@ def create(work: LocalWork) -> None:
     """Make the empty manifest of a new project, so that it can be queried."""
     if not work.lake.exists(DATASET):
         receipt = Receipt(run_id="", stage="land", dataset=DATASET, fingerprint="")
-        staged = _stage(work, ())
+        staged = stage(work, ())
         work.store.replace([staged], receipt, "create", NOTHING)
 
 
@@ -107,7 +113,8 @@ def batch_id(source: str, name: str, arrived_at: datetime) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
-def _stage(work: LocalWork, batches: Iterable[Batch]) -> Staged:
+def stage(work: LocalWork, batches: Iterable[Batch]) -> Staged:
+    """Write batches as rows that can be added to the manifest."""
     import pyarrow as pa
 
     schema = _schema()

@@ -12,11 +12,11 @@ from backbone.ledger.known import Change, Commit, WindowState
 
 NEW, LATE_DATA, CONTRACT, UPSTREAM = "new", "late data", "contract", "upstream"
 FORCED, REFETCH, PINNED = "forced", "refetch", "pinned"
-RETENTION, UNFINISHED = "retention", "unfinished"
+RETENTION, UNFINISHED, DAMAGE = "retention", "unfinished", "damage"
 UNKNOWN, SETTINGS = "code or parameters", "contract or settings"
 WORDS = (
     NEW, CODE, PARAMETER, UNKNOWN, CONTRACT, SETTINGS, LATE_DATA, UPSTREAM, PINNED, FORCED, REFETCH,
-    RETENTION, UNFINISHED,
+    RETENTION, UNFINISHED, DAMAGE,
 )  # fmt: skip
 
 

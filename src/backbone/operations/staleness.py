@@ -20,8 +20,10 @@ from backbone.asked import Asked
 from backbone.dataset import Window, hour_of, instant_of, merge_hours, step, windows_between
 from backbone.errors import WindowRefused
 from backbone.exploitation.model import LoadedModel
+from backbone.lake.log import RESTART
 from backbone.ledger.known import Change, WindowState
 from backbone.operations.reasons import (
+    DAMAGE,
     FORCED,
     NEW,
     UPSTREAM,
@@ -176,6 +178,8 @@ class _Inputs:
         """Why a window (or the table, of one without windows) is stale; None where it is not."""
         if state is None:
             return Reason(NEW)
+        if state.fingerprint == RESTART:
+            return Reason(DAMAGE)
         if state.fingerprint != self._loaded.fingerprint:
             return self._code(state.fingerprint)
         begin, end = (0, 0) if window is None else self._range(window)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from backbone.engines.duckdb.database import Database
 from backbone.exploitation.model import LoadedModel
+from backbone.lake.data_files import logged_rows
 from backbone.lake.table import Lake
 from backbone.ledger.index import Index
 
@@ -34,8 +35,10 @@ def table_status(lake: Lake, database: Database, index: Index, model: LoadedMode
     if not lake.exists(model.dataset):
         return TableStatus(model.dataset, -1, 0, None, None, stale)
     table = lake.read(model.dataset)
-    database.read(table)
-    rows = database.fetch(f"select count(*) from {model.dataset}")[0][0]
+    rows = logged_rows(lake, model.dataset)
+    if rows is None:
+        database.read(table)
+        rows = database.fetch(f"select count(*) from {model.dataset}")[0][0]
     starts = [s.astimezone(UTC) for s in states if s is not None]
     return TableStatus(
         model.dataset,

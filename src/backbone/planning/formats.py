@@ -8,12 +8,14 @@ from dataclasses import replace
 from backbone.formatted.loss import NOT_FORMATTED
 from backbone.formatted.outstanding import outstanding
 from backbone.formatted.source import FormattedSource
+from backbone.lake.log import RESTART
 from backbone.landing.waiting import Waiting
 from backbone.ledger.index import Index
+from backbone.ledger.known import Known
 from backbone.ledger.manifest import DATASET, Manifest
 from backbone.loading import source_settings
 from backbone.operations.last_runs import Failed
-from backbone.operations.reasons import NEW, SETTINGS, UNFINISHED, Reason
+from backbone.operations.reasons import DAMAGE, NEW, SETTINGS, UNFINISHED, Reason
 from backbone.operations.staleness import counted
 from backbone.pipeline import Source
 from backbone.planning.task import Part, Task
@@ -83,7 +85,7 @@ def _part(
     known = index.batches(source.name)
     files = outstanding(project.lake, formatted_source(project, source), manifest, known)
     waiting = files.waiting
-    why = [Reason(SETTINGS if versions[0].batch in known else NEW) for versions in waiting]
+    why = [_reason(known.get(versions[0].batch)) for versions in waiting]
     why += [Reason(NEW)] * (arriving.files + len(arriving.windows))
     reasons = counted(why)
     if not reasons and files.unchanged != set(known):
@@ -96,3 +98,10 @@ def _part(
         return None
     size = sum(versions[0].bytes for versions in waiting) + arriving.bytes
     return Part(source.dataset, reasons, source=source.name, files=len(why), bytes=size)
+
+
+def _reason(known: Known | None) -> Reason:
+    """Why a file is to be formatted of which this is known."""
+    if known is None:
+        return Reason(NEW)
+    return Reason(DAMAGE if known.fingerprint == RESTART else SETTINGS)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from backbone.dataset import Dataset
+from backbone.engines.duckdb.damaged_files import naming_damage
 from backbone.engines.duckdb.parameters import used_of
 from backbone.engines.duckdb.raw_file import RawFile
 from backbone.engines.duckdb.raw_tables import RawTables
@@ -73,7 +74,9 @@ class Database:
             self.connection.execute(f"create schema {quote_identifier(zone)}")
             self._zones.add(zone)
         view = f"{quote_identifier(zone)}.{quote_identifier(name)}"
-        self.connection.execute(f"create or replace view {view} as {all_rows(table)}")
+        sql = f"create or replace view {view} as {all_rows(table)}"
+        with naming_damage(sql):
+            self.connection.execute(sql)
 
     def raw_types(self, file: RawFile) -> list[str]:
         """The SQL type of each column of a raw file; VARCHAR throughout for text formats."""
@@ -167,7 +170,9 @@ class Database:
 
     def fetch(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """The rows of a small result."""
-        return self.run(sql, parameters).fetchall()
+        found = self.run(sql, parameters)
+        with naming_damage(sql):
+            return found.fetchall()
 
     def stream(self, sql: str, parameters: Parameters | None = None) -> pa.RecordBatchReader:
         """A result of any size as Arrow batches, on a connection of its own."""
@@ -178,9 +183,9 @@ class Database:
         """Those of a version's files that hold a row for which the condition is true."""
         if not table.files:
             return []
-        found = self.connection.execute(
-            f"select distinct filename from {scan(table, 'filename = true')} where {condition}"
-        ).fetchall()
+        sql = f"select distinct filename from {scan(table, 'filename = true')} where {condition}"
+        with naming_damage(sql):
+            found = self.connection.execute(sql).fetchall()
         plain = {row[0] for row in found}
         return [file for file in table.files if file.removeprefix("file://") in plain]
 
@@ -235,7 +240,8 @@ class Database:
     ) -> duckdb.DuckDBPyConnection:
         """Run a statement; what the machine is short of is an `EngineFailed`."""
         try:
-            return (connection or self.connection).execute(sql, used_of(sql, parameters))
+            with naming_damage(sql):
+                return (connection or self.connection).execute(sql, used_of(sql, parameters))
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             memory = isinstance(error, duckdb.OutOfMemoryException)
             text = str(error).splitlines()[0] if memory else str(error)

@@ -1,0 +1,267 @@
+"""Look at all that a project has stored: is it as it was written?
+
+No lock is taken. Each table is looked at at one version, and what seems to be damaged is looked at again, so
+that what a run publishes meanwhile is no finding. What can't be judged while a run is writing is left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backbone.engines.duckdb.database import Database
+from backbone.errors import BackboneError
+from backbone.home import HOME
+from backbone.lake.check import check_table
+from backbone.lake.data_files import content_problem, logged_files
+from backbone.lake.finding import DEEP_REPAIR, REPAIR, RUN, Finding, What
+from backbone.lake.lock import is_locked
+from backbone.lake.table import Lake
+from backbone.lake.unexpected import unexpected
+from backbone.landing.check_arrivals import Unrecorded, unrecorded_files
+from backbone.landing.check_originals import check_originals
+from backbone.ledger.check_facts import compare_facts
+from backbone.ledger.compare import compare_account, compare_batches
+from backbone.ledger.index import Index
+from backbone.ledger.manifest import DATASET as MANIFEST
+from backbone.ledger.manifest import Manifest, read_manifest
+from backbone.ledger.tables import OF_RECEIPTS
+from backbone.project import Progress, Project
+
+UNSETTLED = (What.LEFT, What.UNRECORDED, What.ACCOUNT, What.LEDGER)
+"""What a run that is writing now would explain."""
+
+
+@dataclass
+class Checked:
+    """What was looked at, and what was found.
+
+    Attributes
+    ----------
+    is_busy : whether a run was writing, so that accounts and what belongs to no table were not judged.
+    unrecorded : what lies in persistent landing without a record.
+    """
+
+    files: int = 0
+    tables: int = 0
+    originals: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    is_busy: bool = False
+    unrecorded: Unrecorded = field(default_factory=Unrecorded)
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.findings
+
+
+def check(
+    project: Project,
+    *,
+    deep: bool = False,
+    alone: bool = False,
+    progress: Progress = lambda text: None,
+) -> Checked:
+    """Compare what is stored with what the logs, the manifest and the receipts say of it.
+
+    Parameters
+    ----------
+    deep : read all rows and all originals, and compare the ledger with all receipts.
+    alone : whether the caller holds the project's lock, so that nobody else writes.
+    """
+    found = Checked()
+    with _reading(project, deep=deep) as (lake, database, index):
+        found.findings += _logs(project, lake, index)
+        found.findings += _of_index(index)
+        damaged = {finding.dataset for finding in found.findings}
+        for dataset in lake.datasets():
+            looked = check_table(lake, dataset, progress, deep=deep)
+            found.files += looked.files
+            found.tables += 1
+            known = [f for f in looked.findings if not _is_known(f, found.findings)]
+            found.findings += known
+        manifest = _manifest(lake, database, found)
+        progress("check originals")
+        found.originals = sum(batch.status == "landed" for batch in manifest.batches)
+        found.findings += check_originals(project.root, manifest, progress, deep=deep)
+        found.findings += _of_accounts(project, lake, database, index, found, deep=deep)
+        progress("check the zones")
+        found.findings += unexpected(lake, damaged, export_folders(project))
+        found.unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
+        found.findings += found.unrecorded.findings(project.root)
+        if deep and not (index.broken or index.missing or index.damages):
+            progress("check the ledger")
+            found.findings += compare_facts(lake, database)
+    if not alone:
+        _settle(project, found, deep=deep)
+    return found
+
+
+@contextmanager
+def _reading(project: Project, *, deep: bool = False) -> Iterator[tuple[Lake, Database, Index]]:
+    """The tables as they are now, and the ledger brought up to date in memory."""
+    name = f"reader-{os.getpid()}"
+    with project.database(name) as database:
+        lake = Lake(project.root)
+        index = Index(lake, database, project.scratch(name))
+        for table in OF_RECEIPTS if deep else ():
+            problem = _content_problem(lake, f"operations.{table}")
+            if problem and table not in index.broken:
+                index.distrust(table, problem)
+        index.update()
+        yield lake, database, index
+
+
+def _content_problem(lake: Lake, dataset: str) -> str:
+    if not lake.exists(dataset):
+        return ""
+    for file in logged_files(lake, dataset)[1]:
+        problem = content_problem(file)
+        if problem is not None:
+            return f"expected {problem[0]}, found {problem[1]} ({Path(file.path).name})"
+    return ""
+
+
+def _settle(project: Project, found: Checked, *, deep: bool) -> None:
+    """Take out what a run explains that is writing now, or has ended since it was looked at."""
+    if all(finding.what not in UNSETTLED for finding in found.findings):
+        return
+    found.is_busy = is_locked(project.root / HOME)
+    if found.is_busy:
+        found.findings = [finding for finding in found.findings if finding.what not in UNSETTLED]
+        return
+    # No run is writing, and what one wrote up to now is in the logs: what is found again is no half of a run.
+    with _reading(project, deep=deep) as (lake, database, index):
+        again = Checked()
+        again.findings += _of_index(index)
+        manifest = _manifest(lake, database, again)
+        again.findings += _of_accounts(project, lake, database, index, found, deep=deep)
+        damaged = {f.dataset for f in found.findings if f.what == What.LOG}
+        again.findings += unexpected(lake, damaged, export_folders(project))
+        again.findings += _unrecorded(project, lake, index, manifest, found.findings).findings(project.root)
+        if deep and not index.broken and not index.missing:
+            again.findings += compare_facts(lake, database)
+    there = {(finding.what, finding.where) for finding in again.findings}
+    found.findings = [
+        finding
+        for finding in found.findings
+        if finding.what not in UNSETTLED or (finding.what, finding.where) in there
+    ]
+
+
+def _logs(project: Project, lake: Lake, index: Index) -> list[Finding]:
+    """The damaged logs, as they are seen twice: a run may be mending them, or be in the middle of it."""
+    if not index.damages:
+        return []
+    with _reading(project) as (_, _, again):
+        there = {(damage.dataset, damage.problem) for damage in again.damages}
+    found = []
+    for damage in index.damages:
+        if (damage.dataset, damage.problem) not in there:
+            lake.forget(damage.dataset)
+            continue
+        expected, _, problem = damage.problem.removeprefix("expected ").partition(", found ")
+        if not problem:
+            expected, _, problem = expected.partition("; ")
+        what = What.CHECKPOINT if damage.checkpoint >= 0 else What.LOG
+        found.append(
+            Finding(what, damage.dataset, damage.dataset, expected, problem, damage.error().state, RUN)
+        )
+    return found
+
+
+def _of_index(index: Index) -> Iterator[Finding]:
+    """The tables of the ledger that are gone or can't be read."""
+    for table, broken in index.broken.items():
+        next_step = DEEP_REPAIR if table in index.distrusted else RUN
+        yield _of_ledger(f"operations.{table}", broken.problem, next_step)
+    for dataset in index.missing:
+        yield _of_ledger(dataset, "expected a table of the ledger, found none", RUN)
+
+
+def _of_ledger(dataset: str, problem: str, next_step: str) -> Finding:
+    expected, _, found = problem.removeprefix("expected ").partition(", found ")
+    if not found:
+        expected, _, found = expected.partition("; ")
+    state = "It is an index over the receipts, which are in the logs of the tables."
+    return Finding(What.LEDGER, dataset, dataset, expected, found, state, next_step)
+
+
+def _is_known(finding: Finding, before: list[Finding]) -> bool:
+    """Whether a table's damaged log or ledger says the same already."""
+    if finding.what not in (What.CHECKPOINT, What.LOG):
+        return False
+    return any(other.dataset == finding.dataset for other in before)
+
+
+def _manifest(lake: Lake, database: Database, found: Checked) -> Manifest:
+    """The records that can be read; the damaged files are findings already."""
+    damaged = {
+        str(lake.project / finding.where)
+        for finding in found.findings
+        if finding.what == What.DATA and finding.dataset == MANIFEST
+    }
+    try:
+        return read_manifest(lake, database, damaged)
+    except BackboneError as error:
+        if all(finding.dataset != MANIFEST for finding in found.findings):
+            found.findings.append(
+                Finding(What.LOG, MANIFEST, MANIFEST, "to read it", error.problem, error.state, REPAIR)
+            )
+        return Manifest(())
+
+
+def _unrecorded(
+    project: Project, lake: Lake, index: Index, manifest: Manifest, findings: list[Finding]
+) -> Unrecorded:
+    sources = {source.name for source, _ in project.sources}
+    known = {batch for source in sources for batch in index.batches(source)}
+    if any(f.dataset == MANIFEST and f.what in (What.LOG, What.CHECKPOINT) for f in findings):
+        return Unrecorded()  # which records there are is known when the log is mended
+    is_damaged = any(f.dataset == MANIFEST and f.what == What.DATA for f in findings)
+    is_damaged = is_damaged or not lake.exists(MANIFEST)
+    return unrecorded_files(project.root, manifest, sources, known, damaged=is_damaged)
+
+
+def _of_accounts(
+    project: Project, lake: Lake, database: Database, index: Index, found: Checked, *, deep: bool
+) -> Iterator[Finding]:
+    """The sources whose tables hold other rows than the receipts say."""
+    damaged = {finding.dataset.partition(".")[2] for finding in found.findings if finding.what == What.DATA}
+    unclear = {f.dataset.partition(".")[2] for f in found.findings if f.what in (What.LOG, What.CHECKPOINT)}
+    for source, _ in project.sources:
+        if source.name in unclear:
+            continue
+        differences = compare_account(lake, index, source.name)
+        yield from differences
+        if deep and not differences and source.name not in damaged:
+            yield from compare_batches(lake, database, index, source.name)
+
+
+def export_folders(project: Project) -> set[Path]:
+    """The folders that lists are written to."""
+    return {
+        project.root / place
+        for loaded in project.pipelines
+        for export in loaded.pipeline.exports
+        if (place := loaded.parameters[export.parameter])
+    }
+
+
+def summary(found: Checked) -> str:
+    """What was looked at, as a sentence.
+
+    Examples
+    --------
+    >>> summary(Checked(files=1234, tables=21, originals=40))
+    '1,234 files of 21 tables and 40 originals are whole.'
+    """
+    files = "1 file" if found.files == 1 else f"{found.files:,} files"
+    tables = "1 table" if found.tables == 1 else f"{found.tables:,} tables"
+    originals = "1 original" if found.originals == 1 else f"{found.originals:,} originals"
+    if found.is_whole:
+        return f"{files} of {tables} and {originals} are whole."
+    count = len(found.findings)
+    return f"{count:,} finding{'' if count == 1 else 's'} in {files} of {tables} and {originals}."

@@ -1,0 +1,59 @@
+"""What `backbone check` finds: what is damaged, where, what was expected and found, and what mends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backbone.errors import BackboneError
+
+RUN, REPAIR, DEEP_REPAIR = "backbone run", "backbone repair", "backbone repair --deep"
+MAINTAIN, CHECK = "backbone maintain", "backbone check"
+
+
+class What(StrEnum):
+    """What a finding is about."""
+
+    DATA = "data file"
+    OLD_DATA = "data file of an old version"
+    CHECKPOINT = "checkpoint"
+    LOG = "log"
+    LEDGER = "ledger"
+    ORIGINAL = "original"
+    UNRECORDED = "original without a record"
+    ACCOUNT = "account"
+    UNEXPECTED = "unexpected"
+    LEFT = "left by a dead run"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it was written.
+
+    Parameters
+    ----------
+    dataset : the table that it belongs to; empty where it belongs to none.
+    where : a path relative to the project, or a table.
+    state : in which state the data is.
+    next_step : the command that mends it.
+
+    Examples
+    --------
+    >>> print(Finding(What.DATA, "formatted.sale", "formatted/sale/0a.parquet", "953 bytes", "none",
+    ...               "The table can't be read.", REPAIR).error())
+    formatted/sale/0a.parquet: expected 953 bytes, found none. The table can't be read.
+    Next: backbone repair
+    """
+
+    what: What
+    dataset: str
+    where: str
+    expected: str
+    found: str
+    state: str
+    next_step: str
+
+    def error(self) -> BackboneError:
+        """As a message."""
+        problem = f"expected {self.expected}, found {self.found}"
+        return BackboneError(self.where, problem, self.state, self.next_step)

@@ -1,0 +1,128 @@
+"""Do a repair, under the project's lock.
+
+Nothing is deleted: what is damaged or unexpected is moved to `.backbone/damaged`. Originals stay in place.
+Rows that are lost are only marked as such: the next run formats and computes them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from backbone.check import Checked, check
+from backbone.dataset import Receipt
+from backbone.lake.drop_files import drop_files, put_file_aside
+from backbone.lake.finding import What
+from backbone.lake.log import CHECKPOINT, RESTART
+from backbone.lake.restart import put_checkpoint_aside
+from backbone.mend import mend_logs
+from backbone.perform import Session, Waits, open_session
+from backbone.planning.formats import formatted_source
+from backbone.project import Progress, Project
+from backbone.repair.plan import Does, RepairPlan, RepairStep, plan_repair
+from backbone.repair.restore_manifest import restore_manifest
+from backbone.repair.restore_source import restore_source
+from backbone.repair.restore_table import restore_table
+
+
+@dataclass
+class Repaired:
+    """What a repair did, a sentence each, and the plan that it followed, with what it can't mend."""
+
+    plan: RepairPlan
+    done: list[str] = field(default_factory=list)
+
+
+def repair(
+    project: Project,
+    *,
+    deep: bool = False,
+    progress: Progress = lambda text: None,
+    waits: Waits | None = None,
+) -> Repaired:
+    """Mend what a check finds, as far as it can be made again from what is left.
+
+    Parameters
+    ----------
+    deep : also what only a deep check finds.
+
+    Raises
+    ------
+    ProjectLocked
+        When another process holds the lock for longer than may be waited.
+    """
+    with open_session(project, progress, waits or Waits()) as session:
+        checked = check(project, deep=deep, alone=True, progress=progress)
+        plan = plan_repair(project, checked)
+        done = [*session.warnings]
+        for step in plan.steps:
+            progress(str(step))
+            done += _DO[step.does](session, step, checked)
+        session.index.update()
+    return Repaired(plan, done)
+
+
+def _log(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    done = []
+    for finding in step.findings:
+        name = CHECKPOINT.fullmatch(finding.where.rpartition("/")[2])
+        if name is not None:
+            put_checkpoint_aside(session.project.lake, step.of, int(name[1]))
+            done.append(f"{finding.where}: put aside, in .backbone/damaged")
+        elif finding.what == What.LOG:  # the run's own mending has left it
+            session.index.give_up(step.of, f"expected {finding.expected}, found {finding.found}")
+            sources = {source.name for source, _ in session.project.sources}
+            done += mend_logs(session.work, session.index, sources)
+    return done
+
+
+def _ledger(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    session.index.rebuild()
+    return ["operations: the ledger is made again from the receipts in the logs"]
+
+
+def _runs(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    if "run" not in session.index.broken:  # else it is mended when the ledger is written
+        drop_files(session.project.lake, _damaged(session, step), Receipt("", RESTART, step.of, ""))
+    return [f"{step.of}: what its damaged files recorded of earlier runs is lost"]
+
+
+def _manifest(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    # Those that the next run would record too: it looks after the last that is recorded.
+    arrivals = [*checked.unrecorded.lost, *checked.unrecorded.later]
+    return restore_manifest(session.work, _damaged(session, step), arrivals)
+
+
+def _source(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    source = next(source for source, _ in session.project.sources if source.name == step.of)
+    formatted = formatted_source(session.project, source)
+    damaged = _damaged(session, step)
+    return restore_source(session.work, session.index, session.landed(), formatted, damaged)
+
+
+def _table(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    model = session.project.models[step.of]
+    return restore_table(session.work, session.index, model, _damaged(session, step))
+
+
+def _aside(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    place = put_file_aside(session.project.lake, session.project.root / step.of)
+    if place is None:
+        return []
+    return [f"{step.of}: is now {place.relative_to(session.project.root).as_posix()}"]
+
+
+def _damaged(session: Session, step: RepairStep) -> list[str]:
+    root = session.project.root
+    return [str(root / finding.where) for finding in step.findings if finding.what == What.DATA]
+
+
+_DO: Mapping[Does, Callable[[Session, RepairStep, Checked], list[str]]] = {
+    Does.LOG: _log,
+    Does.LEDGER: _ledger,
+    Does.RUNS: _runs,
+    Does.MANIFEST: _manifest,
+    Does.SOURCE: _source,
+    Does.TABLE: _table,
+    Does.ASIDE: _aside,
+}

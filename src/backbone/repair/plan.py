@@ -1,0 +1,129 @@
+"""What a repair would do about the findings of a check, and what it can't mend."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backbone.check import Checked
+from backbone.dataset import Dataset
+from backbone.lake.finding import Finding, What
+from backbone.ledger.manifest import DATASET as MANIFEST
+from backbone.project import Project
+
+
+class Does(StrEnum):
+    """What a step does; in the order in which steps are done."""
+
+    LOG = "continue from the last whole version"
+    LEDGER = "make the ledger again"
+    RUNS = "leave out the damaged files"
+    MANIFEST = "record originals again"
+    SOURCE = "have files formatted again"
+    TABLE = "have windows computed again"
+    ASIDE = "put aside"
+
+
+@dataclass(frozen=True)
+class RepairStep:
+    """One thing that a repair does.
+
+    Parameters
+    ----------
+    of : a source, a table, or a path relative to the project.
+    findings : what it is done about.
+    """
+
+    does: Does
+    of: str
+    findings: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        count = len(self.findings)
+        about = self.findings[0].where if count == 1 else f"{count:,} findings"
+        match self.does:
+            case Does.LOG:
+                return f"{self.of}: {self.does}; the next run does again what is lost"
+            case Does.LEDGER:
+                return f"operations: {self.does} from the receipts in the logs ({about})"
+            case Does.RUNS:
+                return f"{self.of}: {self.does}; what they record of earlier runs is lost ({about})"
+            case Does.MANIFEST:
+                return f"{MANIFEST}: {self.does} that are in persistent landing ({about})"
+            case Does.SOURCE:
+                return f"source {self.of}: {self.does} from their originals ({about})"
+            case Does.TABLE:
+                return f"{self.of}: {self.does} ({about})"
+            case Does.ASIDE:
+                return f"{self.of}: {self.does}, in .backbone/damaged"
+
+
+@dataclass(frozen=True)
+class RepairPlan:
+    """The steps of a repair, and the findings that it can't mend, each with why."""
+
+    steps: tuple[RepairStep, ...]
+    left: tuple[tuple[Finding, str], ...] = ()
+
+
+def plan_repair(project: Project, checked: Checked) -> RepairPlan:
+    """What can be done about the findings of a check."""
+    steps: dict[tuple[Does, str], list[Finding]] = {}
+    left: list[tuple[Finding, str]] = []
+    sources = {source.name for source, _ in project.sources}
+    for finding in checked.findings:
+        step = _step(finding, sources, project.models)
+        if isinstance(step, str):
+            left.append((finding, step))
+        else:
+            steps.setdefault(step, []).append(finding)
+    order = [*Does]
+    made = [RepairStep(does, of, tuple(findings)) for (does, of), findings in steps.items()]
+    return RepairPlan(tuple(sorted(made, key=lambda step: (order.index(step.does), step.of))), tuple(left))
+
+
+def _step(finding: Finding, sources: Collection[str], models: Mapping[str, object]) -> tuple[Does, str] | str:
+    """What is done about a finding, and of what; or why nothing is."""
+    dataset = Dataset.of(finding.dataset)
+    match finding.what:
+        case What.LOG | What.CHECKPOINT:
+            return Does.LOG, finding.dataset
+        case What.LEDGER:
+            return Does.LEDGER, "operations"
+        case What.UNEXPECTED:
+            return Does.ASIDE, finding.where
+        case What.ORIGINAL:
+            return "only the delivered file mends this; what was formatted from it stays in the tables"
+        case What.OLD_DATA:
+            return "nothing makes an earlier version again; the present one does not need the file"
+        case What.LEFT:
+            return f"it does no harm; {finding.next_step} removes it"
+        case What.UNRECORDED if finding.next_step == "backbone run":
+            return "the next run records it"
+        case What.UNRECORDED:
+            return Does.MANIFEST, MANIFEST
+    return _of_table(finding, dataset, sources, models)
+
+
+def _of_table(
+    finding: Finding, dataset: Dataset, sources: Collection[str], models: Mapping[str, object]
+) -> tuple[Does, str] | str:
+    if finding.dataset == MANIFEST:
+        return Does.MANIFEST, MANIFEST
+    if dataset.zone == "operations":
+        return (Does.RUNS, finding.dataset) if dataset.name == "run" else (Does.LEDGER, "operations")
+    if dataset.zone == "exploitation":
+        if finding.dataset in models:
+            return Does.TABLE, finding.dataset
+        return "no pipeline of the project computes this table"
+    if dataset.name in sources:
+        return Does.SOURCE, dataset.name
+    return "no pipeline of the project has this source"
+
+
+def lines(plan: RepairPlan) -> Sequence[str]:
+    """The plan as text."""
+    shown = [str(step) for step in plan.steps]
+    shown += [f"Can't be mended: {finding.error()}\n  {why}." for finding, why in plan.left]
+    return shown
