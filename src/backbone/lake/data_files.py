@@ -24,6 +24,15 @@ class LoggedFile:
     rows: int | None
 
 
+def as_it_is(path: str | Path) -> LoggedFile:
+    """A file of which only the ends are looked at, as its length is not known."""
+    try:
+        size = os.stat(path).st_size  # noqa: PTH116
+    except OSError:
+        size = 0
+    return LoggedFile(str(path), size, None)
+
+
 def logged_files(lake: Lake, dataset: str) -> tuple[int, list[LoggedFile]]:
     """The version that readers see of a table, and its files."""
     import pyarrow as pa
