@@ -62,6 +62,12 @@ def test_columns_are_found_by_position(shop: Trial, data: str | bytes, rows: lis
         ("item,qty, note \ntea,2,n\n", "found ' note '"),
         ("item,qty,\uff4eote\ntea,2,n\n", "found '\uff4eote'"),
         ("# item,qty\ntea,2\n", "expected the column 'item', found '# item', which differs only in case"),
+        ("item,qty,no\u200bte\ntea,2,n\n", "expected the column 'note', found 'no\\u200bte'"),
+        ("item,qty,note\u202f\u2003\ntea,2,n\n", "expected the column 'note', found 'note"),
+        ("\ufeff\ufeffitem,qty\ntea,2\n", "expected the column 'item', found '\\ufeffitem'"),
+        ("item,qty,note\u2028tea,2,n\n", "expected the column 'note', found a name that goes over several"),
+        ("item | qty\ntea | 2\n", "expected the column 'item', found 'item '"),
+        ("Item;Qty;x,y\ntea;2;0\n", "expected the column 'item', found 'Item'"),
         ("item,qty,qty\ntea,2,2\n", "expected one column called 'qty', found several"),
         ("item,qty,note,note\ntea,2,a,b\n", "expected one column called 'note', found several"),
         ("# exported\nitem,qty\ntea,2\n", "expected the columns 'item', 'qty'; the file has '# exported'"),
@@ -75,6 +81,14 @@ def test_a_column_that_only_looks_alike_is_refused(shop: Trial, data: str | byte
     assert ended.status == 1
     assert said in ended.errors
     assert shop.rows("select count(*) from formatted.sale") == [(0,)]
+
+
+def test_a_turkish_capital_and_a_small_letter_are_one(shop: Trial) -> None:
+    shop.contract("class I(Contract):\n    'Some.'\n    id: int | None = None\n    b: int | None = None\n")
+    shop.drop("\u0130D,b\n1,2\n")
+    ended = shop.command("run")
+    assert ended.status == 1
+    assert "expected the column 'id', found '\u0130D'" in ended.errors
 
 
 @pytest.mark.parametrize(

@@ -157,3 +157,49 @@ def test_notes_are_in_the_receipt_of_the_formatted_table_only(noted: Trial) -> N
         receipt = noted.open().lake.last_receipt(f"{zone}.sale")
         assert receipt is not None
         assert receipt.notes == ()
+
+
+SALE_LINE = '{"sale_id":%d,"item":"tea","price":"1","sold_at":"2026-01-02"%s}\n'
+
+
+def test_a_mapping_to_a_column_that_no_file_has_is_warned_of(noted: Trial) -> None:
+    """A typo in the settings of an optional column makes it null in every row."""
+    for number in (1, 2):
+        noted.drop(rows(FULL, number), f"{number}.csv")
+    noted.run_well()
+    assert noted.formatted("note") == ["x", "x"]
+    noted.settings('columns = { note = "noet" }')
+    ended = noted.command("run")
+    assert ended.status == 0
+    warning = (
+        "no file has the column 'noet', which [sources.sale] columns gives the field note; it is null in "
+        "every row"
+    )
+    assert f"Warning: formatted.sale: {warning}\n" in ended.errors
+    assert last(noted).warnings == (warning,)
+    assert noted.formatted("note") == [None, None]
+    noted.drop(rows(FULL, 3), "3.csv")
+    assert "Warning" not in noted.command("run").errors, "it is said once"
+    noted.drop(rows(FULL.replace("note", "noet"), 4), "4.csv")
+    noted.settings("columns = { note = \"noet\" }\ntimezone = 'Europe/Lisbon'")
+    assert "no file has" not in noted.command("run").errors, "one has it now"
+
+
+def test_a_mapping_to_a_key_that_no_record_has_is_warned_of(noted: Trial) -> None:
+    noted.settings('columns = { note = "remark" }')
+    noted.drop(SALE_LINE % (1, ""), "1.jsonl")
+    noted.drop(SALE_LINE % (2, ',"x":1'), "2.json")
+    noted.drop("[]", "3.json")
+    ended = noted.command("run")
+    assert (
+        "no file has the column 'remark', which [sources.sale] columns gives the field note" in ended.errors
+    )
+    noted.settings("columns = { note = \"remark\" }\ntimezone = 'Europe/Lisbon'")
+    noted.drop(SALE_LINE % (3, ',"remark":null'), "3.jsonl")
+    assert "no file has" not in noted.command("run").errors
+
+
+def test_files_without_records_say_nothing_of_a_mapping(noted: Trial) -> None:
+    noted.settings('columns = { note = "remark" }')
+    noted.drop("[]", "1.json")
+    assert "no file has" not in noted.command("run").errors

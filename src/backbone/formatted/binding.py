@@ -79,7 +79,7 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
         next_step = "have it delivered with fewer columns, or with records as lines"
     elif required:
         problem = f"expected the column{'s' if len(required) > 1 else ''} {', '.join(map(repr, required))}"
-    elif absent and any("\n" in name or "\r" in name for name in names if name not in wanted):
+    elif absent and any(len(name.splitlines()) > 1 for name in names if name not in wanted):
         problem = f"expected the column {absent[0]!r}, found a name that goes over several lines"
     elif len(absent) == len(wanted):
         problem = f"expected at least one of the columns {', '.join(map(repr, wanted))}"
@@ -104,9 +104,9 @@ def refuse_lookalikes(
     absent : the wanted names that the file lacks.
     names : those that it has.
     """
-    alike = {_folded(name): name for name in names}
+    alike = {fold_name(name): name for name in names}
     wanted = wanted_names(fields, settings)
-    near = [(name, alike[_folded(name)]) for name in absent if _folded(name) in alike]
+    near = [(name, alike[fold_name(name)]) for name in absent if fold_name(name) in alike]
     near = [(name, found) for name, found in near if found not in wanted]
     if not near:
         return
@@ -141,6 +141,15 @@ def source_of(where: str) -> str:
     return where.partition(",")[0].removeprefix("formatted.")
 
 
-def _folded(name: str) -> str:
-    """What stays of a name without case, Unicode form and the signs around it."""
-    return unicodedata.normalize("NFKC", name).casefold().strip(" \t\r\n\v\f\u00a0\ufeff\"'#")
+def fold_name(name: str) -> str:
+    """What stays of a name without case, Unicode form, signs that can't be seen and the signs around it.
+
+    Examples
+    --------
+    >>> fold_name("# \uff29D\u200b"), fold_name("Unit \u00a0Price"), fold_name("\u0130d") == fold_name("id")
+    ('id', 'unit price', True)
+    """
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    text = text.replace("i\u0307", "i")  # of the Turkish capital
+    seen = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
+    return " ".join(seen.split()).strip(" \"'#")

@@ -31,7 +31,7 @@ from backbone.formatted.refusal import as_end, ends_formatting, named
 from backbone.formatted.same_bytes import same_bytes_warnings
 from backbone.formatted.source import FormattedSource, among
 from backbone.formatted.staging import GOOD, Staging
-from backbone.formatted.unread import Unread, drift
+from backbone.formatted.unread import Unread, drift, unmatched_mapping
 from backbone.lake.publish import Staged
 from backbone.lake.store import Replacing
 from backbone.lake.table import Lake
@@ -139,14 +139,21 @@ def _unread(
     manifest: Manifest,
     remembered: Mapping[str, tuple[str, ...]],
 ) -> tuple[list[str], dict[str, tuple[str, ...]]]:
-    """The warning of files that have other unread columns than those before, and what to remember."""
+    """Warnings of columns that are not read, and what to remember of them.
+
+    Of the first files under a contract and settings: where no file has a column that the settings name. Of
+    others: where one has other unread columns than the file before it.
+    """
     before = Unread(remembered[IGNORED], remembered[MISSING]) if IGNORED in remembered else None
     unread = staging.unread
     found = [(b.name, unread[b.batch]) for b in manifest.batches if b.batch in unread]
-    warning = drift(found, before, source.settings.extra_columns == "ignore")
+    warnings = [drift(found, before, source.settings.extra_columns == "ignore")]
+    if before is None:
+        files = [unread[batch] for batch, count in staging.done.items() if count.rows]
+        warnings.append(unmatched_mapping(source.name, source.settings.columns, files))
     last = found[-1][1] if found else before
     columns = {} if last is None else {IGNORED: last.ignored, MISSING: last.missing}
-    return [warning] if warning else [], columns
+    return [warning for warning in warnings if warning], columns
 
 
 @dataclass(frozen=True)

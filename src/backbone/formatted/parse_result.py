@@ -24,7 +24,8 @@ class ParseResult:
     """A file staged as a table with `_row`, `_line` and those of `ConformSql`.
 
     `records` counts its rows; `broken` are the lines of the file that are no records. `ignored_columns` are
-    those of the file that no field reads, `missing_columns` the optional ones that it lacks.
+    those of the file that no field reads, `missing_columns` the optional ones that it lacks. `absent_keys`
+    are those that no record of a JSON file has; any record may lack one, so that they are not missing.
     """
 
     table: str
@@ -36,6 +37,7 @@ class ParseResult:
     lines: Lines | None
     ignored_columns: tuple[str, ...] = ()
     missing_columns: tuple[str, ...] = ()
+    absent_keys: tuple[str, ...] = ()
 
     def located(self, rows: Sequence[int]) -> pa.Table:
         """Row, line and raw text of some records of a text file, given by position in rising order."""

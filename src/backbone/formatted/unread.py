@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backbone.errors import BatchRefused
@@ -17,10 +17,15 @@ class Unread:
     """The columns of one file that no field uses, and the columns of optional fields that it lacks.
 
     Of a JSON file they are the keys of any of its records; none is missing, as any record may lack a field.
+
+    Attributes
+    ----------
+    absent : those missing; of a JSON file, the wanted keys that no record has.
     """
 
     ignored: tuple[str, ...]
     missing: tuple[str, ...]
+    absent: tuple[str, ...] = ()
 
     def notes(self) -> set[str]:
         """A remark for each column."""
@@ -31,7 +36,8 @@ class Unread:
 
 def unread_of(parsed: ParseResult) -> Unread:
     """The unread columns of a file."""
-    return Unread(parsed.ignored_columns, parsed.missing_columns)
+    absent = (*parsed.missing_columns, *parsed.absent_keys)
+    return Unread(parsed.ignored_columns, parsed.missing_columns, absent)
 
 
 def refuse_extra_columns(parsed: ParseResult, where: str) -> None:
@@ -43,6 +49,30 @@ def refuse_extra_columns(parsed: ParseResult, where: str) -> None:
             "Nothing of it is formatted, and a version before it stays in force.",
             'add a field for it to the contract, or set extra_columns = "warn" or "ignore" in backbone.toml',
         )
+
+
+def unmatched_mapping(source: str, columns: Mapping[str, str], files: Sequence[Unread]) -> str | None:
+    """A warning where the settings map a field to a column that no file has; None where all are there.
+
+    Parameters
+    ----------
+    columns : by field, the name that the settings give.
+    files : all with a row that are formatted under these settings.
+
+    Examples
+    --------
+    >>> print(unmatched_mapping("sale", {"note": "txet"}, [Unread(("text",), ("txet",), ("txet",))]))
+    no file has the column 'txet', which [sources.sale] columns gives the field note; it is null in every row
+    """
+    lacking = [(field, name) for field, name in columns.items() if all(name in file.absent for file in files)]
+    if not files or not lacking:
+        return None
+    names, fields = ", ".join(repr(name) for _, name in lacking), ", ".join(field for field, _ in lacking)
+    several = len(lacking) > 1
+    return (
+        f"no file has the column{'s' if several else ''} {names}, which [sources.{source}] columns gives the "
+        f"field{'s' if several else ''} {fields}; {'they are' if several else 'it is'} null in every row"
+    )
 
 
 def drift(files: Sequence[tuple[str, Unread]], before: Unread | None, ignore_extra: bool) -> str | None:

@@ -13,6 +13,7 @@ from typing import IO
 
 from backbone.engines.duckdb.raw_file import MAX_RECORD
 from backbone.errors import BatchRefused
+from backbone.formatted.binding import fold_name
 from backbone.formatted.csv.grammar import CR, LF, Grammar, Pattern
 from backbone.settings import USUAL_DELIMITERS, SourceSettings
 
@@ -51,7 +52,7 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
 
     A byte order mark is passed over, then the lines of `skip`, then a line `sep=;` (which names the
     delimiter), then blank lines. Where neither that line nor the settings name the delimiter, it is the one
-    that gives most of the wanted names.
+    that gives most of the wanted names; of equal ones, most names that nearly are.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
             except csv.Error as error:  # a quoted name is followed by the delimiter, and by no other sign
                 unreadable = unreadable or error
                 continue
-            if best is None or len(set(found.names) & set(wanted)) > len(set(best.names) & set(wanted)):
+            if best is None or _matches(found.names, wanted) > _matches(best.names, wanted):
                 best = found
     if best is None:
         raise BatchRefused(
@@ -103,6 +104,12 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
             "mend the first lines of the file, or say how it is written: delimiter, quote, escape, skip",
         )
     return best
+
+
+def _matches(names: Collection[str], wanted: Collection[str]) -> tuple[int, int]:
+    """How many of the wanted names are there: exactly, and at least nearly."""
+    nearly = {fold_name(name) for name in wanted}.intersection(map(fold_name, names))
+    return len(set(names).intersection(wanted)), len(nearly)
 
 
 def ends_in_delimiter(path: Path, grammar: Grammar, *, closed: bool = False) -> bool:

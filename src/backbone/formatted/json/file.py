@@ -57,14 +57,20 @@ class JsonFile:
         except NotUtf8:
             refuse_if_not_utf8(self._plain, self._where)
             raise
-        absent = [name for i, name in enumerate(self._wanted) if i not in self._reader.present]
-        refuse_lookalikes(absent, self._reader.others, self._fields, self._settings, self._where)
+        refuse_lookalikes(self._absent, self._reader.others, self._fields, self._settings, self._where)
         refuse_unknown_records(self._reader, self._wanted, self._where)
+
+    @property
+    def _absent(self) -> tuple[str, ...]:
+        """The wanted keys that no record has."""
+        return tuple(name for i, name in enumerate(self._wanted) if i not in self._reader.present)
 
     def parsed(self, table: str, sql: ConformSql) -> ParseResult:
         """What was seen of it, when it is read."""
-        raw = RawFile(self._plain, "jsonl", self._wanted)
-        return ParseResult(table, self.records, sql.checks, [], raw, None, None, tuple(self._reader.others))
+        raw, others = RawFile(self._plain, "jsonl", self._wanted), tuple(self._reader.others)
+        return ParseResult(
+            table, self.records, sql.checks, [], raw, None, None, others, absent_keys=self._absent
+        )
 
 
 def json_sql(fields: Sequence[Column], settings: SourceSettings, labelled: bool = False) -> ConformSql:
