@@ -9,6 +9,8 @@ from backbone.engines.duckdb.local_work import LocalWork
 from backbone.lake.log import MAINTAIN
 from backbone.lake.pieces import all_pieces
 
+FEW = 4  # small files of a table of the ledger; what is done here is said in further ones
+
 
 def join_small_files(work: LocalWork, dataset: str) -> int:
     """Write the small files of a table again as one, or as one for each day; returns how many they were.
@@ -17,10 +19,11 @@ def join_small_files(work: LocalWork, dataset: str) -> int:
     """
     table = work.lake.read(dataset)
     small = all_pieces(table)
-    if not small:
+    of_ledger = Dataset.of(dataset).zone == "operations"
+    if not small or (of_ledger and len(small) <= FEW):
         return 0
     receipt = Receipt(work.run_id, MAINTAIN, dataset, "", notes=(f"joined {len(small)} small files",))
-    if Dataset.of(dataset).zone == "operations":
+    if of_ledger:
         last = work.lake.last_receipt(dataset)
         # By its inputs the newest commit of the receipts tells whether another table has lost one.
         receipt = replace(receipt, stage="index", inputs={} if last is None else last.inputs, notes=())

@@ -21,7 +21,8 @@ from backbone.ledger.index import Index
 from backbone.ledger.pins import pinned_versions, pins
 
 EVERY_COMMITS = 50  # of operations.receipt: a run that makes one of these does the cheap part
-LONG_LOG = 100  # commits; a shorter log is left alone by runs
+LONG_LOG = 50  # commits; a shorter log is left alone by runs
+FEW = 5  # versions of a table of the ledger that may be too many
 AT_ONCE = 500  # commits of a table that one run folds
 
 
@@ -110,10 +111,15 @@ class Upkeep:
     def _table(self, dataset: str, pinned: Mapping[str, set[int]], at_once: int | None) -> _Table:
         of_ledger = Dataset.of(dataset).zone == "operations"
         commits = list(self.work.lake.commits(dataset))
-        first = first_kept(commits, Kept(0, NEWEST) if of_ledger else self.kept)
+        openable = {*self.work.lake.log(dataset).openable}
+        there = [commit for commit in commits if commit.version in openable]
+        first = first_kept(there, Kept(0, NEWEST) if of_ledger else self.kept)
         expired = [commit for commit in commits if commit.version < first]
+        if of_ledger and len(expired) <= FEW:  # else what this says in the ledger would always be too much
+            first, expired = there[0].version, []
         if at_once is not None and len(expired) > at_once:
-            first, expired = expired[at_once].version, expired[:at_once]
+            first = next(c.version for c in there if c.version >= expired[at_once].version)
+            expired = [commit for commit in expired if commit.version < first]
         return _Table(dataset, first, tuple(expired), frozenset(pinned.get(dataset, ())))
 
     def _fold(self, tables: Sequence[_Table]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 PARTITION = "window_date"
-DAY = re.compile(rf"/{PARTITION}=(\d{{4}}-\d\d-\d\d)/[^/]*$")
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,11 @@ def day_of(file: str) -> str:
     >>> day_of("/data/exploitation/edge_hour/window_date=2026-02-03/0a1b.parquet")
     '2026-02-03'
     """
-    found = DAY.search(file)
-    return found[1] if found else ""
+    folder = file.rpartition("/")[0].rpartition("/")[
+        2
+    ]  # of thousands of files: a pattern takes ten times as long
+    name, _, day = folder.partition("=")
+    return day if name == PARTITION else ""
 
 
 class Lake:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from backbone.dataset import Batch, Receipt
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from backbone.lake.table import Lake
 
 DATASET = "landing.batch"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INSTANTS = ("arrived_at", "window_start", "window_end")
 
 
@@ -43,13 +45,25 @@ class Manifest:
         Of each list the first version that can be read counts. Under `append` every version is a file of
         its own.
         """
-        landed = [b for b in self.batches if b.source == source and b.status == "landed"]
+        landed = self._landed.get(source, [])
         if redelivery == "append":
             return [[b] for b in landed]
         files: dict[str, list[Batch]] = {}
         for batch in landed:
-            files.setdefault(batch.name, []).insert(0, batch)
+            if batch.name in files:
+                files[batch.name].insert(0, batch)
+            else:
+                files[batch.name] = [batch]
         return list(files.values())
+
+    @cached_property
+    def _landed(self) -> dict[str, list[Batch]]:
+        """By source, the versions of files that are no duplicates; asked for several times a run."""
+        found: dict[str, list[Batch]] = {}
+        for batch in self.batches:
+            if batch.status == "landed":
+                found.setdefault(batch.source, []).append(batch)
+        return found
 
 
 def read_manifest(lake: Lake, database: Database, without: Collection[str] = ()) -> Manifest:
@@ -64,14 +78,17 @@ def read_manifest(lake: Lake, database: Database, without: Collection[str] = ())
     table = lake.read(DATASET)
     database.read(table.of_files([file for file in table.files if file not in without]))
     names = [f.name for f in fields(Batch)]
-    rows = database.fetch(f"select {', '.join(names)} from {DATASET} order by arrived_at, batch")
-    of_instants = [names.index(name) for name in INSTANTS]
+    # Every run reads all that ever landed. To fetch an instant takes the database long, a number does not.
+    columns = [f"epoch_us({name})" if name in INSTANTS else name for name in names]
+    rows = database.fetch(f"select {', '.join(columns)} from {DATASET} order by arrived_at, batch")
+    first, *others = [names.index(name) for name in INSTANTS]
     batches = []
     for row in rows:
         values = list(row)
-        for column in of_instants:
+        values[first] = EPOCH + timedelta(microseconds=values[first])
+        for column in others:
             if values[column] is not None:
-                values[column] = values[column].astimezone(UTC)
+                values[column] = EPOCH + timedelta(microseconds=values[column])
         batches.append(Batch(*values))
     return Manifest(tuple(batches))
 
@@ -94,8 +111,9 @@ def record(
         measures={"bytes": str(sum(b.bytes for b in batches))},
         warnings=tuple(warnings),
     )
-    key = hashlib.sha256("".join(b.batch for b in batches).encode()).hexdigest()[:32]
-    work.store.replace([staged], receipt, f"land-{key}", NOTHING)
+    # By number: of a name for each landing a table would remember all, for good.
+    transaction = "land", work.lake.version(DATASET) + 1
+    work.store.replace([staged], receipt, transaction, NOTHING)
     return receipt
 
 

@@ -163,8 +163,9 @@ class _Inputs:
         for name in loaded.restating:
             hours: dict[int, int] = {}
             all_changed_in = -1
+            is_timed = loaded.time_column(name) is not None
             for change in _seen(name, history):
-                if change.low is None or change.high is None or loaded.time_column(name) is None:
+                if change.low is None or change.high is None or not is_timed:
                     all_changed_in = max(all_changed_in, change.version)
                 else:
                     hours.update(dict.fromkeys(range(change.low, change.high), change.version))
