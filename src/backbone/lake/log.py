@@ -18,6 +18,7 @@ RECEIPT_KEY = "backbone"
 LOG = "_delta_log"
 LAST_CHECKPOINT = "_last_checkpoint"
 COMMIT = re.compile(r"(\d{20})\.json")
+CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 DIGITS = 20  # of the version, in the names of commits and checkpoints
 RESTART = "restart"
 """The stage of a commit that goes on from the last whole version of a damaged table."""
