@@ -44,7 +44,7 @@ def test_rows_that_go_to_quarantine_are_counted_by_file(visits: Trial) -> None:
     visits.settings('date_format = "%m/%d/%Y"')
     assert warnings(visits) == [
         "formatted again under the present contract and settings, 3 rows that the table had are now in "
-        "quarantine (a.csv 2, c.csv 1). It is published without them; see backbone quarantine sale"
+        "quarantine (a.csv 2, c.csv 1), and the table is published without them: backbone quarantine sale"
     ]
     assert visits.formatted("id, day")[0] == (1, date(2026, 3, 4))
     assert visits.accounted() == (6, 2, 4, 0)
@@ -69,7 +69,8 @@ def test_rows_that_are_not_read_any_more_are_counted(trial: Trial) -> None:
     assert trial.formatted() == [1, 2, 3]
     trial.settings("header = false\nskip = 1")
     (text,) = warnings(trial)
-    assert "the table has 1 row less (a.csv 1), of which 0 are now in quarantine and the others" in text
+    assert "1 row that the table had is gone (a.csv 1): 0 to quarantine, and the others" in text
+    assert text.endswith(", and the table is published without it: backbone quarantine sale")
 
 
 def test_duplicates_are_no_loss(trial: Trial) -> None:

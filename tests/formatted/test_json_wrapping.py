@@ -91,6 +91,16 @@ def test_a_record_of_a_hundred_is_enough_and_so_is_a_null(people: Trial) -> None
     assert people.formatted("id", "id nulls first")[-2:] == [5, 6]
 
 
+def test_an_object_with_all_that_is_required_is_a_record(people: Trial) -> None:
+    """An order whose lines have more of its keys than the order itself."""
+    people.contract(OPTIONAL.replace("id: int | None = None", "id: int"))
+    people.drop('{"id": 6, "lines": [{"id": 1, "name": "x"}]}', "order.json")
+    people.drop('{"page": 6, "lines": [{"id": 1, "name": "x"}]}', "page.json")
+    ended = people.command("run")
+    assert "its array 'lines' holds objects" in ended.errors
+    assert people.formatted("id") == [6]
+
+
 def test_a_key_with_null_in_every_record_is_there(people: Trial) -> None:
     """So that another key of nearly its name is no more than a key that no field uses."""
     people.drop('{"name": null, "Name": "x", "id": 1}\n', "a.jsonl")

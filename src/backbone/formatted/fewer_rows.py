@@ -40,7 +40,7 @@ def fewer_rows_warning(
     ...     "sale", [batch], {"7f3a": BatchCount(9, 9, 0, 0)}, {"7f3a": BatchCount(9, 7, 2, 0)}
     ... ))
     formatted again under the present contract and settings, 2 rows that the table had are now in quarantine \
-(a.csv 2). It is published without them; see backbone quarantine sale
+(a.csv 2), and the table is published without them: backbone quarantine sale
     """
     both = [batch for batch in batches if batch.batch in before and batch.batch in now]
     changes = [_change(b.name, before[b.batch], now[b.batch]) for b in both]
@@ -51,23 +51,22 @@ def fewer_rows_warning(
     files = ", ".join(f"{change.name} {change.rows:,}" for change in changes[:FEW_FILES])
     if len(changes) > FEW_FILES:
         files += f" and {len(changes) - FEW_FILES:,} more files"
-    if quarantined == rows:
-        what = f"{_rows(rows)} that the table had {'is' if rows == 1 else 'are'} now in quarantine ({files})"
-    else:
+    some, them = (
+        ("1 row that the table had is", "it")
+        if rows == 1
+        else (f"{rows:,} rows that the table had are", "them")
+    )
+    what = f"now in quarantine ({files})"
+    if quarantined < rows:
         what = (
-            f"the table has {_rows(rows)} less ({files}), of which {quarantined:,} "
-            f"{'is' if quarantined == 1 else 'are'} now in quarantine and the others are not read as records"
+            f"gone ({files}): {quarantined:,} to quarantine, and the others are not read as records any more"
         )
     return (
-        f"formatted again under the present contract and settings, {what}. It is published without them; see "
-        f"backbone quarantine {source}"
+        f"formatted again under the present contract and settings, {some} {what}, and the "
+        f"table is published without {them}: backbone quarantine {source}"
     )
 
 
 def _change(name: str, before: BatchCount, now: BatchCount) -> _Change:
     rows = before.formatted + before.duplicate - now.formatted - now.duplicate
     return _Change(name, max(rows, 0), max(min(rows, now.quarantined - before.quarantined), 0))
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"

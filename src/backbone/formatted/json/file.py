@@ -58,7 +58,9 @@ class JsonFile:
             refuse_if_not_utf8(self._plain, self._where)
             raise
         refuse_lookalikes(self._absent, self._reader.others, self._fields, self._settings, self._where)
-        refuse_unknown_records(self._reader, self._wanted, self._where)
+        named = zip(self._wanted, self._fields, strict=True)
+        required = {name for name, column in named if not column.optional}
+        refuse_unknown_records(self._reader, self._wanted, required, self._where)
 
     @property
     def _absent(self) -> tuple[str, ...]:

@@ -78,22 +78,28 @@ def inner_records(text: bytes) -> list[InnerRecords]:
     return found
 
 
-def refuse_unknown_records(reader: JsonRecords, wanted: Sequence[str], where: str) -> None:
+def refuse_unknown_records(
+    reader: JsonRecords, wanted: Sequence[str], required: Collection[str], where: str
+) -> None:
     """Refuse a file of which no record has any of the wanted keys, or whose one object is around the records.
 
-    It is around them where the first object of an array within has more of the wanted keys than it has.
+    It is around them where the first object of an array within has more of the wanted keys than it has; but
+    not where it has the required ones itself.
 
     Parameters
     ----------
     reader : has read all of the file.
+    required : those of the wanted keys that every record must have.
     """
     is_unknown = reader.good > 0 and not reader.present
     inner = inner_records(reader.head(HEAD)) if is_unknown or reader.records == 1 else []
     best = max(inner, key=lambda found: found.matches(wanted), default=None)
-    is_around = reader.records == 1 and best is not None and best.matches(wanted) > len(reader.present)
-    if not is_unknown and not is_around:
+    present = [wanted[field] for field in sorted(reader.present)]
+    is_record = bool(required) and {*required} <= {*present}
+    is_around = reader.records == 1 and best is not None and best.matches(wanted) > len(present)
+    if not is_unknown and not (is_around and not is_record):
         return
-    names = [wanted[field] for field in sorted(reader.present)] + [*reader.others]
+    names = [*present, *reader.others]
     keys = f"the key{'s' if len(names) > 1 else ''} {shown_names(names)}" if names else "no key"
     some = "one object" if reader.records == 1 else f"{reader.records:,} records"
     problem = f"expected records with keys of the contract ({shown_names(wanted)}), found {some} with {keys}"
