@@ -254,6 +254,14 @@ def keyed(tmp_path: Path) -> Trial:
     return Trial(root).contract(KEYED_SALE)
 
 
+@pytest.fixture
+def same_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meanwhile other estimators are fitted in this process; a worker takes seconds to load scikit-learn."""
+    from same_process import SameProcess
+
+    monkeypatch.setattr("backbone.analysis.processes.workers.WorkerProcess", SameProcess)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data beside the checkout."""

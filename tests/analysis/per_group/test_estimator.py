@@ -95,20 +95,20 @@ def test_every_model_is_scikit_learns(estimator: Any, reference: Any) -> None:
     assert models.path == "kernel"
     alone = _fits_alone(table, reference)
     assert len(alone) >= 35
+    asked = pa.concat_tables(_rows_of(key, x) for key, (_, x, _) in alone.items())
+    ask = "predict_proba" if hasattr(reference, "predict_proba") else "predict"
+    scores, answers = models.predict(asked), getattr(models, ask)(asked)
+    first = 0
     for key, (expected, x, _) in alone.items():
-        found = models[key]
+        found, own = models[key], slice(first, first := first + len(x))
         assert type(found) is type(expected)
         if hasattr(_last(expected), "coef_"):
             ours = np.append(np.ravel(_last(found).coef_), _last(found).intercept_)
             theirs = np.append(np.ravel(_last(expected).coef_), _last(expected).intercept_)
             assert np.linalg.norm(ours - theirs) <= 1e-6 * np.linalg.norm(theirs)
-            scored = np.ravel(models.predict(_rows_of(key, x)))
-            np.testing.assert_allclose(scored, np.ravel(found.predict(x)), atol=1e-9)
-        ask = "predict_proba" if hasattr(expected, "predict_proba") else "predict"
+            np.testing.assert_allclose(np.ravel(scores[own]), np.ravel(found.predict(x)), atol=1e-9)
         np.testing.assert_allclose(getattr(found, ask)(x), getattr(expected, ask)(x), atol=1e-6)
-        np.testing.assert_allclose(
-            getattr(models, ask)(_rows_of(key, x)), getattr(expected, ask)(x), atol=1e-6
-        )
+        np.testing.assert_allclose(answers[own], getattr(expected, ask)(x), atol=1e-6)
 
 
 def test_every_group_has_a_row_and_every_row_is_counted() -> None:
@@ -315,6 +315,7 @@ def test_given_classes_hold() -> None:
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("same_process")
 def test_other_estimators_take_the_other_path(estimator: Any) -> None:
     with warnings.catch_warnings(action="ignore"):
         models = PerGroup(estimator).fit(offers(4, 25), **PARTS)
@@ -343,6 +344,7 @@ def test_three_classes_and_forests_go_through_processes() -> None:
             models.to_sql()
 
 
+@pytest.mark.usefixtures("same_process")
 def test_a_regression_of_any_kind() -> None:
     table = offers(5, 25)
     models = PerGroup(KNeighborsRegressor(n_neighbors=1)).fit(table, **PARTS)
@@ -353,6 +355,7 @@ def test_a_regression_of_any_kind() -> None:
     assert quality.overall["n_rows"] == table.num_rows
 
 
+@pytest.mark.usefixtures("same_process")
 @pytest.mark.parametrize("labels", [(0, 1), ("no", "yes"), (False, True)])
 @pytest.mark.parametrize("estimator", [LogisticRegression(), GaussianNB()], ids=str)
 def test_a_missing_target_is_left_out_and_counted(estimator: Any, labels: tuple[Any, Any]) -> None:
@@ -368,6 +371,7 @@ def test_a_missing_target_is_left_out_and_counted(estimator: Any, labels: tuple[
     assert models.score(rows) == complete.score(rows.slice(0, 4))
 
 
+@pytest.mark.usefixtures("same_process")
 @pytest.mark.parametrize("estimator", [LinearRegression(), KNeighborsRegressor(n_neighbors=1)], ids=str)
 def test_a_target_that_never_varies_is_scored_as_by_scikit_learn(estimator: Any) -> None:
     rows = pa.table({"g": [1] * 4 + [2] * 4, "x": [1.0, 2.0, 4.0, 8.0] * 2, "y": [3.0] * 4 + [5.0] * 4})

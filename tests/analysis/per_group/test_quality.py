@@ -97,6 +97,7 @@ def test_both_paths_judge_by_the_same_folds() -> None:
         assert row["mean_squared_error"] == pytest.approx(mean_squared_error(y, p), abs=1e-6)
 
 
+@pytest.mark.usefixtures("same_process")
 def test_classes_that_are_words() -> None:
     table = offers(6, 25)
     words = pa.array(np.array(["no", "yes"])[table["bought_offer"].to_numpy()])

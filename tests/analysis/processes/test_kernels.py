@@ -20,11 +20,9 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
-import backbone.analysis.processes.workers
 from backbone.analysis.groups import Groups, Kernel, chunks, map_chunks
-from backbone.analysis.processes.group_fit import GroupFit, smoothed_rates
+from backbone.analysis.processes.group_fit import smoothed_rates
 from backbone.analysis.processes.kernels import EstimatorKernel, GroupEstimator, OutOfFoldEstimatorKernel
-from backbone.analysis.processes.worker import work_of
 from backbone.analysis.processes.workers import PART_GROUPS, PART_ROWS, small_parts
 from backbone.analysis.stored_estimator import COMPILED_TYPES, load_estimator
 from backbone.testing import check_kernel
@@ -32,22 +30,7 @@ from backbone.testing import check_kernel
 NAN = float("nan")
 
 
-class SameProcess:
-    """A worker that is no process, for what doesn't depend on it being one."""
-
-    def __init__(self, schema: pa.Schema, where: str) -> None:
-        self.work: GroupFit = work_of(schema)
-
-    def ask(self, request: pa.RecordBatch) -> pa.RecordBatch:
-        return self.work(request)
-
-    def end(self) -> None:
-        pass
-
-
-@pytest.fixture(autouse=True)
-def same_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backbone.analysis.processes.workers, "WorkerProcess", SameProcess)
+pytestmark = pytest.mark.usefixtures("same_process")
 
 
 def people(classes: int | None, groups: int = 12, seed: int = 7) -> pa.Table:
