@@ -244,13 +244,14 @@ def toml(value: Any) -> str:
     return f"`{value}`"
 
 
-@pytest.mark.parametrize("name", ["project", "engine", "connections.NAME", "sources.NAME"])
+@pytest.mark.parametrize("name", ["project", "engine", "maintain", "connections.NAME", "sources.NAME"])
 def test_every_setting_is_documented_with_its_default(name: str) -> None:
     from backbone import settings
 
     models: dict[str, Any] = {
         "project": settings.ProjectSettings,
         "engine": settings.EngineSettings,
+        "maintain": settings.MaintainSettings,
         "connections.NAME": settings.ConnectionSettings,
         "sources.NAME": settings.SourceSettings,
     }
@@ -291,10 +292,10 @@ def test_every_operations_column_is_documented() -> None:
     from dataclasses import fields
 
     from backbone.dataset import Batch
-    from backbone.ledger.tables import TABLES, schema
+    from backbone.ledger.tables import LASTING, TABLES, schema
 
     page = (DOCS / "zones.md").read_text(encoding="utf-8")
-    columns = {f"operations.{table}": schema(table).names for table in TABLES}
+    columns = {f"operations.{table}": schema(table).names for table in (*TABLES, *LASTING)}
     columns["landing.batch"] = [f.name for f in fields(Batch)]
     for table, names in columns.items():
         rows = re.findall(r"^\| `(\w+)` \|", section(page, f"### {table}"), re.M)
