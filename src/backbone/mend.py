@@ -67,10 +67,8 @@ def mend_logs(work: LocalWork, index: Index, sources: set[str]) -> list[str]:
 
 
 def ledger_warnings(index: Index) -> list[str]:
-    """A warning of each table of the ledger that is made again."""
-    gone = index.missing
-    found = [f"{', '.join(gone)}: expected tables of the ledger, found none; made again from the receipts"]
-    return (found if gone else []) + [
+    """A warning of each broken table of the ledger; one that is not there is made without a word."""
+    return [
         f"operations.{table}: {broken.problem}; "
         + (
             "what its whole files hold stays, and the record of the other runs is lost"

@@ -56,7 +56,9 @@ def test_an_hour_after_many_costs_what_one_after_few_did(tmp_path: Path) -> None
             trial.run_well()
         runs.append(found)
     assert {run["commits"] for run in runs[2:]} == {11}, "five tables of the pipeline, six of the index"
-    assert {run["opened"] for run in runs[2:]} <= {11, 12}
+    usual = [run["opened"] for hour, run in enumerate(runs) if hour % 10 not in (9, 0, 1) and 2 <= hour < 50]
+    assert set(usual) <= {11, 12, 13}, "but for the runs that write checkpoints or shorten logs"
+    assert max(run["opened"] for run in runs) <= 4 * max(usual)
     assert max(run["files"] for run in runs) <= 2 * DAY
     lake = trial.open().lake
     files = {name: len(lake.read(name).files) for name in lake.datasets()}

@@ -162,10 +162,15 @@ class Index:
 
     @property
     def missing(self) -> list[str]:
-        """Its own tables that are not there, though there are commits that they would say something of."""
-        there = any(self._lake.last_receipt(name) is not None for name in self._of_receipts())
-        gone = [table for table in OF_RECEIPTS if table not in {*self._was_stored, *self.broken}]
-        return [f"operations.{table}" for table in gone] if gone and there else []
+        """Its own tables that are not there, though there are commits that they would say something of.
+
+        None where that of the receipts is: what it names and is gone is broken, and older versions
+        of Backbone had fewer tables.
+        """
+        there = {*self._was_stored, *self.broken}
+        if "receipt" in there or all(self._lake.last_receipt(n) is None for n in self._of_receipts()):
+            return []
+        return [f"operations.{table}" for table in OF_RECEIPTS if table not in there]
 
     def compare_again(self) -> None:
         """Look for the damage of all logs again, when some of it has been mended."""
