@@ -48,7 +48,7 @@ def _past(index: Index, database: Database, names: Iterable[str]) -> Mapping[str
         return found
     rows = database.fetch(
         f"select dataset, windows, rows_read, rows_written, seconds from {facts} as r "
-        "where stage in ('land', 'format', 'build') and dataset in (select unnest($names)) and seconds > 0 "
+        "where stage in ('land', 'format', 'build') and dataset in (select unnest($names)) "
         "qualify row_number() over (partition by dataset order by version desc) <= $last "
         "order by dataset, version desc",
         {"names": sorted(names), "last": RECEIPTS},
