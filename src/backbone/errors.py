@@ -96,6 +96,10 @@ class OutOfMemory(EngineFailed):
     """What the engine may hold in memory, or spill to disk, is used up."""
 
 
+class StorageRefused(EngineFailed):
+    """A file or folder that the system does not let be used: no right, no room, or something in the way."""
+
+
 class ProjectLocked(BackboneError):
     """Another run holds the project's lock."""
 

@@ -23,9 +23,10 @@ from backbone.landing.listing import (
     list_matching,
     unescaped,
 )
-from backbone.landing.names import is_text, is_unfinished, shown
+from backbone.landing.names import is_text, is_unfinished
 from backbone.landing.persistent import Arrival, Feed, PersistentLanding, origin_of
 from backbone.ledger.manifest import Manifest
+from backbone.printable import shown
 
 SETTLE_S = 0.5
 TEMPORAL = Path("landing") / "temporal"

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backbone.dataset import Batch
-from backbone.landing.names import shown
 from backbone.landing.persistent import WHOLE, Feed
 from backbone.ledger.manifest import Manifest
+from backbone.printable import shown
 from backbone.settings import SourceSettings
 
 SMALL = 64 * 1024  # bytes; a header alone is no longer
