@@ -173,7 +173,7 @@ class TinyProject:
 
 def backbone(root: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start the command line on a project, in a process of its own."""
-    code = "from backbone.commands.cli import main; main()"
+    code = "from backbone.commands.main import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", code, "-C", str(root), *arguments],
         stdout=subprocess.PIPE,

@@ -344,11 +344,6 @@ def version() -> None:
     typer.echo(installed("backbone-data"))
 
 
-def main() -> None:
-    """The console script."""
-    app()
-
-
 # --- shared by the commands ---
 
 
