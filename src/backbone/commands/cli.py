@@ -322,6 +322,9 @@ def report(
             refuse(f"the report of {pipeline} has no --{name}")
         if hour is not None and user is None:
             refuse("--hour goes with --user")
+        from backbone.storage_refused import refusals
+        from backbone.whole_file import write_whole
+
         file = output or Path(f"{pipeline}.html")
         if pipeline == "rare_edges":
             from backbone.reports.rare_edges import report_rare_edges
@@ -332,7 +335,8 @@ def report(
 
             start = instant(window) if window else None
             text = report_network_anomalies(_open(context.obj["root"]), _reader(), user, hour, start, limit)
-        file.write_text(text, encoding="utf-8")
+        with refusals("The page was not written.", str(file)):
+            write_whole(file, text)
         _say(f"Wrote {file}.")
 
 

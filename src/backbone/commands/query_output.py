@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from backbone.engines.duckdb.database import Database, Parameters
 from backbone.errors import BackboneError, QueryRefused
 from backbone.interrupts import check_interrupt
+from backbone.storage_refused import storage_refused
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -47,8 +48,13 @@ def print_rows(
                 print(line)  # noqa: T201 - this is the command's output
         else:
             _write(database, text, form, parameters)
-    except (BackboneError, OSError):
+    except (BackboneError, BrokenPipeError):
         raise
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        state = "What was printed is not all; nothing was changed."
+        raise storage_refused(error, state, "standard output") from error
     except Exception as error:
         reason = str(error).replace("LINE 1: describe ", "LINE 1: ").replace(" " * 9 + "^", "^")
         raise QueryRefused(

@@ -61,10 +61,10 @@ def show_errors() -> Iterator[None]:
 def _show(error: BaseException) -> int | None:
     """Print an error that is foreseen; its exit status, or None for any other."""
     from backbone.errors import BackboneError, ContractError, PipelineError, QueryRefused, SettingsError
+    from backbone.storage_refused import storage_refused
 
     if isinstance(error, OSError):
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
-        return FAILED
+        error = storage_refused(error, where="standard output")
     if isinstance(error, BackboneError):
         show_error(error)
         wrong = isinstance(error, SettingsError | PipelineError | ContractError | QueryRefused)
