@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -211,6 +212,8 @@ def _move(path: Path, target: Path) -> None:
             raise
         _copy(path, target)  # the drop folder is on another file system
         path.unlink()
+    else:
+        _follow_umask(target)
 
 
 def _copy(path: Path, target: Path) -> None:
@@ -219,10 +222,17 @@ def _copy(path: Path, target: Path) -> None:
     part = target.with_name(f"{target.name if fits else 'copying'}.part")
     try:
         shutil.copy2(path, part)
+        _follow_umask(part)
     except OSError:
         part.unlink(missing_ok=True)
         raise
     part.rename(target)
+
+
+def _follow_umask(path: Path) -> None:
+    """Give a file the rights of its folder, which was made a moment ago: who may run next may read it."""
+    with suppress(PermissionError):  # it was moved, and is still somebody else's
+        path.chmod(path.parent.stat().st_mode & 0o666)
 
 
 def _written_now(paths: list[Path]) -> set[Path]:
