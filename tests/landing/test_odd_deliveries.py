@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -231,3 +232,24 @@ def test_a_delivery_may_have_any_name(trial: Trial, way: str) -> None:
     assert sum(receipt.rows_written for receipt in receipts) == len(expected), "all are formatted again"
     assert trial.formatted() == expected
     trial.account()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells which files are open")
+def test_a_process_that_ends_while_it_is_looked_at_is_no_failure(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial.drop(HEADER + ROW)
+    gone = []
+    for name in ("listdir", "scandir"):
+        original = getattr(os, name)
+
+        def look(path: Any = ".", original: Any = original) -> Any:
+            if str(path).startswith("/proc/") and str(path).endswith("/fd"):
+                gone.append(path)
+                raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+            return original(path)
+
+        monkeypatch.setattr(os, name, look)
+    trial.run_well()
+    assert gone
+    assert trial.formatted() == [1]

@@ -242,7 +242,7 @@ def _written_now(paths: list[Path]) -> set[Path]:
     """
     wanted = {os.path.realpath(path): path for path in paths}
     found: set[Path] = set()
-    for link in Path("/proc").glob("[0-9]*/fd/*") if wanted else ():
+    for link in _open_files() if wanted else ():
         try:
             path = wanted.get(os.readlink(link))  # noqa: PTH115 - a link's text, which need not exist
             if path is not None:
@@ -252,6 +252,15 @@ def _written_now(paths: list[Path]) -> set[Path]:
         except (OSError, IndexError, ValueError):
             continue
     return found
+
+
+def _open_files() -> Iterator[Path]:
+    """The links to the files that processes hold open; processes that end meanwhile have none."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            yield from [*(folder / "fd").iterdir()]
+        except OSError:
+            continue
 
 
 def _name(path: Path, prefix: Path) -> str:
