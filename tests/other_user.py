@@ -18,8 +18,13 @@ ALICE, BOB, GROUP = 61_001, 61_002, 61_000
 def as_user(user: int, root: Path, *arguments: str, umask: int = 0o022) -> tuple[int, str, str]:
     """Exit status, output and errors of a command on a project, run by a user of the group."""
     code = "from backbone.commands.main import main; main()"
+    return run_as(user, code, "-C", str(root), *arguments, umask=umask)
+
+
+def run_as(user: int, code: str, *arguments: str, umask: int = 0o022) -> tuple[int, str, str]:
+    """Exit status, output and errors of Python code, run by a user of the group who has no home."""
     done = subprocess.run(
-        [*_switch(user), sys.executable, "-c", code, "-C", str(root), *arguments],
+        [*_switch(user), sys.executable, "-c", code, *arguments],
         capture_output=True,
         text=True,
         check=False,
