@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pty
+import random
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -310,6 +312,35 @@ def _read_until(terminal: int, done: Callable[[], bool]) -> str:
         if last:
             return found.decode()
     raise AssertionError(found)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", SAID, ids=lambda n: n.name)
+def test_many_runs_are_ended_at_any_instant(tmp_path: Path, number: signal.Signals) -> None:
+    """Each is ended with a sentence, or was done, and the last one completes the work."""
+    from backbone.demo import make_demo
+
+    undisturbed, root = tmp_path / "undisturbed", tmp_path / "ended"
+    make_demo(root)
+    shutil.copytree(root, undisturbed)
+    started = time.monotonic()
+    assert finished(undisturbed, "run")[0] == 0
+    seconds = time.monotonic() - started
+    chance, ended = random.Random(3), 0
+    for part in range(40):
+        for folder in ("formatted", "exploitation") if part % 8 == 0 else ():
+            shutil.rmtree(root / folder, ignore_errors=True)
+        with _running(backbone(root, "run")) as process:
+            time.sleep(0.4 + chance.random() * seconds / (1 + part % 3))
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=LONG_S)
+        if process.returncode:
+            assert (process.returncode, errors) == (128 + number, SAID[number])
+            ended += 1
+    assert ended >= 10
+    assert finished(root, "run")[0] == 0
+    assert contents(root) == contents(undisturbed)
+    assert finished(root, "run")[1] == "Nothing is stale.\n"
 
 
 LIBRARY = """
