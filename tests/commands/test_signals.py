@@ -27,6 +27,7 @@ SAID = {
     signal.SIGINT: "Interrupted: what was published stays, and the next run completes what is half done.\n",
 }
 LONG_S = 120
+SLOW_S = 900
 QUERY = "select sum(a.range * b.range % 7) from range(200000) a, range(600000) b"
 MANY = "select range as r, hash(range) as h from range(3000000000)"
 
@@ -87,6 +88,14 @@ def wait(context):
     with EstimatorKernel(GroupEstimator(Endless(), ["x"], "y"), workers=1) as kernel:
         list(map_chunks(kernel, rows.to_batches(), by=["user"], threads=1))
 """
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """A shell lets what it runs in the background ignore Ctrl-C, and so do the processes that this one starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def _project(root: Path, wait: str = SLEEP) -> TinyProject:
@@ -323,24 +332,35 @@ def test_many_runs_are_ended_at_any_instant(tmp_path: Path, number: signal.Signa
     undisturbed, root = tmp_path / "undisturbed", tmp_path / "ended"
     make_demo(root)
     shutil.copytree(root, undisturbed)
+    _run_whole(undisturbed)  # the first of all compiles kernels
+    for zone in ("formatted", "exploitation"):
+        shutil.rmtree(undisturbed / zone)
     started = time.monotonic()
-    assert finished(undisturbed, "run")[0] == 0
+    _run_whole(undisturbed)
     seconds = time.monotonic() - started
     chance, ended = random.Random(3), 0
-    for part in range(40):
+    for part in range(24):
         for folder in ("formatted", "exploitation") if part % 8 == 0 else ():
             shutil.rmtree(root / folder, ignore_errors=True)
         with _running(backbone(root, "run")) as process:
             time.sleep(0.4 + chance.random() * seconds / (1 + part % 3))
             process.send_signal(number)
-            _, errors = process.communicate(timeout=LONG_S)
+            _, errors = process.communicate(timeout=SLOW_S)
         if process.returncode:
             assert (process.returncode, errors) == (128 + number, SAID[number])
             ended += 1
-    assert ended >= 10
-    assert finished(root, "run")[0] == 0
+    assert ended >= 8
+    _run_whole(root)
     assert contents(root) == contents(undisturbed)
-    assert finished(root, "run")[1] == "Nothing is stale.\n"
+    assert _run_whole(root) == "Nothing is stale.\n"
+
+
+def _run_whole(root: Path) -> str:
+    """Run a project of many tables to its end; what it printed."""
+    with _running(backbone(root, "run")) as process:
+        output, errors = process.communicate(timeout=SLOW_S)
+    assert process.returncode == 0, errors
+    return output
 
 
 LIBRARY = """
