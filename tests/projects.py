@@ -193,7 +193,7 @@ def run_command(root: Path, *arguments: str) -> tuple[int, str, str]:
 
 def backbone(root: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start the command line on a project, in a process of its own."""
-    code = "from backbone.commands.cli import main; main()"
+    code = "from backbone.commands.main import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", code, "-C", str(root), *arguments],
         stdout=subprocess.PIPE,

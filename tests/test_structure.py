@@ -15,11 +15,12 @@ import backbone
 
 PACKAGE = Path(backbone.__file__).parent
 ORDER = (
-    "errors", "home", "error_log", "dataset", "asked", "timezones", "resources", "quoting", "contracts",
-    "settings", "lake", "engines", "ledger", "landing", "formatted", "exploitation", "analysis", "testing",
-    "governance", "operations", "pipeline", "importing", "validation", "loading", "project", "planning",
-    "mend", "compact", "upkeep", "check", "differences", "perform", "repair", "publish_exports", "runner",
-    "maintain", "overview", "pipelines", "orchestration", "reports", "scaffold", "demo", "commands",
+    "errors", "home", "interrupts", "printable", "whole_file", "storage_refused", "error_log", "dataset",
+    "asked", "timezones", "resources", "quoting", "contracts", "settings", "lake", "engines", "ledger",
+    "landing", "formatted", "exploitation", "analysis", "testing", "governance", "operations", "pipeline",
+    "importing", "validation", "loading", "project_folder", "project", "planning", "mend", "compact",
+    "upkeep", "check", "differences", "perform", "repair", "publish_exports", "runner", "maintain",
+    "overview", "pipelines", "orchestration", "reports", "scaffold", "demo", "commands",
 )  # fmt: skip
 HEAVY = (
     "duckdb", "deltalake", "pandas", "pyarrow", "sqlglot", "sklearn", "skops", "numba", "numpy", "scipy",
@@ -171,7 +172,7 @@ def _loaded_after(code: str) -> list[str]:
     [
         "import backbone",
         "import backbone.commands.cli",
-        "import sys\nfrom backbone.commands.cli import main\nsys.argv = ['backbone', '--help']\n"
+        "import sys\nfrom backbone.commands.main import main\nsys.argv = ['backbone', '--help']\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code",
     ],
     ids=["import backbone", "import backbone.commands.cli", "backbone --help"],

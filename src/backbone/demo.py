@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import sqlite3
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from backbone.errors import SettingsError
+from backbone.errors import SettingsError, StorageRefused
+from backbone.project_folder import refuse_folder
 from backbone.scaffold import SHIPPED, module_of
 from backbone.settings import FILE_NAME
+from backbone.storage_refused import refusals
+from backbone.whole_file import write_whole
+
+UNFINISHED = "The project is not complete; what is there can be used again."
 
 
 def make_demo(folder: Path, scale: int = 1) -> None:
@@ -20,20 +26,36 @@ def make_demo(folder: Path, scale: int = 1) -> None:
     SettingsError
         When the folder holds a project already.
     """
-    if (folder / FILE_NAME).exists():
+    with refusals("Nothing was changed."):
+        is_project = (folder / FILE_NAME).exists()
+    if is_project:
         raise SettingsError(
             str(folder),
             f"there is a {FILE_NAME} already",
             "It was left as it is.",
             f"backbone -C {folder} run, or name another folder",
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    refuse_folder(folder.resolve())
     modules = ", ".join(f'"{module_of(name)}"' for name in SHIPPED)
     text = f"[project]\npipelines = [{modules}]\n"
-    for name in SHIPPED:
+    with refusals(UNFINISHED, str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in SHIPPED:
+            _write_sample(name, folder, scale)
+            text += "\n" + (files(f"backbone.pipelines.{name}") / "demo.toml").read_text(encoding="utf-8")
+        write_whole(folder / FILE_NAME, text)
+
+
+def _write_sample(name: str, folder: Path, scale: int) -> None:
+    try:
         importlib.import_module(f"backbone.pipelines.{name}.sample").write_sample(folder, scale)
-        text += "\n" + (files(f"backbone.pipelines.{name}") / "demo.toml").read_text(encoding="utf-8")
-    (folder / FILE_NAME).write_text(text, encoding="utf-8")
+    except sqlite3.OperationalError as error:
+        raise StorageRefused(
+            str(folder),
+            f"expected room for the database of a sample shop, found: {error}",
+            UNFINISHED,
+            "free some space on that disk, and run the command again",
+        ) from error
 
 
 def queries() -> Iterator[tuple[str, str]]:

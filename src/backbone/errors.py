@@ -100,6 +100,10 @@ class TableDamaged(EngineFailed):
     """A data file of a table that is gone, or can't be read any more."""
 
 
+class StorageRefused(EngineFailed):
+    """A file or folder that the system does not let be used: no right, no room, or something in the way."""
+
+
 class ProjectLocked(BackboneError):
     """Another run holds the project's lock."""
 

@@ -14,6 +14,7 @@ from pydantic.errors import PydanticUserError
 
 from backbone.errors import ContractError, PipelineError
 from backbone.pipeline import Pipeline
+from backbone.storage_refused import storage_refused
 
 RENAMED = {
     "together": "all_windows_at_once",
@@ -69,6 +70,11 @@ def import_pipeline(name: str, places: Sequence[Path]) -> tuple[Pipeline, Path]:
             f"there is no module {error.name}",
             "Nothing was changed.",
             f"mend the name; modules are looked for in {listed} first, then where Python finds them",
+        ) from error
+    except OSError as error:
+        refused = storage_refused(error)
+        raise PipelineError(
+            f"pipeline {name}, {refused.where}", refused.problem, "Nothing was changed.", refused.next_step
         ) from error
     except TypeError as error:
         old = re.search(r"unexpected keyword argument '(\w+)'", str(error))

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-from backbone.errors import PipelineError, SettingsError
+from backbone.errors import PipelineError
 from backbone.exploitation.model import LoadedModel
 from backbone.home import HOME
 from backbone.lake.barrier import Barrier
 from backbone.lake.table import Lake
 from backbone.loading import LoadedPipeline, load_pipelines, models_of, sources_of
 from backbone.pipeline import Source
+from backbone.project_folder import refuse_folder
 from backbone.settings import Settings, load_settings
+from backbone.storage_refused import refusals
 
 if TYPE_CHECKING:
     from backbone.engines.duckdb.database import Database
 
 Progress = Callable[[str], None]
+
+RUN = "run"
+"""The name of the database of whoever holds the project's lock."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +53,42 @@ class Project:
         return sources_of(self.pipelines)
 
     @contextmanager
-    def database(self, name: str = "run") -> Iterator[Database]:
-        """A local database for one piece of work, with a scratch folder that goes with it."""
+    def database(self, name: str = RUN) -> Iterator[Database]:
+        """A local database for one piece of work, with a scratch folder that goes with it.
+
+        Raises
+        ------
+        StorageRefused
+            When the system refuses something, in the work too.
+        """
         from backbone.engines.duckdb.database import Database
 
-        scratch, settings = self.scratch(name), self.settings.engine
-        database = Database(memory_limit=settings.memory_limit, threads=settings.threads, scratch=scratch)
-        try:
-            yield database
-        finally:
-            database.close()
-            shutil.rmtree(scratch, ignore_errors=True)
+        settings = self.settings.engine
+        with refusals(where=str(self.root)):
+            scratch = self._made_scratch(name)
+            try:
+                database = Database(
+                    memory_limit=settings.memory_limit, threads=settings.threads, scratch=scratch
+                )
+                try:
+                    yield database
+                finally:
+                    database.close()
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
 
-    def scratch(self, name: str) -> Path:
+    def _made_scratch(self, name: str) -> Path:
+        """The scratch folder; a temporary one for a reader who can't make it in the project."""
+        folder = self.scratch(name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            if name == RUN:
+                raise
+            return Path(mkdtemp(prefix="backbone-"))
+        return folder
+
+    def scratch(self, name: str = RUN) -> Path:
         return self.root / HOME / "scratch" / name
 
     def pipeline(self, name: str) -> LoadedPipeline:
@@ -91,14 +119,6 @@ def open_project(root: Path) -> Project:
         When either can't be.
     """
     settings = load_settings(root)
-    if re.search(r"%[0-9A-Fa-f]{2}", str(settings.root)):
-        raise SettingsError(
-            str(settings.root),
-            "expected a folder whose path holds no percent sign before two hexadecimal digits, "
-            "which the table library takes for an encoded character",
-            "Nothing was changed.",
-            "move or rename the folder",
-        )
-    (settings.root / HOME).mkdir(exist_ok=True)
+    refuse_folder(settings.root)
     pipelines = load_pipelines(settings, settings.root / HOME / "models.json")
     return Project(settings.root, settings, tuple(pipelines))

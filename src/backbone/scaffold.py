@@ -10,7 +10,10 @@ from backbone.errors import SettingsError
 from backbone.importing import import_pipeline
 from backbone.landing.files import TEMPORAL
 from backbone.pipeline import Source
+from backbone.project_folder import refuse_folder
 from backbone.settings import FILE_NAME
+from backbone.storage_refused import refusals
+from backbone.whole_file import write_whole
 
 SHIPPED = ("movie_rentals", "offer_response", "rare_edges", "network_anomalies")
 
@@ -56,10 +59,13 @@ def make_project(folder: Path, names: Sequence[str]) -> Path:
     SettingsError
         When the folder holds a project already.
     """
-    if (folder / FILE_NAME).exists():
+    with refusals("Nothing was changed."):
+        is_project = (folder / FILE_NAME).exists()
+    if is_project:
         raise SettingsError(
             str(folder), f"there is a {FILE_NAME} already", "It was left as it is.", "name another folder"
         )
+    refuse_folder(folder.resolve())
     modules = [module_of(name) for name in names or SHIPPED]
     pipelines = [import_pipeline(module, [folder, Path.cwd()])[0] for module in modules]
     text = HEAD.format(pipelines=", ".join(f'"{module}"' for module in modules))
@@ -70,11 +76,12 @@ def make_project(folder: Path, names: Sequence[str]) -> Path:
             text += f'# every = "{pipeline.every}"              # {may_be}\n'
         text += "".join(f"# {name} = {_toml(value)}\n" for name, value in pipeline.parameters.items())
         text += "".join(map(_section, pipeline.sources))
-    folder.mkdir(parents=True, exist_ok=True)
-    for pipeline in pipelines:
-        for source in pipeline.sources:
-            (folder / TEMPORAL / source.name).mkdir(parents=True, exist_ok=True)
-    (folder / FILE_NAME).write_text(text, encoding="utf-8")
+    with refusals("The project is not complete; what is there can be used again.", str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        for pipeline in pipelines:
+            for source in pipeline.sources:
+                (folder / TEMPORAL / source.name).mkdir(parents=True, exist_ok=True)
+        write_whole(folder / FILE_NAME, text)
     return folder / TEMPORAL
 
 

@@ -20,6 +20,7 @@ from backbone.contracts.time_format import read_format
 from backbone.dataset import DATASET_NAME, Every
 from backbone.errors import SettingsError
 from backbone.resources import refuse_unusable
+from backbone.storage_refused import storage_refused
 from backbone.timezones import is_timezone
 
 FILE_NAME = "backbone.toml"
@@ -248,6 +249,17 @@ def load_settings(root: Path) -> Settings:
             f"expected a project, found no {FILE_NAME}",
             "",
             f"backbone init {root}, or name another folder with -C",
+        ) from None
+    except OSError as error:
+        refused = storage_refused(error)
+        raise SettingsError(refused.where, refused.problem, "", refused.next_step) from error
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise SettingsError(
+            str(path),
+            f"expected text in UTF-8, found the byte 0x{byte:02X} at position {error.start}",
+            "",
+            "save the file as UTF-8",
         ) from None
     try:
         data = tomllib.loads(text)

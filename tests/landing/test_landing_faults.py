@@ -15,8 +15,8 @@ import pytest
 
 from backbone.errors import EngineFailed, FileNotTaken, SourceUnavailable, Unexpected
 from backbone.landing.files import TEMPORAL
-from backbone.landing.names import shown
 from backbone.landing.persistent import ARRIVAL
+from backbone.printable import shown
 from conftest import GOOD, HEADER, ONE, Trial
 
 OTHER = HEADER + "9,bun,1.00,2026-01-05 08:00:00\n"

@@ -10,10 +10,11 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from conftest import HEADER, Trial
+from conftest import HEADER, SALE, Trial
 
 ROW = "1,tea,2.50,2026-01-01 08:00:00\n"
 
@@ -186,3 +187,69 @@ def test_a_query_is_one_select_and_does_nothing_else(
     ended = trial.command("query", sql)
     assert ended.status == 2
     assert not (trial.root / "made.csv").exists()
+
+
+NAMES = [
+    "".join(chr(number) for number in range(1, 128) if chr(number) not in "/."),
+    "50%41 off", "a\\b", "a\nb", "[ab]*?{c}",
+    "'quoted' \"twice\"", "#1", "-rf", "~", "Käse 日本 e\u0301 \u2028",
+    "window_date=2026-01-01", "s3:", "null",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["dropped", "path"])
+def test_a_delivery_may_have_any_name(trial: Trial, way: str) -> None:
+    """In every format; the longest names there are too, and the folder above it may have such a name."""
+    import gzip
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if way == "path":
+        trial.settings('path = "in/**/*"')
+    folder = trial.temporal if way == "dropped" else trial.root / "in"
+    names = [*NAMES, "x" * 245, "ü" * 122, *(f"{name}/inner" for name in NAMES[1:3])]
+    for number, name in enumerate(names):
+        values = {"item": "tea", "price": "2.50", "sold_at": "2026-01-01 08:00:00"}
+        ids = [number * 10 + kind for kind in range(4)]
+        rows = [{"sale_id": one, **values} for one in ids]
+        lines = [HEADER + ",".join(map(str, row.values())) + "\n" for row in rows]
+        trial.write(folder / f"{name}.csv", lines[0])
+        trial.write(folder / f"{name}.csv.gz", gzip.compress(lines[1].encode()))
+        trial.write(folder / f"{name}.jsonl", json.dumps(rows[2]))
+        path = trial.write(folder / f"{name}.parquet", b"")
+        pq.write_table(pa.Table.from_pylist(rows[3:]), path)
+        os.utime(path, (trial.started - 60, trial.started - 60))
+    expected = [number * 10 + kind for number in range(len(names)) for kind in range(4)]
+    trial.run_well()
+    assert trial.formatted() == expected
+    assert {b.name for b in trial.batches()} == {
+        f"{name}.{kind}" for name in names for kind in ("csv", "csv.gz", "jsonl", "parquet")
+    }
+    trial.contract(SALE.replace("item: str", "item: str | None"))
+    receipts = trial.run_well().receipts
+    assert sum(receipt.rows_written for receipt in receipts) == len(expected), "all are formatted again"
+    assert trial.formatted() == expected
+    trial.account()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells which files are open")
+def test_a_process_that_ends_while_it_is_looked_at_is_no_failure(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial.drop(HEADER + ROW)
+    gone = []
+    for name in ("listdir", "scandir"):
+        original = getattr(os, name)
+
+        def look(path: Any = ".", original: Any = original) -> Any:
+            if str(path).startswith("/proc/") and str(path).endswith("/fd"):
+                gone.append(path)
+                raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+            return original(path)
+
+        monkeypatch.setattr(os, name, look)
+    trial.run_well()
+    assert gone
+    assert trial.formatted() == [1]

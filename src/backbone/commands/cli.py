@@ -48,8 +48,3 @@ def _options(
 
 for _command in COMMANDS:
     app.command()(_command)
-
-
-def main() -> None:
-    """The console script."""
-    app()

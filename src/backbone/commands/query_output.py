@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from decimal import Decimal
+from io import RawIOBase
 from typing import TYPE_CHECKING, Any
 
 from backbone.engines.duckdb.database import Database, Parameters
 from backbone.errors import BackboneError, QueryRefused
+from backbone.interrupts import check_interrupt
+from backbone.storage_refused import storage_refused
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from rich.console import Console
 
 
@@ -44,8 +48,13 @@ def print_rows(
                 print(line)  # noqa: T201 - this is the command's output
         else:
             _write(database, text, form, parameters)
-    except (BackboneError, OSError):
+    except (BackboneError, BrokenPipeError):
         raise
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        state = "What was printed is not all; nothing was changed."
+        raise storage_refused(error, state, "standard output") from error
     except Exception as error:
         reason = str(error).replace("LINE 1: describe ", "LINE 1: ").replace(" " * 9 + "^", "^")
         raise QueryRefused(
@@ -56,14 +65,25 @@ def print_rows(
         ) from error
 
 
+class _Output(RawIOBase):
+    """Standard output for a library: between two of its calls here, Python sees to signals."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        return sys.stdout.buffer.write(data)
+
+
 def _batched(database: Database, sql: str, parameters: Parameters | None) -> Any:
     for batch in database.stream(sql, parameters):
+        check_interrupt()
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _write(database: Database, sql: str, form: str, parameters: Parameters | None) -> None:
     reader = database.stream(sql, parameters)
-    out = sys.stdout.buffer
+    out = _Output()
     if form == "parquet":
         if sys.stdout.isatty():
             raise QueryRefused("query", "Parquet is not for a terminal", "", "add > FILE.parquet")
@@ -71,6 +91,7 @@ def _write(database: Database, sql: str, form: str, parameters: Parameters | Non
 
         with pq.ParquetWriter(out, reader.schema) as writer:
             for batch in reader:
+                check_interrupt()
                 writer.write_batch(batch)
         return
     import pyarrow as pa
@@ -85,6 +106,7 @@ def _write(database: Database, sql: str, form: str, parameters: Parameters | Non
     options = csv.WriteOptions(quoting_style="needed")
     with csv.CSVWriter(out, reader.schema, write_options=options) as writer:
         for batch in reader:
+            check_interrupt()
             far = [i for i, column in enumerate(batch.columns) if has_far(column)]
             if not far:
                 writer.write_batch(batch)

@@ -38,6 +38,8 @@ def report(
     """Write a page about a pipeline's results: one HTML file that opens without a network."""
     with show_errors():
         from backbone.project import open_project
+        from backbone.storage_refused import refusals
+        from backbone.whole_file import write_whole
 
         allowed = {"rare_edges": {"edge"}, "network_anomalies": {"user", "hour", "window"}}
         if pipeline not in allowed:
@@ -58,5 +60,6 @@ def report(
             start = instant(window) if window else None
             project = open_project(context.obj["root"])
             text = report_network_anomalies(project, reader_name(), user, hour, start, limit)
-        file.write_text(text, encoding="utf-8")
+        with refusals("The page was not written.", str(file)):
+            write_whole(file, text)
         typer.echo(f"Wrote {file}.")

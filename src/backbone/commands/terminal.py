@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from backbone.commands.signals import (
+    drop_output,
+    interrupt_status,
+    report_interrupt,
+    was_interrupted,
+)
+from backbone.interrupts import check_interrupt
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -31,30 +39,44 @@ def console() -> Console:
 @contextmanager
 def show_errors() -> Iterator[None]:
     """Print a failure as its reader needs it, and leave with its exit status."""
-    from backbone.errors import BackboneError, ContractError, PipelineError, QueryRefused, SettingsError
-
     try:
         yield
     except BrokenPipeError:
         sys.stderr.close()
         raise typer.Exit(0) from None
-    except BackboneError as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or was_interrupted():
+            report_interrupt()
+            raise typer.Exit(interrupt_status()) from None
+        status = _show(error)
+        if status is None:
+            raise
+        try:
+            sys.stdout.flush()
+        except OSError:
+            drop_output()
+        raise typer.Exit(status) from None
+
+
+def _show(error: BaseException) -> int | None:
+    """Print an error that is foreseen; its exit status, or None for any other."""
+    from backbone.errors import BackboneError, ContractError, PipelineError, QueryRefused, SettingsError
+    from backbone.storage_refused import storage_refused
+
+    if isinstance(error, OSError):
+        error = storage_refused(error, where="standard output")
+    if isinstance(error, BackboneError):
         show_error(error)
         wrong = isinstance(error, SettingsError | PipelineError | ContractError | QueryRefused)
-        raise typer.Exit(WRONG_USE if wrong else FAILED) from None
-    except OSError as error:
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
-        raise typer.Exit(FAILED) from None
-    except MemoryError:
+        return WRONG_USE if wrong else FAILED
+    if isinstance(error, MemoryError):
         typer.echo(
             "MemoryError: the machine has too little memory left. Nothing of what was being done is "
             "published; what was published before stays.\nNext: free some memory, and run again",
             err=True,
         )
-        raise typer.Exit(FAILED) from None
-    except KeyboardInterrupt:
-        typer.echo("Interrupted: what is half done is completed by the next run.", err=True)
-        raise typer.Exit(130) from None
+        return FAILED
+    return None
 
 
 def show_error(error: BackboneError) -> None:
@@ -66,13 +88,18 @@ def show_error(error: BackboneError) -> None:
 def progress(quiet: bool) -> Iterator[Progress]:
     """What is being done now, on one line of a terminal; nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
-        yield lambda text: None
+        yield lambda text: check_interrupt()
         return
     from rich.console import Console
 
     console = Console(stderr=True)
     with console.status("") as shown:
-        yield lambda text: shown.update(text)
+
+        def show(text: str) -> None:
+            check_interrupt()
+            shown.update(text)
+
+        yield show
 
 
 def show_run(result: RunResult) -> None:

@@ -28,12 +28,12 @@ def arrow_stream(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatchRe
     """
     import pyarrow as pa
 
-    first, failed = next(batches), list[Exception]()
+    first, failed = next(batches), list[BaseException]()
 
     def others() -> Iterator[pa.RecordBatch]:
         try:
             yield from batches
-        except Exception as error:
+        except BaseException as error:
             failed.append(error)
             raise
 

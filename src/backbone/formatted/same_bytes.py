@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 
 from backbone.dataset import Batch
 from backbone.formatted.source import FormattedSource
-from backbone.landing.names import shown
 from backbone.landing.persistent import WHOLE
+from backbone.printable import shown
 
 
 def same_bytes_warnings(

@@ -6,10 +6,12 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import RawIOBase
 from pathlib import Path
 
 from backbone.errors import ProjectLocked
+from backbone.storage_refused import refusals
 
 LOCK_FILE = "lock"
 
@@ -30,8 +32,10 @@ def project_lock(
     ------
     ProjectLocked
         When another process still holds the lock after `wait_s`.
+    StorageRefused
+        When the lock's file can't be made or opened.
     """
-    with (project / LOCK_FILE).open("a+") as file:
+    with _opened(project / LOCK_FILE) as file:
         deadline = time.monotonic() + wait_s
         reported = False
         while True:
@@ -40,7 +44,7 @@ def project_lock(
                 break
             except BlockingIOError:
                 file.seek(0)
-                holder = file.read().strip() or "another process"
+                holder = file.read().decode(errors="replace").strip() or "another process"
                 if time.monotonic() >= deadline:
                     raise ProjectLocked(
                         str(project),
@@ -52,9 +56,9 @@ def project_lock(
                     on_wait(holder)
                     reported = True
                 time.sleep(0.05)
-        file.truncate(0)
-        file.write(f"process {os.getpid()}\n")
-        file.flush()
+        with suppress(OSError):  # a full disk: who waits will not read whom for
+            file.truncate(0)
+            file.write(f"process {os.getpid()}\n".encode())
         yield
 
 
@@ -73,3 +77,9 @@ def is_locked(project: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def _opened(path: Path) -> RawIOBase:
+    with refusals("Nothing was changed."):
+        path.parent.mkdir(exist_ok=True)
+        return path.open("ab+", buffering=0)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from backbone.lake.finding import REPAIR, RUN, Finding, What
 from backbone.lake.unexpected import of_left, of_stray
-from backbone.landing.names import is_text, shown
+from backbone.landing.names import is_text
 from backbone.landing.persistent import PERSISTENT, Arrival, arrival_of_name, origin_of, window_of_name
 from backbone.ledger.manifest import DATASET, Manifest, batch_id
+from backbone.printable import shown
 
 
 @dataclass

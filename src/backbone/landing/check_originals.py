@@ -8,9 +8,9 @@ from pathlib import Path
 
 from backbone.dataset import Batch
 from backbone.lake.finding import Finding, What
-from backbone.landing.names import shown
 from backbone.landing.persistent import origin_of
 from backbone.ledger.manifest import DATASET, Manifest
+from backbone.printable import shown
 
 MANY = 200  # files between two reports of progress
 BACK = "put the delivered file back in its place, or have it delivered again; then backbone run"

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from backbone.error_log import unexpected
 from backbone.errors import BackboneError, FileNotTaken
-from backbone.landing.names import is_text, shown
+from backbone.landing.names import is_text
+from backbone.printable import shown
+from backbone.storage_refused import whose
 
 STATE = "It stays where it is, and each run tries it again; every other file is processed."
 DENIED = "give the user of the run the right to read and to move it, or take it out of the folder"
@@ -38,7 +40,7 @@ def file_failure(
         return unexpected(where, error, project, state)
     return FileNotTaken(
         where,
-        f"expected a file that can be taken over, found: {error.strerror or error}",
+        f"expected a file that can be taken over, found: {error.strerror or error}{whose(error)}",
         state,
         NEXT.get(error.errno, "mend the access to it, and run again"),
     )

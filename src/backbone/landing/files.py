@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,9 +25,10 @@ from backbone.landing.listing import (
     list_matching,
     unescaped,
 )
-from backbone.landing.names import is_text, is_unfinished, shown
+from backbone.landing.names import is_text, is_unfinished
 from backbone.landing.persistent import Arrival, Feed, PersistentLanding, origin_of
 from backbone.ledger.manifest import Manifest
+from backbone.printable import shown
 
 SETTLE_S = 0.5
 TEMPORAL = Path("landing") / "temporal"
@@ -216,6 +218,8 @@ def _move(path: Path, target: Path, barrier: Barrier) -> None:
         _copy(path, target, barrier)  # the drop folder is on another file system
         barrier.wait()
         path.unlink()
+    else:
+        _follow_umask(target)
 
 
 def _copy(path: Path, target: Path, barrier: Barrier) -> None:
@@ -224,12 +228,19 @@ def _copy(path: Path, target: Path, barrier: Barrier) -> None:
     part = target.with_name(f"{target.name if fits else 'copying'}.part")
     try:
         shutil.copy2(path, part)
+        _follow_umask(part)
     except OSError:
         part.unlink(missing_ok=True)
         raise
     barrier.sync([part])
     part.rename(target)
     barrier.add_folder(target.parent)
+
+
+def _follow_umask(path: Path) -> None:
+    """Give a file the rights of its folder, which was made a moment ago: who may run next may read it."""
+    with suppress(PermissionError):  # it was moved, and is still somebody else's
+        path.chmod(path.parent.stat().st_mode & 0o666)
 
 
 def _written_now(paths: list[Path]) -> set[Path]:
@@ -239,7 +250,7 @@ def _written_now(paths: list[Path]) -> set[Path]:
     """
     wanted = {os.path.realpath(path): path for path in paths}
     found: set[Path] = set()
-    for link in Path("/proc").glob("[0-9]*/fd/*") if wanted else ():
+    for link in _open_files() if wanted else ():
         try:
             path = wanted.get(os.readlink(link))  # noqa: PTH115 - a link's text, which need not exist
             if path is not None:
@@ -249,6 +260,15 @@ def _written_now(paths: list[Path]) -> set[Path]:
         except (OSError, IndexError, ValueError):
             continue
     return found
+
+
+def _open_files() -> Iterator[Path]:
+    """The links to the files that processes hold open; processes that end meanwhile have none."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            yield from [*(folder / "fd").iterdir()]
+        except OSError:
+            continue
 
 
 def _name(path: Path, prefix: Path) -> str:

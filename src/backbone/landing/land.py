@@ -27,12 +27,12 @@ from backbone.errors import BackboneError, EngineFailed, SourceUnavailable
 from backbone.lake.originals import Originals
 from backbone.landing.failures import STATE, file_failure
 from backbone.landing.files import TEMPORAL, Sighting, copy_in_place, take_dropped
-from backbone.landing.names import shown
 from backbone.landing.persistent import PERSISTENT, Arrival, Feed, PersistentLanding
 from backbone.landing.queries import Reports, extract
 from backbone.landing.strays import no_file_warnings, stray_warnings, unknown_source_warnings
 from backbone.ledger import manifest as manifests
 from backbone.ledger.manifest import Manifest, batch_id
+from backbone.printable import shown
 
 if TYPE_CHECKING:
     from backbone.engines.duckdb.local_work import LocalWork

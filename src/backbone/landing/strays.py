@@ -6,7 +6,8 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from backbone.landing.names import NO_DATA, shown
+from backbone.landing.names import NO_DATA
+from backbone.printable import shown
 
 MOST_NAMED = 10
 

@@ -329,7 +329,7 @@ class Index:
             "qualify row_number() over (partition by batch order by version desc) = 1",
             {"source": source},
         )
-        other = self._half_published(source)
+        other = self.half_published(source)
         found = {
             row[0]: Known(row[1] if other in (None, row[1]) else "", BatchCount(*row[2:6]))
             for row in rows
@@ -349,7 +349,7 @@ class Index:
         )
         return {version for (version,) in rows}
 
-    def _half_published(self, source: str) -> str | None:
+    def half_published(self, source: str) -> str | None:
         """The fingerprint under which a run that died replaced bad or duplicate rows, not formatted ones.
 
         None of them where such a table was damaged: all its batches are to be formatted again.
@@ -360,7 +360,8 @@ class Index:
         rows = self._database.fetch(
             f"select fingerprint from {facts} as r where stage in ('format', 'restart', 'lost') "
             "and dataset in ($bad, $repeated) "
-            f"and committed_at > (select max(committed_at) from {facts} as f where dataset = $good) "
+            f"and not exists (select 1 from {facts} as f where dataset = $good "
+            "and f.committed_at >= r.committed_at) "
             "order by committed_at desc limit 1",
             {
                 "bad": str(Dataset("quarantine", source)),

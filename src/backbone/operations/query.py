@@ -11,12 +11,14 @@ from backbone.lake.table import Lake
 from backbone.ledger.damage import find_damages
 
 
-def open_tables(lake: Lake, database: Database, as_of: datetime | None = None) -> None:
+def open_tables(lake: Lake, database: Database, as_of: datetime | None = None) -> dict[str, BackboneError]:
     """Let every dataset's name mean its present version, or the one readers saw at an instant.
 
     A table whose log is damaged is read at its last whole version. One that can't be read at all is left
-    out, so that no other is kept from its readers. Either is logged as a warning.
+    out, so that no other is kept from its readers. Either is logged as a warning. The result says why those
+    that were left out were, by name.
     """
+    left_out: dict[str, BackboneError] = {}
     datasets = lake.datasets()
     for damage in find_damages(lake, {dataset: {} for dataset in datasets}):
         logging.getLogger("backbone").warning(str(damage.error()))
@@ -29,3 +31,5 @@ def open_tables(lake: Lake, database: Database, as_of: datetime | None = None) -
                     database.read(table)
         except BackboneError as error:
             logging.getLogger("backbone").warning(str(error))
+            left_out[dataset] = error
+    return left_out

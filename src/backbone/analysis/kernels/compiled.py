@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numba
 import numpy as np
@@ -41,31 +41,32 @@ _forget_stale(Path(__file__).parent)
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function so that it lets go of the interpreter's lock and is kept on disk."""
-    result: Callable[P, R] = numba.njit(
-        nogil=True, cache=_may_cache(function), error_model="numpy", fastmath=_FLAGS
-    )(function)
-    return result
+    return _compile(function, fastmath=_FLAGS)
 
 
 def exact(function: Callable[P, R]) -> Callable[P, R]:
     """As `inlined`, its own sums left in the order in which they are written."""
-    result: Callable[P, R] = numba.njit(
-        nogil=True, cache=_may_cache(function), error_model="numpy", fastmath={"contract"}, forceinline=True
-    )(function)
-    return result
+    return _compile(function, fastmath={"contract"}, forceinline=True)
 
 
 def as_written(function: Callable[P, R]) -> Callable[P, R]:
     """As `compiled`, every operation done as it is written, for what others compute bit by bit."""
-    result: Callable[P, R] = numba.njit(nogil=True, cache=_may_cache(function), error_model="numpy")(function)
-    return result
+    return _compile(function)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """As `compiled`, and made part of each function that calls it; for what is called in one place."""
-    result: Callable[P, R] = numba.njit(
-        nogil=True, cache=_may_cache(function), error_model="numpy", fastmath=_FLAGS, forceinline=True
-    )(function)
+    return _compile(function, fastmath=_FLAGS, forceinline=True)
+
+
+def _compile(function: Callable[P, R], **options: Any) -> Callable[P, R]:
+    """Compile a function; where it can't be kept on disk, each process does so anew."""
+    result: Callable[P, R]
+    if _may_cache(function):
+        with suppress(RuntimeError):  # neither the folder of the source nor one of the user's can be written
+            result = numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)
+            return result
+    result = numba.njit(nogil=True, error_model="numpy", **options)(function)
     return result
 
 

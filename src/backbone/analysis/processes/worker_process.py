@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from backbone.errors import StepFailed
+from backbone.interrupts import at_work
 
 TAIL_BYTES = 4_000
 ENDING_S = 5.0
@@ -53,6 +54,7 @@ class WorkerProcess:
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": _path(), "PYTHONHASHSEED": "0"},
         )
         assert self._process.stdin and self._process.stdout
+        at_work(self)
         self._said = b""
         self._listener = threading.Thread(target=self._listen, daemon=True, name="worker-stderr")
         self._listener.start()
@@ -76,6 +78,10 @@ class WorkerProcess:
             return self._replies.read_next_batch()
         except (OSError, StopIteration, pa.ArrowException) as error:
             raise self._died(request.num_rows) from error
+
+    def interrupt(self) -> None:
+        """End it at once; who waits for its reply gets an error."""
+        self._process.kill()
 
     def end(self) -> None:
         """Close its input, upon which it ends, and wait for that."""

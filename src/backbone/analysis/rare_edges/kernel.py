@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from backbone.analysis.groups import Groups
+from backbone.analysis.kernels.compiled import as_written
 from backbone.analysis.rare_edges.counts import MOST
 from backbone.analysis.rare_edges.hours import format_hour, hours_of, per_hour
 from backbone.analysis.rare_edges.rule import Rule
@@ -35,9 +34,6 @@ ALERT = np.dtype(
 FINE, TOO_FEW, TOO_MANY, NOT_ON_THE_HOUR, NOT_LATER, TWICE = range(6)
 NO_FLOOR = -math.inf
 NEVER_RETIRED = 1 << 62
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class RuleNumbers(NamedTuple):
@@ -253,19 +249,13 @@ def _edge(groups: Groups, row: int) -> str:
     return " > ".join(str(column[group]) for column in groups.keys.columns)
 
 
-def _compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function that keeps every operation as it is written: no flag that could change a bit."""
-    result: Callable[P, R] = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    return result
-
-
-@_compiled
+@as_written
 def _decay(hours: int, rule: RuleNumbers) -> float:
     multiple = rule.intercept + rule.slope * hours / 24.0
     return multiple if multiple > rule.floor else rule.floor
 
 
-@_compiled
+@as_written
 def _watch(
     hours: EdgeHours,
     known: EdgeState,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import duckdb
 
@@ -18,6 +18,7 @@ OF_PAGES = re.compile(
 DATA_FILE = re.compile(
     rf"[^'\"]*/((?:{'|'.join(ZONES)})/([a-z][a-z0-9_]*)/(?:window_date=[^/'\"]+/)?[^/'\"]+\.parquet)"
 )
+REFUSED = [os.strerror(n) for n in (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)]
 STATE = "Nothing of this step is published; what was published before stays."
 MEND = "backbone check --deep shows what is damaged; backbone repair --deep --yes mends what can be mended"
 
@@ -25,6 +26,8 @@ MEND = "backbone check --deep shows what is damaged; backbone repair --deep --ye
 def as_damage(error: duckdb.Error, sql: str) -> TableDamaged | None:
     """An error that is about a data file of a table; None of others, such as one about a delivered file."""
     text = str(error).splitlines()[0].strip() if str(error).strip() else ""
+    if any(answer in text for answer in REFUSED):  # the file may be whole
+        return None
     named = DATA_FILE.search(text)
     if named is not None and named[2] != "persistent":
         path = named[1]
@@ -35,15 +38,3 @@ def as_damage(error: duckdb.Error, sql: str) -> TableDamaged | None:
     if is_of_pages and OF_PAGES.search(text) and "landing/persistent" not in sql:
         return TableDamaged("a table", f"expected to read a data file, found: {text}", STATE, MEND)
     return None
-
-
-@contextmanager
-def naming_damage(sql: str) -> Iterator[None]:
-    """Raise what is wrong with a data file as `TableDamaged`."""
-    try:
-        yield
-    except duckdb.Error as error:
-        damage = as_damage(error, sql)
-        if damage is None:
-            raise
-        raise damage from error

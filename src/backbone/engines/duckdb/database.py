@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from backbone.dataset import Dataset
-from backbone.engines.duckdb.damaged_files import naming_damage
+from backbone.engines.duckdb.failures import engine_failures
 from backbone.engines.duckdb.parameters import used_of
 from backbone.engines.duckdb.raw_file import RawFile
 from backbone.engines.duckdb.raw_tables import RawTables
 from backbone.engines.duckdb.read import all_rows, scan
 from backbone.engines.duckdb.types import delta_field
-from backbone.errors import ENGINE, EngineFailed, OutOfMemory
+from backbone.errors import EngineFailed, TableDamaged
+from backbone.interrupts import at_work
 from backbone.lake.publish import Staged
 from backbone.lake.table import PARTITION, TableVersion
 from backbone.quoting import quote_identifier
@@ -59,7 +60,7 @@ class Database:
             config["threads"] = threads
         with suppress(OSError):  # nothing is written to a project that can only be read
             scratch.mkdir(parents=True, exist_ok=True)  # DuckDB makes no folder below one that is not there
-        self.connection = duckdb.connect(":memory:", config=config)
+        self.connection = at_work(duckdb.connect(":memory:", config=config))
         self.connection.execute("set global TimeZone = 'UTC'")
         self.connection.execute("set global parquet_metadata_cache = true")
         self._zones: set[str] = set()
@@ -71,12 +72,17 @@ class Database:
         dataset = Dataset.of(table.dataset)
         zone, name = dataset.zone, dataset.name
         if zone not in self._zones:
-            self.connection.execute(f"create schema {quote_identifier(zone)}")
+            self.run(f"create schema {quote_identifier(zone)}")
             self._zones.add(zone)
         view = f"{quote_identifier(zone)}.{quote_identifier(name)}"
-        sql = f"create or replace view {view} as {all_rows(table)}"
-        with naming_damage(sql):
-            self.connection.execute(sql)
+        try:
+            self.run(f"create or replace view {view} as {all_rows(table)}")
+        except TableDamaged:
+            raise
+        except EngineFailed as error:
+            raise EngineFailed(
+                table.dataset, error.problem, error.state, error.next_step
+            ) from error.__cause__
 
     def raw_types(self, file: RawFile) -> list[str]:
         """The SQL type of each column of a raw file; VARCHAR throughout for text formats."""
@@ -171,21 +177,22 @@ class Database:
     def fetch(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """The rows of a small result."""
         found = self.run(sql, parameters)
-        with naming_damage(sql):
+        with engine_failures(sql):
             return found.fetchall()
 
     def stream(self, sql: str, parameters: Parameters | None = None) -> pa.RecordBatchReader:
         """A result of any size as Arrow batches, on a connection of its own."""
         used = used_of(sql, parameters)
-        return self.connection.cursor().sql(sql, params=used).to_arrow_reader(100_000)
+        with engine_failures(sql):
+            return at_work(self.connection.cursor()).sql(sql, params=used).to_arrow_reader(100_000)
 
     def files_holding(self, table: TableVersion, condition: str) -> list[str]:
         """Those of a version's files that hold a row for which the condition is true."""
         if not table.files:
             return []
-        sql = f"select distinct filename from {scan(table, 'filename = true')} where {condition}"
-        with naming_damage(sql):
-            found = self.connection.execute(sql).fetchall()
+        found = self.fetch(
+            f"select distinct filename from {scan(table, 'filename = true')} where {condition}"
+        )
         plain = {row[0] for row in found}
         return [file for file in table.files if file.removeprefix("file://") in plain]
 
@@ -239,20 +246,8 @@ class Database:
         connection: duckdb.DuckDBPyConnection | None = None,
     ) -> duckdb.DuckDBPyConnection:
         """Run a statement; what the machine is short of is an `EngineFailed`."""
-        try:
-            with naming_damage(sql):
-                return (connection or self.connection).execute(sql, used_of(sql, parameters))
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            memory = isinstance(error, duckdb.OutOfMemoryException)
-            text = str(error).splitlines()[0] if memory else str(error)
-            raise (OutOfMemory if memory else EngineFailed)(
-                ENGINE,
-                " ".join(text.split())[:400],
-                "Nothing of this step is published; what was published before stays.",
-                "free disk space, or raise [engine] memory_limit in backbone.toml, and run again",
-            ) from error
-        except RuntimeError as error:  # what DuckDB makes of an interrupt
-            raise KeyboardInterrupt if str(error) == "Query interrupted" else error from None
+        with engine_failures(sql):
+            return (connection or self.connection).execute(sql, used_of(sql, parameters))
 
 
 @contextmanager

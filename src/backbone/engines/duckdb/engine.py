@@ -68,7 +68,7 @@ class DuckdbEngine:
         # In a schema of its own, so that SQL may go on to call its columns by the table's name.
         schema = self._new("bound")
         view = f"{schema}.{name.rpartition('.')[2]}"
-        self._database.connection.execute(f"create schema {schema}")
+        self._database.run(f"create schema {schema}")
         try:
             self._database.run(f"create view {view} as {sql}")
         except duckdb.InvalidInputException as error:

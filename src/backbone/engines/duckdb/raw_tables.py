@@ -41,9 +41,9 @@ class RawTables:
         if file.format != "parquet":
             return ["VARCHAR"] * len(file.columns)
         with _malformed():
-            found = self._connection.execute(
-                "describe select * from read_parquet($path, hive_partitioning = false)",
-                {"path": str(file.path)},
+            found = self._run(
+                f"describe select * from read_parquet({quote_literal(str(file.path))}, "
+                "hive_partitioning = false)"
             ).fetchall()
         return [row[1] for row in found]
 

@@ -21,6 +21,7 @@ from backbone.engines.duckdb.copy_options import copy_options
 from backbone.engines.duckdb.packing.packed_rows import HANDED, PackedRows, batches
 from backbone.engines.duckdb.packing.packing import Packing
 from backbone.engines.protocol import Parameters
+from backbone.interrupts import at_work
 from backbone.lake.table import PARTITION
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Writing:
     def _hand_over(
         self, rows: pa.Table | pa.RecordBatchReader, sql: str, days: Sequence[int] | None = None
     ) -> int:
-        with self.rows.connection.cursor() as cursor:
+        with at_work(self.rows.connection.cursor()) as cursor:
             cursor.register(HANDED, rows)
             return self._copy(sql, days, connection=cursor)
 

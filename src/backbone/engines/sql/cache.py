@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backbone.engines.sql.dialects import Dialect
+from backbone.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,11 @@ class SqlCache:
         return str(self._answer(["condition", text], parse))
 
     def save(self) -> None:
-        """Keep the answers that are new."""
+        """Keep the answers that are new, where that may be written."""
         if self._changed:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            part = self._file.with_suffix(f".{os.getpid()}.part")
-            part.write_text(json.dumps({self._version: self._known}), encoding="utf-8")
-            part.replace(self._file)
+            with suppress(OSError):
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(self._file, json.dumps({self._version: self._known}))
 
     def _answer(self, question: list[Any], compute: Callable[[], Any]) -> Any:
         key = hashlib.sha256(json.dumps(question).encode()).hexdigest()

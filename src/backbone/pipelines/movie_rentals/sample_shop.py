@@ -58,6 +58,7 @@ def write_shop(
     first_of_genre = np.cumsum(copies_of_genre) - copies_of_genre
 
     path.unlink(missing_ok=True)
+    path.touch()  # with the rights that the umask leaves; SQLite would give it fewer
     with closing(sqlite3.connect(path)) as shop:
         shop.executescript("pragma journal_mode = off; pragma synchronous = off;" + SCHEMA)
         shop.executemany("insert into category values (?, ?)", list(enumerate(GENRES, 1)))

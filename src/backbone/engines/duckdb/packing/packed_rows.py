@@ -9,10 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.engines.duckdb.failures import interruptible
 from backbone.engines.duckdb.packing import number_sort
 from backbone.engines.duckdb.packing.packing import Packing, packing
 from backbone.engines.duckdb.parameters import used_of
 from backbone.engines.protocol import Parameters
+from backbone.interrupts import at_work
 
 if TYPE_CHECKING:
     import duckdb
@@ -104,11 +106,12 @@ def batches(
     """A query's rows in large batches, at least one; `tables` are what it names beside the database's."""
     import pyarrow as pa
 
-    cursor = connection.cursor()
+    cursor = at_work(connection.cursor())
     try:
         for name, table in (tables or {}).items():
             cursor.register(name, table)
-        reader = cursor.sql(sql, params=used_of(sql, parameters)).to_arrow_reader(BATCH_ROWS)
+        with interruptible():
+            reader = cursor.sql(sql, params=used_of(sql, parameters)).to_arrow_reader(BATCH_ROWS)
         yield pa.RecordBatch.from_pylist([], schema=reader.schema)
         yield from reader
     finally:
