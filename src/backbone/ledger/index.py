@@ -174,7 +174,8 @@ class Index:
         for table in self._broken:
             dataset = f"operations.{table}"
             self._lake.forget(dataset)
-            number = max(self._lake.log(dataset).versions, default=-1) + 1
+            log = self._lake.log(dataset)
+            number = max([*log.versions, *log.checkpoints], default=-1) + 1
             put_aside(self._lake, dataset, -1, number)
             self._lake.first[dataset] = number
         self._broken.clear()
