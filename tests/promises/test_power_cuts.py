@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from watched import watched
 from backbone.commands.cli import app
 from backbone.lake.log import TableLog
 from backbone.lake.table import Lake
+from backbone.landing.persistent import ARRIVAL
 from projects import SHOP_DAY, STEPS, TinyProject, accounts, contents, deliveries
 
 SETTINGS = """
@@ -231,7 +233,9 @@ def test_a_watched_run_survives_some_power_cuts(
     assert _try_all(found[:SAMPLE], tmp_path, project, monkeypatch) == []
 
 
-def _watched(project: TinyProject, before: Path, monkeypatch: pytest.MonkeyPatch) -> list[Cut]:
+def _watched(
+    project: TinyProject, before: Path, monkeypatch: pytest.MonkeyPatch, unsynced: str | None = None
+) -> list[Cut]:
     """Run a project, of which there is a copy from before, and see what power cuts may leave."""
     with watched(project.root, monkeypatch) as watch:
         assert project.run().ok
@@ -239,7 +243,28 @@ def _watched(project: TinyProject, before: Path, monkeypatch: pytest.MonkeyPatch
     for operation in watch.operations:
         disk.apply(operation)
     assert disk.tree() == Disk(project.root).tree(), "what was seen does not lead to what the run left"
-    return cuts(Disk(before), watch.operations, every=5, some=3, seed=1)[0]
+    return cuts(Disk(before, unsynced), watch.operations, every=5, some=3, seed=1)[0]
+
+
+def test_what_a_killed_run_placed_is_synced_before_it_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run adopts it; the power is cut after that. Before, nobody can say where the file is."""
+    root, before = tmp_path / "project", tmp_path / "before"
+    project = _new(root, query=False)
+    assert project.run().ok
+    arrival = datetime.now(UTC).strftime(ARRIVAL)
+    placed = f"landing/persistent/sale/{arrival}"
+    project.sales("1.csv", (7, "c", 1, "2026-02-03T10:00:00"))
+    (root / placed).mkdir()
+    (root / "landing" / "temporal" / "sale" / "1.csv").rename(root / placed / "1.csv")
+    shutil.copytree(root, before)
+    found = _watched(project, before, monkeypatch, placed)
+    recorded = "landing/batch/_delta_log/00000000000000000002.json"
+    after = [cut for cut in found if cut.tree.get(recorded)]
+    assert len(after) > SAMPLE
+    assert {cut.tree.get(f"{placed}/1.csv") for cut in after} == {(root / placed / "1.csv").read_bytes()}
+    assert _try_all(after[:3], tmp_path, project, monkeypatch) == []
 
 
 def _empty(log: TableLog) -> None:
