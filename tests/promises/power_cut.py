@@ -74,9 +74,15 @@ class Rename:
 
 
 class Disk:
-    """A folder as a file system has it: what is in memory, and what is on the disk for sure."""
+    """A folder as a file system has it: what is in memory, and what is on the disk for sure.
 
-    def __init__(self, root: Path) -> None:
+    Parameters
+    ----------
+    root : a folder that is on the disk, but for the texts of files that wait to be landed.
+    unsynced : what in it is not: the path of a folder or file, whose name and texts may go.
+    """
+
+    def __init__(self, root: Path, unsynced: str | None = None) -> None:
         self.top = Folder()
         self._renames: list[Rename] = []
         for path in sorted(root.rglob("*")):
@@ -86,10 +92,14 @@ class Disk:
             else:
                 text = path.read_bytes()
                 # Who has dropped a file need not have synced it.
-                known = None if name.startswith("landing/temporal/") else text
+                is_sure = not (name.startswith("landing/temporal/") or f"{name}/".startswith(f"{unsynced}/"))
+                known = text if is_sure else None
                 self._put(name, File(text, known, path.stat().st_mtime_ns))
         for folder in self._folders({}):
             folder.names = {name: turns[-1:] for name, turns in folder.names.items()}
+        if unsynced is not None:
+            folder, last = self._place(unsynced)
+            folder.names[last].insert(0, None)
 
     def apply(self, operation: Operation) -> None:
         kind, name, other, number, text = operation

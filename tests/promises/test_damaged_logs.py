@@ -12,7 +12,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from backbone.lake.log import LOG, TableLog
+from backbone.lake.log import LOG, TableLog, checkpoint_name
 from backbone.lake.table import Lake
 from projects import TinyProject, accounts, contents, finished
 
@@ -139,3 +139,26 @@ def test_a_damaged_log_is_noticed_and_made_good(
     again = project.run()
     assert (again.receipts, again.warnings, again.failures) == ([], [], {})
     assert finished(project.root, "status")[0] == 0
+
+
+@pytest.mark.parametrize("dataset", ["landing.batch", "exploitation.shop_day", "operations.receipt"])
+def test_a_checkpoint_without_a_commit_is_not_the_last_version(
+    whole: TinyProject, dataset: str, tmp_path: Path
+) -> None:
+    """A run that dies while it begins a lost log again leaves one; who reads the folder sees that version."""
+    project = copy_of(whole, tmp_path / "project")
+    log = TableLog(project.lake.path(dataset) / LOG)
+    last = log.versions[-1]
+    DeltaTable(str(log.folder.parent)).create_checkpoint()
+    (log.folder / checkpoint_name(last)).rename(log.folder / checkpoint_name(last + 1))
+    for file in [log.folder / "_last_checkpoint", *map(log.path, log.versions)]:
+        file.unlink()
+
+    result = project.run()
+
+    assert result.ok, [str(error) for error in result.failures.values()]
+    assert contents(project.root) == contents(whole.root)
+    assert accounts(project.root) == accounts(whole.root)
+    assert TableLog(log.folder).versions[0] == last + 2
+    again = project.run()
+    assert (again.receipts, again.warnings, again.failures) == ([], [], {})

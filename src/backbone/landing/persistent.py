@@ -126,6 +126,7 @@ class PersistentLanding:
                     self.failed[folder] = error
                     continue
                 for path in whole:
+                    self._note_placed(path)
                     self._last = max(self._last, arrived_at)
                     name = path.relative_to(folder).as_posix()
                     yield Arrival(
@@ -137,6 +138,14 @@ class PersistentLanding:
                         *window_of_name(name),
                         adopted=True,
                     )
+
+    def _note_placed(self, path: Path) -> None:
+        """Have a file synced with all its names before it is recorded: the run that placed it died before."""
+        self.barrier.add(path)
+        for folder in path.parents:
+            self.barrier.add_folder(folder)
+            if folder == self.project:
+                break
 
     def _whole(self, folder: Path, *, tidy: bool) -> list[Path]:
         """The files in the folder of an arrival that landing can have put there."""

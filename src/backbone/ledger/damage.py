@@ -106,16 +106,21 @@ def broken_tables(lake: Lake) -> dict[str, Broken]:
 def _damage(log: TableLog, dataset: str, known: Mapping[int, str]) -> Damage | None:
     """The first damage of one log; looked at are the commits that readers apply, and the last remembered."""
     versions, newest = log.versions, max(known, default=-1)
-    last = max([newest, *versions], default=-1)
-    begin = max((version for version in log.checkpoints if version <= last), default=-1)
+    last, checkpoints = max([newest, *versions], default=-1), log.checkpoints
+    begin = max((version for version in checkpoints if version <= last), default=-1)
+    # A run that died while it went on from a whole version leaves a checkpoint without its commit. Readers of
+    # the log see that version.
+    seen = max([last, *checkpoints], default=-1)
     if begin >= 0 and (problem := _checkpoint_problem(log, begin)):
-        return Damage(dataset, max((v for v in versions if v < begin), default=-1), last, problem, begin)
+        return Damage(dataset, max((v for v in versions if v < begin), default=-1), seen, problem, begin)
     looked_at = [newest] if 0 <= newest <= begin else []
     for version in [*looked_at, *range(begin + 1, last + 1)]:
         problem = _problem(log, version, known.get(version))
         if problem:
             before = [v for v in versions if v < version] if version <= begin else [version - 1]
-            return Damage(dataset, max(before, default=-1), last, problem)
+            return Damage(dataset, max(before, default=-1), seen, problem)
+    if seen > last:
+        return Damage(dataset, last, seen, _problem(log, seen, None))
     return None
 
 

@@ -268,7 +268,8 @@ class Index:
             damaged = [file.path for file in logged_files(self._lake, dataset)[1] if ends_problem(file)]
             drop_files(self._lake, damaged, Receipt("", RESTART, dataset, ""))
             return
-        number = max(self._lake.log(dataset).versions, default=-1) + 1
+        log = self._lake.log(dataset)
+        number = max([*log.versions, *log.checkpoints], default=-1) + 1
         put_aside(self._lake, dataset, -1, number)
         self._lake.first[dataset] = number
 
