@@ -27,14 +27,12 @@ from backbone.engines.duckdb.database import Database
 from backbone.engines.duckdb.rewriter import delta_store
 from backbone.errors import TableDamaged
 from backbone.lake.checkpoint import CHECKPOINT_EVERY
-from backbone.lake.data_files import ends_problem, logged_files
-from backbone.lake.drop_files import drop_files
 from backbone.lake.publish import Staged
-from backbone.lake.restart import RESTART, put_aside
 from backbone.lake.store import NOTHING, Replacing
 from backbone.lake.table import Lake
-from backbone.ledger.damage import Broken, Damage, broken_tables, find_damages
+from backbone.ledger.damage import Broken, Damage, broken_tables, find_damages, make_room
 from backbone.ledger.facts import facts_of_commit
+from backbone.ledger.half_published import half_published
 from backbone.ledger.known import REVIVED, TRIM, Change, Commit, Known, Warned, WindowState
 from backbone.ledger.tables import OF_RECEIPTS, TABLES, columns, schema
 
@@ -147,10 +145,15 @@ class Index:
 
     @property
     def missing(self) -> list[str]:
-        """Its own tables that are not there, though there are commits that they would say something of."""
-        there = any(self._lake.last_receipt(name) is not None for name in self._of_receipts())
-        gone = [table for table in OF_RECEIPTS if table not in {*self._was_stored, *self.broken}]
-        return [f"operations.{table}" for table in gone] if gone and there else []
+        """Its own tables that are not there, though there are commits that they would say something of.
+
+        None where that of the receipts is: what it names and is gone is broken, and older versions
+        of Backbone had fewer tables.
+        """
+        there = {*self._was_stored, *self.broken}
+        if "receipt" in there or all(self._lake.last_receipt(n) is None for n in self._of_receipts()):
+            return []
+        return [f"operations.{table}" for table in OF_RECEIPTS if table not in there]
 
     def compare_again(self) -> None:
         """Look for the damage of all logs again, when some of it has been mended."""
@@ -218,24 +221,13 @@ class Index:
         if not self._stored and any(self._new.values()):
             self._replaced.update(OF_RECEIPTS)  # also those without a row, so that none is ever missing
         for table, broken in self.broken.items():
-            self._put_aside(f"operations.{table}", whole_files=table == "run" and not broken.is_log)
+            make_room(self._lake, table, broken)
         self.broken.clear()
         for table in TABLES:
             if self._new[table] or table in self._replaced:
                 self._append(table, self._new[table], None if table in self._replaced else NOTHING)
                 self._new[table] = []
         self._replaced.clear()
-
-    def _put_aside(self, dataset: str, *, whole_files: bool) -> None:
-        """Make room for a table of its own that is broken; of the runs, what can be read stays."""
-        self._lake.forget(dataset)
-        if whole_files:
-            damaged = [file.path for file in logged_files(self._lake, dataset)[1] if ends_problem(file)]
-            drop_files(self._lake, damaged, Receipt("", RESTART, dataset, ""))
-            return
-        number = max(self._lake.log(dataset).versions, default=-1) + 1
-        put_aside(self._lake, dataset, -1, number)
-        self._lake.first[dataset] = number
 
     def _append(self, table: str, rows: list[dict[str, Any]], replacing: Replacing | None) -> None:
         import pyarrow as pa
@@ -294,7 +286,7 @@ class Index:
             "qualify row_number() over (partition by batch order by version desc) = 1",
             {"source": source},
         )
-        other = self._half_published(source)
+        other = half_published(self.facts("receipt"), self._database, source)
         found = {
             row[0]: Known(row[1] if other in (None, row[1]) else "", BatchCount(*row[2:6]))
             for row in rows
@@ -313,27 +305,6 @@ class Index:
             {"source": source, "batches": wanted},
         )
         return {version for (version,) in rows}
-
-    def _half_published(self, source: str) -> str | None:
-        """The fingerprint under which a run that died replaced bad or duplicate rows, not formatted ones.
-
-        None of them where such a table was damaged: all its batches are to be formatted again.
-        """
-        facts = self.facts("receipt")
-        if facts is None:
-            return None
-        rows = self._database.fetch(
-            f"select fingerprint from {facts} as r where stage in ('format', 'restart', 'lost') "
-            "and dataset in ($bad, $repeated) "
-            f"and committed_at > (select max(committed_at) from {facts} as f where dataset = $good) "
-            "order by committed_at desc limit 1",
-            {
-                "bad": str(Dataset("quarantine", source)),
-                "repeated": str(Dataset("duplicate", source)),
-                "good": str(Dataset("formatted", source)),
-            },
-        )
-        return rows[0][0] if rows else None
 
     def revived_left(self, source: str) -> bool:
         """Whether a run died before it removed from the duplicates what it had formatted again."""
