@@ -65,7 +65,7 @@ def _show_findings(found: Checked) -> None:
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("what", "where", "expected", "found", "next"):
-        shown.add_column(name, overflow="fold")
+        shown.add_column(name, no_wrap=name == "where")
     for finding in found.findings:
         shown.add_row(finding.what, finding.where, finding.expected, finding.found, finding.next_step)
     console().print(shown)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from backbone.dataset import Receipt
 from backbone.errors import BackboneError
-from backbone.lake.data_files import LoggedFile, as_it_is, ends_problem, first_ends_problem
-from backbone.lake.log import TableLog, checkpoint_name
+from backbone.lake.data_files import LoggedFile, as_it_is, ends_problem, first_ends_problem, logged_files
+from backbone.lake.drop_files import drop_files
+from backbone.lake.log import RESTART, TableLog, checkpoint_name
+from backbone.lake.restart import put_aside
 from backbone.lake.table import Lake
 from backbone.ledger.tables import TABLES
 
@@ -101,6 +104,20 @@ def broken_tables(lake: Lake) -> dict[str, Broken]:
             if problem:
                 found[table] = Broken(problem, is_log=False)
     return found
+
+
+def make_room(lake: Lake, table: str, broken: Broken) -> None:
+    """Let a broken table `operations.*` be written again; of the runs, what can be read stays."""
+    dataset = f"operations.{table}"
+    lake.forget(dataset)
+    if table == "run" and not broken.is_log:
+        damaged = [file.path for file in logged_files(lake, dataset)[1] if ends_problem(file)]
+        drop_files(lake, damaged, Receipt("", RESTART, dataset, ""))
+        return
+    log = lake.log(dataset)
+    number = max([*log.versions, *log.checkpoints], default=-1) + 1
+    put_aside(lake, dataset, -1, number)
+    lake.first[dataset] = number
 
 
 def _damage(log: TableLog, dataset: str, known: Mapping[int, str]) -> Damage | None:

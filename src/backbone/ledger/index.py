@@ -28,16 +28,14 @@ from backbone.engines.duckdb.local_work import LocalWork
 from backbone.engines.duckdb.rewriter import delta_store
 from backbone.errors import TableDamaged
 from backbone.lake.checkpoint import CHECKPOINT_EVERY
-from backbone.lake.data_files import ends_problem, logged_files
-from backbone.lake.drop_files import drop_files
-from backbone.lake.log import RESTART, LoggedCommit
+from backbone.lake.log import LoggedCommit
 from backbone.lake.publish import Staged
-from backbone.lake.restart import put_aside
 from backbone.lake.store import NOTHING, Replacing
 from backbone.lake.table import Lake
-from backbone.ledger.damage import Broken, Damage, broken_tables, find_damages
+from backbone.ledger.damage import Broken, Damage, broken_tables, find_damages, make_room
 from backbone.ledger.facts import facts_of_commit
 from backbone.ledger.folded import Folded, note_lost
+from backbone.ledger.half_published import half_published
 from backbone.ledger.known import LOST, REVIVED, TRIM, Change, Commit, Known, Warned, WindowState
 from backbone.ledger.tables import LASTING, OF_RECEIPTS, TABLES, columns, schema
 
@@ -250,7 +248,7 @@ class Index:
         if not self._stored and any(self._new.values()):
             self._replaced.update(OF_RECEIPTS)  # also those without a row, so that none is ever missing
         for table, broken in self.broken.items():
-            self._put_aside(f"operations.{table}", whole_files=table == "run" and not broken.is_log)
+            make_room(self._lake, table, broken)
         self.broken.clear()
         wrote = False
         for table in TABLES:
@@ -260,18 +258,6 @@ class Index:
                 wrote = True
         self._replaced.clear()
         return wrote
-
-    def _put_aside(self, dataset: str, *, whole_files: bool) -> None:
-        """Make room for a table of its own that is broken; of the runs, what can be read stays."""
-        self._lake.forget(dataset)
-        if whole_files:
-            damaged = [file.path for file in logged_files(self._lake, dataset)[1] if ends_problem(file)]
-            drop_files(self._lake, damaged, Receipt("", RESTART, dataset, ""))
-            return
-        log = self._lake.log(dataset)
-        number = max([*log.versions, *log.checkpoints], default=-1) + 1
-        put_aside(self._lake, dataset, -1, number)
-        self._lake.first[dataset] = number
 
     def _append(self, table: str, rows: list[dict[str, Any]], replacing: Replacing | None) -> None:
         import pyarrow as pa
@@ -351,26 +337,8 @@ class Index:
         return {version for (version,) in rows}
 
     def half_published(self, source: str) -> str | None:
-        """The fingerprint under which a run that died replaced bad or duplicate rows, not formatted ones.
-
-        None of them where such a table was damaged: all its batches are to be formatted again.
-        """
-        facts = self.facts("receipt")
-        if facts is None:
-            return None
-        rows = self._database.fetch(
-            f"select fingerprint from {facts} as r where stage in ('format', 'restart', 'lost') "
-            "and dataset in ($bad, $repeated) "
-            f"and not exists (select 1 from {facts} as f where dataset = $good "
-            "and f.committed_at >= r.committed_at) "
-            "order by committed_at desc limit 1",
-            {
-                "bad": str(Dataset("quarantine", source)),
-                "repeated": str(Dataset("duplicate", source)),
-                "good": str(Dataset("formatted", source)),
-            },
-        )
-        return rows[0][0] if rows else None
+        """The fingerprint under which a run that died has published a source by half; None where none has."""
+        return half_published(self.facts("receipt"), self._database, source)
 
     def revived_left(self, source: str) -> bool:
         """Whether a run died before it removed from the duplicates what it had formatted again."""

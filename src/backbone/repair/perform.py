@@ -77,6 +77,8 @@ def _log(session: Session, step: RepairStep, checked: Checked) -> list[str]:
 
 
 def _ledger(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    if session.index.broken or session.index.missing:
+        return []  # it is made again already, and written at the end
     session.index.rebuild()
     return ["operations: the ledger is made again from the receipts in the logs"]
 
