@@ -21,6 +21,9 @@ from backbone.lake.table import Lake
 from backbone.runner import Project, RunResult, open_project, run
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+LEDGER_GONE = (
+    "operations: expected the tables of the ledger, found none; they are made again from the receipts"
+)
 ZONES = ("formatted.", "quarantine.", "duplicate.", "exploitation.")
 
 CONTRACTS = '''

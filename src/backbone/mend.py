@@ -67,8 +67,9 @@ def mend_logs(work: LocalWork, index: Index, sources: set[str]) -> list[str]:
 
 
 def ledger_warnings(index: Index) -> list[str]:
-    """A warning of each broken table of the ledger; one that is not there is made without a word."""
-    return [
+    """A warning of each table of the ledger that is broken, and of a ledger that is gone."""
+    gone = "operations: expected the tables of the ledger, found none; they are made again from the receipts"
+    return [gone] * index.is_gone + [
         f"operations.{table}: {broken.problem}; "
         + (
             "what its whole files hold stays, and the record of the other runs is lost"

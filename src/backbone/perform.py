@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -140,9 +140,13 @@ def upkeep_of(session: Session) -> Upkeep:
 def _shorten_long_logs(session: Session) -> None:
     upkeep = upkeep_of(session)
     if upkeep.is_due():
-        # What the run was for is published; what can't be read here, `maintain` and `check` report.
-        with suppress(BackboneError, OSError):
+        try:
             upkeep.shorten_long_logs()
+        except (BackboneError, OSError) as error:  # what the run was for is published
+            session.warnings.append(
+                f"long logs could not be shortened, and stay as they are: {error}; "
+                "backbone check shows what is damaged, and backbone maintain shortens them"
+            )
 
 
 def execute(

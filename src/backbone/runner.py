@@ -105,7 +105,7 @@ def run(project: Project, names: Sequence[str] = (), **options: Unpack[RunOption
     waits = Waits(options.get("lock_wait_s", 3600.0), options.get("on_wait", lambda holder: None))
     with open_session(project, options.get("progress", lambda text: None), waits) as session:
         session = replace(session, accept_loss=frozenset(accept_loss))
-        result = RunResult(session.run_id, warnings=[*session.warnings])
+        result = RunResult(session.run_id, warnings=session.warnings)  # what comes up when it closes too
         blocked: set[str] = set()
         landing = selection.land
         if land_only is not None:

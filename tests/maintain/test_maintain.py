@@ -17,7 +17,7 @@ from backbone.lake.table import Lake, day_of
 from backbone.ledger.folded import Folded
 from backbone.ledger.tables import OF_RECEIPTS
 from backbone.maintain import maintain
-from projects import TinyProject, accounts, contents, finished
+from projects import LEDGER_GONE, TinyProject, accounts, contents, finished
 
 RUNS = 60
 EXPIRE = "[maintain]\nkeep_days = 0\n"
@@ -157,7 +157,7 @@ def test_the_ledger_is_made_again_from_folded_receipts(project: TinyProject) -> 
     for name in (*OF_RECEIPTS, "run"):
         shutil.rmtree(project.root / "operations" / name)
     result = project.run()
-    assert (result.receipts, result.warnings) == ([], [])
+    assert (result.receipts, result.warnings) == ([], [LEDGER_GONE])
     assert (index_of(project), contents(project.root), accounts(project.root)) == (ledger, before, rows)
 
 

@@ -14,7 +14,7 @@ from backbone.ledger.pins import pin, pins, unpin
 from backbone.ledger.tables import OF_RECEIPTS
 from backbone.maintain import maintain
 from backbone.perform import Waits, open_session
-from projects import TinyProject, contents
+from projects import LEDGER_GONE, TinyProject, contents
 
 PINNED = {"formatted.sale": 3, "exploitation.shop_day": 2}
 
@@ -53,7 +53,7 @@ def test_a_pinned_version_stays_readable_until_it_is_unpinned(tmp_path: Path) ->
     for name in OF_RECEIPTS:
         shutil.rmtree(project.root / "operations" / name)
     result = project.run()
-    assert (result.receipts, result.warnings, contents(project.root)) == ([], [], whole)
+    assert (result.receipts, result.warnings, contents(project.root)) == ([], [LEDGER_GONE], whole)
     opened = project.open()
     with open_session(opened, lambda text: None, Waits()) as session:
         assert {(p.name, p.dataset, p.version) for p in pins(opened.lake, session.database)} == {

@@ -79,10 +79,16 @@ def _scenario(name: str, root: Path) -> Scenario:
     started = time.monotonic()
     status, _, errors = finished(undisturbed, "run")
     seconds = time.monotonic() - started
-    assert (status, [line for line in errors.splitlines() if "same bytes" not in line]) == (0, [])
+    assert (status, _unexpected(errors)) == (0, [])
     return Scenario(
         name, root, seconds, contents(undisturbed), deliveries(undisturbed), accounts(undisturbed)
     )
+
+
+def _unexpected(errors: str) -> list[str]:
+    """What a run says, but for the delivery under two names, and for the ledger that dead runs left none of."""
+    expected = ("same bytes", "expected the tables of the ledger, found none")
+    return [line for line in errors.splitlines() if not any(text in line for text in expected)]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +148,7 @@ def _commits(root: Path) -> int:
 
 def _complete(scenario: Scenario, root: Path, note: str) -> None:
     status, _, errors = finished(root, "run")
-    assert (status, errors) == (0, ""), note
+    assert (status, _unexpected(errors)) == (0, []), note
     assert contents(root) == scenario.contents, note
     assert deliveries(root) == scenario.deliveries, note
     assert accounts(root) == scenario.accounts, note

@@ -170,6 +170,11 @@ class Index:
             return []
         return [f"operations.{table}" for table in OF_RECEIPTS if table not in there]
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is missing after more than one run: the first run, when it is killed, leaves none."""
+        return bool(self.missing) and len({row["run_id"] for row in self._new["receipt"]} - {""}) > 1
+
     def compare_again(self) -> None:
         """Look for the damage of all logs again, when some of it has been mended."""
         for damage in self.damages:
