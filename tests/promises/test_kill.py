@@ -86,7 +86,7 @@ def _scenario(name: str, root: Path) -> Scenario:
 
 
 def _unexpected(errors: str) -> list[str]:
-    """What a run says, but for the delivery under two names, and for the ledger that dead runs left none of."""
+    """What a run says, but for the delivery under two names and the ledger that dead runs left none of."""
     expected = ("same bytes", "expected the tables of the ledger, found none")
     return [line for line in errors.splitlines() if not any(text in line for text in expected)]
 
