@@ -18,9 +18,9 @@ ORDER = (
     "errors", "home", "interrupts", "printable", "whole_file", "storage_refused", "error_log", "dataset",
     "asked", "timezones", "resources", "quoting", "contracts", "settings", "lake", "engines", "ledger",
     "landing", "formatted", "exploitation", "analysis", "testing", "governance", "operations", "pipeline",
-    "importing", "validation", "loading", "project_folder", "project", "planning", "mend", "compact",
-    "upkeep", "check", "differences", "perform", "repair", "publish_exports", "runner", "maintain",
-    "overview", "pipelines", "orchestration", "reports", "scaffold", "demo", "commands",
+    "importing", "validation", "loading", "project_folder", "project", "planning", "upkeep", "perform",
+    "repair", "publish_exports", "runner", "maintain", "overview", "pipelines", "orchestration", "reports",
+    "scaffold", "demo", "commands",
 )  # fmt: skip
 HEAVY = (
     "duckdb", "deltalake", "pandas", "pyarrow", "sqlglot", "sklearn", "skops", "numba", "numpy", "scipy",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from backbone.compact import join_small_files
 from backbone.perform import Waits, open_session, upkeep_of
 from backbone.project import Progress, Project
-from backbone.upkeep import Freed
+from backbone.upkeep.join_small_files import join_small_files
+from backbone.upkeep.shorten_logs import Freed
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from backbone.asked import Asked
-from backbone.differences import lost_data, other_accounts
 from backbone.errors import BackboneError
 from backbone.formatted.outstanding import given_up
 from backbone.ledger.accounts import SourceAccount, source_account
@@ -23,6 +22,7 @@ from backbone.planning.plan import Known, plan_known
 from backbone.planning.selection import select
 from backbone.planning.task import Plan
 from backbone.project import Project
+from backbone.repair.differences import lost_data, other_accounts
 
 
 @dataclass(frozen=True)

@@ -31,13 +31,13 @@ from backbone.landing.land import land
 from backbone.ledger.facts import Ran
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import Manifest, create, read_manifest
-from backbone.mend import ledger_warnings, lost_receipts, mend_logs
 from backbone.planning.formats import formatted_source
 from backbone.planning.landings import feed_of
 from backbone.planning.pinned import PinnedLake
 from backbone.planning.task import Task
 from backbone.project import Progress, Project
-from backbone.upkeep import Upkeep
+from backbone.upkeep.mend_logs import ledger_warnings, lost_receipts, mend_logs
+from backbone.upkeep.shorten_logs import Upkeep
 
 
 @dataclass(frozen=True)

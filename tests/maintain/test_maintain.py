@@ -115,8 +115,8 @@ def test_files_stay_few(project: TinyProject) -> None:
 
 
 def test_runs_shorten_long_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backbone.upkeep.EVERY_COMMITS", 4)
-    monkeypatch.setattr("backbone.upkeep.LONG_LOG", NEWEST + 2)
+    monkeypatch.setattr("backbone.upkeep.shorten_logs.EVERY_COMMITS", 4)
+    monkeypatch.setattr("backbone.upkeep.shorten_logs.LONG_LOG", NEWEST + 2)
     project, other = TinyProject(tmp_path / "a", settings=EXPIRE), TinyProject(tmp_path / "b")
     for run in range(20):
         add(project, run)

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from backbone.check import check
 from backbone.dataset import ZONES
 from backbone.lake.checkpoint import write_checkpoint
 from backbone.lake.data_files import logged_files
 from backbone.lake.finding import Finding, What
 from backbone.lake.log import checkpoint_name
+from backbone.repair.check import check
 from backbone.repair.perform import Repaired, repair
 from projects import SHOP_DAY, TinyProject, accounts, contents, deliveries, finished
 

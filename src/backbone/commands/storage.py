@@ -11,7 +11,7 @@ from backbone.commands.terminal import FAILED, console, show_errors
 from backbone.commands.terminal import progress as shown_progress
 
 if TYPE_CHECKING:
-    from backbone.check import Checked
+    from backbone.repair.check import Checked
 
 DeepOption = Annotated[
     bool, typer.Option("--deep", help="Read all rows and all originals; takes as long as that.")
@@ -27,9 +27,9 @@ def check(
 
     Exit status: 0 all is whole, 1 something is not, 2 wrong use.
     """
-    from backbone.check import check as check_project
-    from backbone.check import summary
     from backbone.project import open_project
+    from backbone.repair.check import check as check_project
+    from backbone.repair.check import summary
 
     with show_errors():
         project = open_project(context.obj["root"])
@@ -80,9 +80,9 @@ def repair(
 
     Exit status: 0 nothing is left to mend, 1 something is, 2 wrong use.
     """
-    from backbone.check import check as check_project
     from backbone.perform import Waits
     from backbone.project import open_project
+    from backbone.repair.check import check as check_project
     from backbone.repair.perform import repair as repair_project
     from backbone.repair.plan import lines, plan_repair
 

@@ -1,1 +1,1 @@
-"""Mend what `backbone check` finds, as far as it can be made again from what is left."""
+"""Find what is not as it was written, and mend what can be made again from what is left."""

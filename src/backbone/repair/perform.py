@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from backbone.check import Checked, check
 from backbone.dataset import Receipt
 from backbone.lake.drop_files import drop_files, put_file_aside
 from backbone.lake.finding import What
 from backbone.lake.log import CHECKPOINT, RESTART
 from backbone.lake.restart import put_checkpoint_aside
-from backbone.mend import mend_logs
 from backbone.perform import Session, Waits, open_session
 from backbone.planning.formats import formatted_source
 from backbone.project import Progress, Project
+from backbone.repair.check import Checked, check
 from backbone.repair.plan import Does, RepairPlan, RepairStep, plan_repair
 from backbone.repair.restore_manifest import restore_manifest
 from backbone.repair.restore_source import restore_source
 from backbone.repair.restore_table import restore_table
+from backbone.upkeep.mend_logs import mend_logs
 
 
 @dataclass

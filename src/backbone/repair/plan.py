@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backbone.check import Checked
 from backbone.dataset import Dataset
 from backbone.lake.finding import Finding, What
 from backbone.ledger.manifest import DATASET as MANIFEST
 from backbone.project import Project
+from backbone.repair.check import Checked
 
 
 class Does(StrEnum):
