@@ -88,7 +88,8 @@ class Sighting:
             time.sleep(SETTLE_S)
         open_still = _written_now(list(before))
         unchanged = [p for p in before if p not in open_still and _mark_or_none(p) == before[p]]
-        self.waiting.extend(p for p in before if p not in set(unchanged))
+        taken = set(unchanged)
+        self.waiting.extend(path for path in before if path not in taken)
         return unchanged
 
     def _fail_listing(self, path: Path, name: str, error: OSError) -> None:
