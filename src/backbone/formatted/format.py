@@ -97,7 +97,8 @@ def format_source(
         warned, columns = _unread(source, staging, manifest, remembered)
         before = {batch: was.count for batch, was in known.items()}
         now = {batch: before[batch] for batch in unchanged} | staging.done
-        fewer = fewer_rows_warning(source.name, manifest.batches, before, now)
+        done = [batch for batch in manifest.batches if batch.batch in staging.done]
+        fewer = fewer_rows_warning(source.name, done, before, staging.done)
         in_table = [b for b in manifest.batches if b.batch in now and now[b.batch].rows]
         warned += [*([fewer] if fewer else []), *same_bytes_warnings(source, in_table, staging.done)]
         receipt = Receipt(

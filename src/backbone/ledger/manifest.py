@@ -45,20 +45,26 @@ class Manifest:
         Of each list the first version that can be read counts. Under `append` every version is a file of
         its own.
         """
-        landed = self._landed.get(source, [])
-        if redelivery == "append":
-            return [[b] for b in landed]
-        files: dict[str, list[Batch]] = {}
-        for batch in landed:
-            if batch.name in files:
-                files[batch.name].insert(0, batch)
-            else:
-                files[batch.name] = [batch]
-        return list(files.values())
+        key = source, redelivery
+        if key not in self._versions:
+            landed = self._landed.get(source, [])
+            files: dict[str, list[Batch]] = {}
+            for batch in landed if redelivery != "append" else ():
+                if batch.name in files:
+                    files[batch.name].insert(0, batch)
+                else:
+                    files[batch.name] = [batch]
+            self._versions[key] = [[b] for b in landed] if redelivery == "append" else [*files.values()]
+        return self._versions[key]
+
+    @cached_property
+    def _versions(self) -> dict[tuple[str, str], list[list[Batch]]]:
+        """By source and redelivery, what `versions` has said: a run asks several times."""
+        return {}
 
     @cached_property
     def _landed(self) -> dict[str, list[Batch]]:
-        """By source, the versions of files that are no duplicates; asked for several times a run."""
+        """By source, the versions of files that are no duplicates."""
         found: dict[str, list[Batch]] = {}
         for batch in self.batches:
             if batch.status == "landed":
