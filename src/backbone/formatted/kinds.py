@@ -205,6 +205,8 @@ def _is_json(text: bytes) -> bool:
 def _is_header(text: bytes, wanted: Collection[str]) -> bool:
     """Whether the first line of a text has the columns, between delimiters."""
     line = text.partition(b"\n")[0].decode("utf-8", "replace").strip()
+    if line.startswith(("{", "[")):  # JSON, whatever its texts hold
+        return False
     return any(
         wanted and {*wanted} <= {name.strip().strip('"') for name in line.split(delimiter)}
         for delimiter in (",", ";", "\t", "|")

@@ -13,6 +13,9 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 FEW = 4  # files that are synced one after another; more by several threads, whose waits overlap
 
@@ -58,10 +61,24 @@ class Barrier:
             self.add_folder(missing)
             folder.mkdir(parents=True, exist_ok=True)
 
-    def sync(self, files: Iterable[str | Path]) -> None:
-        """Return when the contents of some files are on disk, before one of them gets another name."""
+    def sync(self, files: Iterable[Path]) -> dict[Path, OSError]:
+        """Return when the contents of some files are on disk, before one of them gets another name.
+
+        Returns
+        -------
+        What was refused, by file: one that can't be opened or synced keeps no other from it.
+        """
+        refused: dict[Path, OSError] = {}
+
+        def work(file: Path) -> None:
+            try:
+                _sync_file(str(file))
+            except OSError as error:
+                refused[file] = error
+
         if self.durable:
-            _all(_sync_file, map(str, files))
+            _all(work, files)
+        return refused
 
     def wait(self) -> None:
         """Return when all that was noted is on disk: first the files, then the folders, last those left.
@@ -80,7 +97,7 @@ class Barrier:
         self._left.clear()
 
 
-def _all(work: Callable[[str], None], paths: Iterable[str]) -> None:
+def _all(work: Callable[[T], None], paths: Iterable[T]) -> None:
     paths = list(paths)
     if len(paths) <= FEW:
         for path in paths:

@@ -12,6 +12,7 @@ from backbone.printable import shown
 from backbone.storage_refused import whose
 
 STATE = "It stays where it is, and each run tries it again; every other file is processed."
+GONE = "It is not where it was; every other file is processed."
 DENIED = "give the user of the run the right to read and to move it, or take it out of the folder"
 NEXT = {
     errno.EACCES: DENIED,
@@ -41,7 +42,7 @@ def file_failure(
     return FileNotTaken(
         where,
         f"expected a file that can be taken over, found: {error.strerror or error}{whose(error)}",
-        state,
+        GONE if error.errno == errno.ENOENT and state == STATE else state,
         NEXT.get(error.errno, "mend the access to it, and run again"),
     )
 

@@ -121,10 +121,12 @@ def take_dropped(landing: PersistentLanding, feed: Feed, sighting: Sighting) -> 
         return
     found = sighting.files(list_dropped(root), root)
     finished = sighting.finished(found)
-    landing.barrier.sync(finished)  # whoever dropped them need not have
+    refused = landing.barrier.sync(finished)  # whoever dropped them need not have
     for path in finished:
         name = found[path]
         try:
+            if path in refused:
+                raise refused[path]
             _refuse_unreadable(path)  # before it is moved: later nobody would look for it
             origin = origin_of(path)
             arrived_at, target = landing.place(feed.source, name)
@@ -233,7 +235,8 @@ def _copy(path: Path, target: Path, barrier: Barrier) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
-    barrier.sync([part])
+    for error in barrier.sync([part]).values():
+        raise error
     part.rename(target)
     barrier.add_folder(target.parent)
 

@@ -73,7 +73,8 @@ def extract(
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
-            landing.barrier.sync([part])
+            for error in landing.barrier.sync([part]).values():
+                raise error
             part.rename(target)
             landing.barrier.add_folder(target.parent)
             bounds = (window.start, window.end) if window else (None, None)

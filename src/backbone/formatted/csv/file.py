@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from backbone.contracts.contract import Column, quote_literal
 from backbone.engines.duckdb.database import Database
@@ -239,13 +241,17 @@ def _is_utf8(path: Path, stop: int) -> bool:
 
 
 def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:
-    """Refuse a file whose records are not as they should be, if all are when another sign quotes."""
+    """Refuse a file whose records are not as they should be, if all are when another sign quotes.
+
+    Also a record that has its fields must have one within such signs, which would keep them as its text.
+    Without one, those that are not as they should be are turned away alone.
+    """
     ways = (
         ("'", '"\'"', 'set quote = "\'" under its section in backbone.toml'),
         ("\0", "a NUL", "have it delivered with another quote: a NUL can't be one"),
     )
     for sign, name, next_step in ways:
-        if grammar.line_end != LF or not _has_after_delimiter(path, grammar, sign):
+        if grammar.line_end != LF or not _has_enclosed(path, grammar, sign):
             continue
         if survey(path, replace(grammar, quote=sign, escape=sign)) is not None:
             raise BatchRefused(
@@ -256,9 +262,18 @@ def _refuse_other_quote(path: Path, grammar: Grammar, where: str) -> None:
             )
 
 
-def _has_after_delimiter(path: Path, grammar: Grammar, sign: str) -> bool:
-    """Whether a field of the first records begins with a sign."""
+def _has_enclosed(path: Path, grammar: Grammar, sign: str) -> bool:
+    """Whether one of the first lines has its fields, and one of them begins and ends with a sign."""
     with path.open("rb") as file:
         file.seek(grammar.body)
-        start = file.read(MAX_RECORD)
-    return (grammar.delimiter + sign).encode() in start or grammar.eol + sign.encode() in start
+        start = file.read(MAX_RECORD).decode("utf-8", "replace")
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if grammar.quote else csv.QUOTE_NONE
+    for line in start.split("\n"):
+        if sign not in line:
+            continue
+        reader = csv.reader([line], delimiter=grammar.delimiter, quotechar=grammar.quote, quoting=quoting)
+        fields = next(reader, [])
+        has_its_fields = len(fields) in (grammar.columns, grammar.columns + 1)  # an empty last one too
+        if has_its_fields and any(len(f) > 1 and f[0] == f[-1] == sign for f in fields):
+            return True
+    return False
