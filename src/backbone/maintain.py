@@ -47,4 +47,5 @@ def maintain(
         session.index.write()
         upkeep.shorten()
         tables = (freed for freed in upkeep.freed.values() if freed.files or freed.joined)
-        return Maintained(tuple(sorted(tables, key=lambda freed: freed.dataset)))
+        sorted_tables = tuple(sorted(tables, key=lambda freed: freed.dataset))
+        return Maintained(sorted_tables, tuple(upkeep.warnings))

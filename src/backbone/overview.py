@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from backbone.asked import Asked
 from backbone.errors import BackboneError
 from backbone.formatted.outstanding import given_up
+from backbone.home import HOME
+from backbone.lake.lock import is_locked
 from backbone.ledger.accounts import SourceAccount, source_account
 from backbone.ledger.index import Index
 from backbone.ledger.known import Warned
@@ -63,7 +65,7 @@ def overview(project: Project, reader: str) -> Overview:
         failures = failures_of(runs)
         known = Known(index, read_manifest(project.lake, database), failures)
         sources = [_account(project, s, known.manifest, index) for s, _ in project.sources]
-        damages = {damage.dataset: damage.error() for damage in index.damages}
+        damages = {damage.dataset: damage.error() for damage in index.damages if damage.old < 0}
         damages |= lost_data(project.lake, damages)
         others = other_accounts(project, database, index, damages)
         next_run = plan_known(project, known, select(project, ()), Asked(now), {})
@@ -81,6 +83,8 @@ def overview(project: Project, reader: str) -> Overview:
         event_times = [(s.dataset, s.event_time) for s, _ in project.sources if s.dataset not in damages]
         waiting = open_rows(project.lake, database, event_times, models, now)
         damaged = [*damages.values(), *others]
+        if not is_locked(project.root / HOME):  # else logs may just be shortened
+            damaged += [damage.error() for damage in index.damages if damage.old >= 0]
         return Overview(sources, tables, _warnings(index, runs), waiting, failures, next_run, damaged)
 
 

@@ -142,6 +142,7 @@ def _shorten_long_logs(session: Session) -> None:
     if upkeep.is_due():
         try:
             upkeep.shorten_long_logs()
+            session.warnings.extend(upkeep.warnings)
         except (BackboneError, OSError) as error:  # what the run was for is published
             session.warnings.append(
                 f"long logs could not be shortened, and stay as they are: {error}; "

@@ -18,6 +18,7 @@ class What(StrEnum):
     OLD_DATA = "data file of an old version"
     CHECKPOINT = "checkpoint"
     LOG = "log"
+    OLD_COMMIT = "commit of an old version"
     LEDGER = "ledger"
     ORIGINAL = "original"
     UNRECORDED = "original without a record"

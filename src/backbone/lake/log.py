@@ -73,6 +73,25 @@ class TableLog:
         return self._numbers(".checkpoint.parquet")
 
     @property
+    def named_checkpoint(self) -> int:
+        """The version of the checkpoint that the log names as its last; -1 where it names none."""
+        try:
+            return int(json.loads((self.folder / LAST_CHECKPOINT).read_bytes())["version"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return -1
+
+    def empty(self, upto: int) -> list[int]:
+        """The versions whose commit file is empty, up to one, in order."""
+        found = []
+        for version in self.versions:
+            try:
+                if version <= upto and not os.stat(self.path(version)).st_size:  # noqa: PTH116 - of hundreds
+                    found.append(version)
+            except (FileNotFoundError, NotADirectoryError):  # cleaned up since
+                continue
+        return found
+
+    @property
     def openable(self) -> list[int]:
         """The versions that readers can open, by the names that are there, in order."""
         checkpoints, found = {-1, *self.checkpoints}, [-1]

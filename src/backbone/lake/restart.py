@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from backbone.dataset import Receipt
@@ -82,6 +83,21 @@ def put_aside(lake: Lake, dataset: str, good: int, number: int) -> None:
     why = aside / "why.json"
     why.write_text(json.dumps({"table": dataset, "good": good, "next": number}))
     lake.barrier.add(why)
+    lake.barrier.add_left(log.folder)
+    lake.barrier.wait()
+    lake.forget(dataset)
+
+
+def put_commits_aside(lake: Lake, dataset: str, versions: Iterable[int]) -> None:
+    """Move the commits of some versions, and their checkpoints, to where nobody reads them."""
+    log = lake.log(dataset)
+    aside = lake.project / DAMAGED / dataset / "commits"
+    lake.barrier.make_folder(aside)
+    for version in versions:
+        for file in (log.path(version), log.folder / checkpoint_name(version)):
+            if file.exists():
+                shutil.move(file, aside / file.name)
+                lake.barrier.add(aside / file.name)
     lake.barrier.add_left(log.folder)
     lake.barrier.wait()
     lake.forget(dataset)

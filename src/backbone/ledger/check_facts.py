@@ -10,6 +10,7 @@ from backbone.engines.duckdb.database import Database
 from backbone.lake.finding import DEEP_REPAIR, Finding, What
 from backbone.lake.table import Lake
 from backbone.ledger.facts import facts_of_commit
+from backbone.ledger.folded import Folded
 from backbone.ledger.tables import OF_RECEIPTS, columns, schema
 
 
@@ -23,6 +24,7 @@ def compare_facts(lake: Lake, database: Database) -> Iterator[Finding]:
 
     if not lake.exists("operations.receipt"):
         return
+    folded = Folded(lake, database)
     for table in OF_RECEIPTS:
         database.read(lake.read(f"operations.{table}"))
     indexed = dict(database.fetch("select dataset, max(version) from operations.receipt group by dataset"))
@@ -31,7 +33,10 @@ def compare_facts(lake: Lake, database: Database) -> Iterator[Finding]:
     for dataset in lake.datasets():
         if Dataset.of(dataset).zone == "operations":
             continue
-        for commit in lake.commits(dataset):
+        logged = {*lake.log(dataset).versions}
+        for commit in folded.history(dataset).commits:
+            if commit.version not in logged:
+                continue
             if commit.receipt is not None and commit.version <= indexed.get(dataset, -1):
                 versions.add((dataset, commit.version))
                 for table, row in facts_of_commit(dataset, commit):

@@ -12,6 +12,7 @@ from backbone.lake.drop_files import drop_files
 from backbone.lake.log import RESTART, TableLog, checkpoint_name
 from backbone.lake.restart import put_aside
 from backbone.lake.table import Lake
+from backbone.ledger.old_commits import commit_problem, first_old_problem
 from backbone.ledger.tables import TABLES
 
 
@@ -25,6 +26,8 @@ class Damage:
     last : the last version that there ever was, as far as is known: no later commit gets its number.
     problem : what was expected and found.
     checkpoint : the version whose checkpoint is the damage; -1 where it is a commit.
+    old : the version of a damaged commit that no reader needs, as a later checkpoint says what it said; else
+        -1. The table is whole then.
     """
 
     dataset: str
@@ -32,9 +35,17 @@ class Damage:
     last: int
     problem: str
     checkpoint: int = -1
+    old: int = -1
 
     def error(self) -> BackboneError:
         """As a message for who looks at the project."""
+        if self.old >= 0:
+            return BackboneError(
+                self.dataset,
+                self.problem,
+                "The present version does not need it, and is whole. Some versions before can't be read.",
+                "backbone run puts aside what can't be read; backbone check shows all damage",
+            )
         state = (
             f"Version {self.good} is whole, and readers are shown that one."
             if self.good >= 0
@@ -48,15 +59,27 @@ class Damage:
         )
 
 
-def find_damages(lake: Lake, remembered: Mapping[str, Mapping[int, str]]) -> list[Damage]:
+def find_damages(
+    lake: Lake, remembered: Mapping[str, Mapping[int, str]], *, old: bool = False
+) -> list[Damage]:
     """The damaged logs of a project.
 
     Parameters
     ----------
     remembered : by table, the digests of its last commits.
+    old : look at commits before the last checkpoint too, as far as that costs little.
     """
-    found = (_damage(lake.log(dataset), dataset, known) for dataset, known in remembered.items())
-    return [damage for damage in found if damage is not None]
+    found: list[Damage] = []
+    for dataset, known in remembered.items():
+        log = lake.log(dataset)
+        damage = _damage(log, dataset, known)
+        if damage is None and old:
+            problem = first_old_problem(log, known)
+            if problem is not None:
+                last = log.versions[-1]
+                damage = Damage(dataset, last, last, problem[1], old=problem[0])
+        found += [damage] if damage is not None else []
+    return found
 
 
 @dataclass(frozen=True)
@@ -128,16 +151,19 @@ def _damage(log: TableLog, dataset: str, known: Mapping[int, str]) -> Damage | N
     # A run that died while it went on from a whole version leaves a checkpoint without its commit. Readers of
     # the log see that version.
     seen = max([last, *checkpoints], default=-1)
+    if begin < (named := log.named_checkpoint) <= last:  # readers follow that name, and find nothing
+        problem = f"expected the checkpoint of version {named}, found none"
+        return Damage(dataset, max((v for v in versions if v < named), default=-1), seen, problem, named)
     if begin >= 0 and (problem := _checkpoint_problem(log, begin)):
         return Damage(dataset, max((v for v in versions if v < begin), default=-1), seen, problem, begin)
     looked_at = [newest] if 0 <= newest <= begin else []
     for version in [*looked_at, *range(begin + 1, last + 1)]:
-        problem = _problem(log, version, known.get(version))
+        problem = commit_problem(log, version, known.get(version))
         if problem:
             before = [v for v in versions if v < version] if version <= begin else [version - 1]
             return Damage(dataset, max(before, default=-1), seen, problem)
     if seen > last:
-        return Damage(dataset, last, seen, _problem(log, seen, None))
+        return Damage(dataset, last, seen, commit_problem(log, seen, None))
     return None
 
 
@@ -148,16 +174,3 @@ def _checkpoint_problem(log: TableLog, version: int) -> str:
     except FileNotFoundError:  # cleaned up since
         return ""
     return "" if problem is None else f"expected the checkpoint of version {version}, found {problem[1]}"
-
-
-def _problem(log: TableLog, version: int, remembered: str | None) -> str:
-    """What is wrong with a commit; nothing where it is as it was written."""
-    digest = log.digest(version)
-    if digest is None:
-        return f"expected the commit of version {version}, found none"
-    if digest == remembered:
-        return ""
-    problem = log.commit(version).problem
-    if not problem and remembered is not None:
-        problem = "it is another one than was recorded"
-    return f"expected the commit of version {version} as it was written; {problem}" if problem else ""

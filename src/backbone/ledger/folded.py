@@ -23,6 +23,8 @@ from backbone.ledger.known import FROM, LOST
 from backbone.ledger.tables import schema
 
 DATASET = "operations.commit"
+GONE = "gone"
+"""The digest of a commit that was damaged, and whose receipt nobody has any more."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Folded:
         rows = self._fetch(sql, {"dataset": dataset, "version": version})
         return Receipt.from_json(rows[0][0]) if rows and rows[0][0] is not None else None
 
+    def versions(self, dataset: str) -> set[int]:
+        """The versions of a dataset that are folded, or noted as gone."""
+        rows = self._fetch("select distinct version from {0} where dataset = $dataset", {"dataset": dataset})
+        return {int(version) for (version,) in rows}
+
     def history(self, dataset: str) -> History:
         """All commits of a dataset of which anything is known: the folded ones, then those in its log."""
         rows = self._fetch(
@@ -57,8 +64,8 @@ class Folded:
             "where dataset = $dataset order by version, digest desc",
             {"dataset": dataset},
         )
-        folded = {row[0]: _commit(*row) for row in rows}
-        logged = {commit.version: commit for commit in self._lake.commits(dataset)}
+        folded = {row[0]: _commit(*row) for row in rows if row[2] != GONE}
+        logged = {commit.version: commit for commit in self._lake.commits(dataset) if not commit.problem}
         commits = [(folded | logged)[version] for version in sorted({*folded, *logged})]
         return _valid(commits, rebuilt_whole=Dataset.of(dataset).zone == "formatted")
 
@@ -131,6 +138,13 @@ def fold(work: LocalWork, commits: Iterable[tuple[str, LoggedCommit]]) -> None:
     )
 
 
+def note_gone(work: LocalWork, dataset: str, versions: Iterable[int]) -> None:
+    """Note that commits of a table are damaged and were put aside."""
+    now = datetime.now(UTC)
+    row = {"dataset": dataset, "committed_at": now, "digest": GONE, "receipt": None}
+    _append(work, [row | {"version": version} for version in versions])
+
+
 def note_lost(work: LocalWork, tables: Iterable[tuple[str, int]]) -> None:
     """Note that nothing of some tables is left of their versions up to one."""
     now = datetime.now(UTC)
@@ -147,6 +161,11 @@ def note_lost(work: LocalWork, tables: Iterable[tuple[str, int]]) -> None:
             for dataset, version in tables
         ],
     )
+
+
+def has_receipts(dataset: str) -> bool:
+    """Whether receipts of a table are kept for good: all but those of the ledger, which is made from them."""
+    return Dataset.of(dataset).zone != "operations" or dataset in (DATASET, "operations.pin")
 
 
 def create_folded(work: LocalWork) -> None:

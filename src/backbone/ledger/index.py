@@ -151,12 +151,22 @@ class Index:
         """Find the damage of all logs; damaged tables are read at their last whole version from now on."""
         names = {*self._of_receipts(), *self._last, *self._digests}
         known = {name: self._digests.get(name, {}) for name in names}
-        self.damages = find_damages(self._lake, dict(sorted(known.items())))
+        found = find_damages(self._lake, dict(sorted(known.items())), old=True)
+        self.damages = [d for d in found if d.old < 0 or d.old not in self.folded.versions(d.dataset)]
         self._is_compared = True
-        if any(damage.dataset not in _LASTING for damage in self.damages):
+        if any(damage.dataset not in _LASTING and damage.old < 0 for damage in self.damages):
             self._begin_again()
         for damage in self.damages:
-            self._lake.show(damage.dataset, damage.good)
+            if damage.old < 0:
+                self._lake.show(damage.dataset, damage.good)
+
+    def digests(self, dataset: str) -> dict[int, str]:
+        """By version, the digests of a dataset's commits, as far as the ledger has them."""
+        receipts = self.facts("receipt", "dataset", dataset)
+        if receipts is None:
+            return {}
+        sql = f"select version, digest from {receipts} as r where dataset = $dataset and digest <> ''"
+        return dict(self._database.fetch(sql, {"dataset": dataset}))
 
     @property
     def missing(self) -> list[str]:

@@ -23,6 +23,7 @@ from backbone.lake.table import Lake
 from backbone.lake.unexpected import unexpected
 from backbone.landing.check_arrivals import Unrecorded, unrecorded_files
 from backbone.landing.check_originals import check_originals
+from backbone.ledger.check_commits import check_commits
 from backbone.ledger.check_facts import compare_facts
 from backbone.ledger.compare import compare_account, compare_batches
 from backbone.ledger.index import Index
@@ -31,7 +32,7 @@ from backbone.ledger.manifest import Manifest, read_manifest
 from backbone.ledger.tables import OF_RECEIPTS
 from backbone.project import Progress, Project
 
-UNSETTLED = (What.LEFT, What.UNRECORDED, What.ACCOUNT, What.LEDGER)
+UNSETTLED = (What.LEFT, What.UNRECORDED, What.ACCOUNT, What.LEDGER, What.OLD_COMMIT)
 """What a run that is writing now would explain."""
 
 
@@ -82,6 +83,7 @@ def check(
             found.tables += 1
             known = [f for f in looked.findings if not _is_known(f, found.findings)]
             found.findings += known
+        found.findings += check_commits(lake, index)
         manifest = _manifest(lake, database, found)
         progress("check originals")
         found.originals = sum(batch.status == "landed" for batch in manifest.batches)
@@ -91,7 +93,8 @@ def check(
         found.findings += unexpected(lake, damaged, export_folders(project))
         found.unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
         found.findings += found.unrecorded.findings(project.root)
-        if deep and not (index.broken or index.missing or index.damages):
+        damaged_logs = any(f.what in (What.LOG, What.OLD_COMMIT) for f in found.findings)
+        if deep and not (index.broken or index.missing or damaged_logs):
             progress("check the ledger")
             found.findings += compare_facts(lake, database)
     if not alone:
@@ -136,6 +139,7 @@ def _settle(project: Project, found: Checked, *, deep: bool) -> None:
     with _reading(project, deep=deep) as (lake, database, index):
         again = Checked()
         again.findings += _of_index(index)
+        again.findings += check_commits(lake, index)
         manifest = _manifest(lake, database, again)
         again.findings += _of_accounts(project, lake, database, index, found, deep=deep)
         damaged = {f.dataset for f in found.findings if f.what == What.LOG}
@@ -153,12 +157,13 @@ def _settle(project: Project, found: Checked, *, deep: bool) -> None:
 
 def _logs(project: Project, lake: Lake, index: Index) -> list[Finding]:
     """The damaged logs, as they are seen twice: a run may be mending them, or be in the middle of it."""
-    if not index.damages:
+    damages = [damage for damage in index.damages if damage.old < 0]
+    if not damages:
         return []
     with _reading(project) as (_, _, again):
         there = {(damage.dataset, damage.problem) for damage in again.damages}
     found = []
-    for damage in index.damages:
+    for damage in damages:
         if (damage.dataset, damage.problem) not in there:
             lake.forget(damage.dataset)
             continue

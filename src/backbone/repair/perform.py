@@ -22,6 +22,7 @@ from backbone.repair.plan import Does, RepairPlan, RepairStep, plan_repair
 from backbone.repair.restore_manifest import restore_manifest
 from backbone.repair.restore_source import restore_source
 from backbone.repair.restore_table import restore_table
+from backbone.upkeep.leave_out_commits import leave_out_commits
 from backbone.upkeep.mend_logs import mend_logs
 
 
@@ -76,6 +77,11 @@ def _log(session: Session, step: RepairStep, checked: Checked) -> list[str]:
     return done
 
 
+def _commits(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    warning = leave_out_commits(session.work, session.index, step.of)
+    return [warning] if warning else []
+
+
 def _ledger(session: Session, step: RepairStep, checked: Checked) -> list[str]:
     if session.index.broken or session.index.missing:
         return []  # it is made again already, and written at the end
@@ -121,6 +127,7 @@ def _damaged(session: Session, step: RepairStep) -> list[str]:
 
 _DO: Mapping[Does, Callable[[Session, RepairStep, Checked], list[str]]] = {
     Does.LOG: _log,
+    Does.COMMITS: _commits,
     Does.LEDGER: _ledger,
     Does.RUNS: _runs,
     Does.MANIFEST: _manifest,

@@ -17,6 +17,7 @@ class Does(StrEnum):
     """What a step does; in the order in which steps are done."""
 
     LOG = "continue from the last whole version"
+    COMMITS = "put aside commits that can't be read"
     LEDGER = "make the ledger again"
     RUNS = "leave out the damaged files"
     MANIFEST = "record originals again"
@@ -45,6 +46,8 @@ class RepairStep:
         match self.does:
             case Does.LOG:
                 return f"{self.of}: {self.does}; the next run does again what is lost"
+            case Does.COMMITS:
+                return f"{self.of}: {self.does}, and those that need it; the table is whole ({about})"
             case Does.LEDGER:
                 return f"operations: {self.does} from the receipts in the logs ({about})"
             case Does.RUNS:
@@ -89,6 +92,8 @@ def _step(finding: Finding, sources: Collection[str], models: Mapping[str, objec
     match finding.what:
         case What.LOG | What.CHECKPOINT:
             return Does.LOG, finding.dataset
+        case What.OLD_COMMIT:
+            return Does.COMMITS, finding.dataset
         case What.LEDGER:
             return Does.LEDGER, "operations"
         case What.UNEXPECTED:

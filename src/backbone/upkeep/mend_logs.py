@@ -21,6 +21,7 @@ from backbone.ledger.known import FROM
 from backbone.ledger.manifest import DATASET as MANIFEST
 from backbone.ledger.pins import DATASET as PINS
 from backbone.ledger.pins import create_pins
+from backbone.upkeep.leave_out_commits import leave_out_commits
 
 _MADE_AGAIN = {COMMITS: create_folded, PINS: create_pins}
 
@@ -41,6 +42,10 @@ def mend_logs(work: LocalWork, index: Index, sources: set[str]) -> list[str]:
                 f"is in .backbone/damaged/{damage.dataset}"
             )
         index.compare_again()
+    for damage in [damage for damage in index.damages if damage.old >= 0]:
+        index.damages.remove(damage)
+        warning = leave_out_commits(work, index, damage.dataset)
+        warnings += [warning] if warning else []
     for damage in index.damages:
         touched = index.touched_after(damage.dataset, damage.good)
         work.lake.forget(damage.dataset)

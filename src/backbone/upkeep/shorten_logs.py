@@ -15,10 +15,10 @@ from backbone.lake.expiry import NEWEST, Kept, first_kept
 from backbone.lake.log import LoggedCommit
 from backbone.lake.trim import trim_log
 from backbone.lake.unreferenced import remove_files, unreferenced
-from backbone.ledger.folded import DATASET as COMMITS
-from backbone.ledger.folded import fold
+from backbone.ledger.folded import fold, has_receipts
 from backbone.ledger.index import Index
 from backbone.ledger.pins import pinned_versions, pins
+from backbone.upkeep.leave_out_commits import leave_out_commits
 
 EVERY_COMMITS = 50  # of operations.receipt: a run that makes one of these does the cheap part
 LONG_LOG = 50  # commits; a shorter log is left alone by runs
@@ -58,6 +58,7 @@ class Upkeep:
     Parameters
     ----------
     kept : the versions of tables that do not expire yet; of `operations.*` the newest few are kept.
+    warnings : what was found to be damaged.
     """
 
     work: LocalWork
@@ -65,6 +66,7 @@ class Upkeep:
     kept: Kept
     progress: Callable[[str], None] = lambda text: None
     freed: dict[str, Freed] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def is_due(self) -> bool:
         """Whether a run that has published is to shorten long logs."""
@@ -88,6 +90,9 @@ class Upkeep:
         if not names:
             return
         lake = self.work.lake
+        for name in names:  # else their receipts would be folded as if they had none
+            warning = leave_out_commits(self.work, self.index, name)
+            self.warnings += [warning] if warning else []
         pinned = pinned_versions(pins(lake, self.work.database))
         tables = [self._table(name, pinned, at_once) for name in names]
         self._fold(tables)
@@ -130,15 +135,10 @@ class Upkeep:
         commits = [
             (table.dataset, commit)
             for table in tables
-            if _has_receipts(table.dataset)
+            if has_receipts(table.dataset)
             for commit in table.expired
             if commit.version > last.get(table.dataset, -1)
         ]
         if commits:
             self.progress(f"fold {len(commits):,} receipts")
             fold(self.work, commits)
-
-
-def _has_receipts(dataset: str) -> bool:
-    """Whether receipts of a table are kept for good: all but those of the ledger, which is made from them."""
-    return Dataset.of(dataset).zone != "operations" or dataset in (COMMITS, "operations.pin")

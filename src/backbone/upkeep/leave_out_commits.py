@@ -1,0 +1,44 @@
+"""Leave damaged commits out of a log that can do without them, as a later checkpoint says what they said."""
+
+from __future__ import annotations
+
+from backbone.engines.duckdb.local_work import LocalWork
+from backbone.lake.checkpoint import write_checkpoint
+from backbone.lake.restart import DAMAGED, put_commits_aside
+from backbone.ledger.folded import fold, has_receipts, note_gone
+from backbone.ledger.index import Index
+from backbone.ledger.old_commits import old_problems
+
+
+def leave_out_commits(work: LocalWork, index: Index, dataset: str) -> str | None:
+    """Put aside the commits before the last checkpoint that are damaged, and those that need them.
+
+    The receipts of what goes are folded, as far as they can be read; of the others it is noted that they are
+    gone. The versions before and after stay readable.
+
+    Returns
+    -------
+    A warning that says what was wrong; None where nothing was.
+    """
+    lake, log, kept = work.lake, work.lake.log(dataset), has_receipts(dataset)
+    known = index.digests(dataset) if kept else {}
+    folded = index.folded.versions(dataset) if kept else set()
+    problems = old_problems(log, known, folded)
+    if not problems:
+        return None
+    last = max(problems)
+    end = min((version for version in log.checkpoints if version > last), default=log.versions[-1])
+    if kept:
+        commits = [c for c in log.commits() if c.version < end and c.version not in {*problems, *folded}]
+        fold(work, [(dataset, commit) for commit in commits])
+        note_gone(work, dataset, sorted({*problems} - folded))
+    put_commits_aside(lake, dataset, problems)
+    write_checkpoint(lake.path(dataset), end, lake.barrier)
+    lake.barrier.wait()
+    openable = {*log.openable}
+    put_commits_aside(lake, dataset, [v for v in log.versions if v < end and v not in openable])
+    more = f", and {len(problems) - 1:,} more" if len(problems) > 1 else ""
+    return (
+        f"{dataset}: {next(iter(problems.values()))}{more}; the table is whole, but versions that need it "
+        f"can't be read any more; what is damaged is in {DAMAGED}/{dataset}"
+    )
