@@ -124,7 +124,7 @@ def open_session(project: Project, progress: Progress, waits: Waits) -> Iterator
             if index.damages:
                 sources = {source.name for source, _ in project.sources}
                 session.warnings.extend(mend_logs(session.work, index, sources))
-            session.warnings.extend(lost_receipts(index))
+            session.warnings.extend(lost_receipts(session.work, index))
             yield session
             if index.write() and not session.warnings:
                 _shorten_long_logs(session)

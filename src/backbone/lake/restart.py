@@ -88,17 +88,15 @@ def put_aside(lake: Lake, dataset: str, good: int, number: int) -> None:
     lake.forget(dataset)
 
 
-def put_commits_aside(lake: Lake, dataset: str, versions: Iterable[int]) -> None:
-    """Move the commits of some versions, and their checkpoints, to where nobody reads them."""
-    log = lake.log(dataset)
+def put_log_files_aside(lake: Lake, dataset: str, files: Iterable[Path]) -> None:
+    """Move commits and checkpoints of a log to where nobody reads them."""
     aside = lake.project / DAMAGED / dataset / "commits"
     lake.barrier.make_folder(aside)
-    for version in versions:
-        for file in (log.path(version), log.folder / checkpoint_name(version)):
-            if file.exists():
-                shutil.move(file, aside / file.name)
-                lake.barrier.add(aside / file.name)
-    lake.barrier.add_left(log.folder)
+    for file in files:
+        if file.exists():
+            shutil.move(file, aside / file.name)
+            lake.barrier.add(aside / file.name)
+    lake.barrier.add_left(lake.log(dataset).folder)
     lake.barrier.wait()
     lake.forget(dataset)
 

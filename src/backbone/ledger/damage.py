@@ -10,7 +10,7 @@ from backbone.errors import BackboneError
 from backbone.lake.data_files import LoggedFile, as_it_is, ends_problem, first_ends_problem, logged_files
 from backbone.lake.drop_files import drop_files
 from backbone.lake.log import RESTART, TableLog, checkpoint_name
-from backbone.lake.restart import put_aside
+from backbone.lake.restart import put_aside, put_checkpoint_aside
 from backbone.lake.table import Lake
 from backbone.ledger.old_commits import commit_problem, first_old_problem
 from backbone.ledger.tables import TABLES
@@ -90,10 +90,12 @@ class Broken:
     ----------
     problem : what was expected and found.
     is_log : whether its log is damaged, not only a data file.
+    checkpoint : the version of the checkpoint that is the damage; -1 where it is something else.
     """
 
     problem: str
     is_log: bool = True
+    checkpoint: int = -1
 
 
 def broken_tables(lake: Lake) -> dict[str, Broken]:
@@ -106,7 +108,7 @@ def broken_tables(lake: Lake) -> dict[str, Broken]:
         dataset = f"operations.{table}"
         damage = _damage(lake.log(dataset), dataset, {})
         if damage is not None:
-            found[table] = Broken(damage.problem)
+            found[table] = Broken(damage.problem, checkpoint=damage.checkpoint)
     receipts = lake.log("operations.receipt")
     versions = receipts.versions
     newest = None if not versions or "receipt" in found else receipts.commit(versions[-1]).receipt
@@ -138,6 +140,10 @@ def make_room(lake: Lake, table: str, broken: Broken) -> None:
         drop_files(lake, damaged, Receipt("", RESTART, dataset, ""))
         return
     log = lake.log(dataset)
+    if table == "run" and broken.checkpoint >= 0:
+        put_checkpoint_aside(lake, dataset, broken.checkpoint)
+        if _damage(log, dataset, {}) is None:  # its commits say the same
+            return
     number = max([*log.versions, *log.checkpoints], default=-1) + 1
     put_aside(lake, dataset, -1, number)
     lake.first[dataset] = number

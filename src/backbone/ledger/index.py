@@ -160,6 +160,11 @@ class Index:
             if damage.old < 0:
                 self._lake.show(damage.dataset, damage.good)
 
+    def next_version(self, dataset: str) -> int:
+        """The version that the next commit to a table makes: a number that none has had."""
+        lost = [damage.last + 1 for damage in self.damages if damage.dataset == dataset and damage.old < 0]
+        return max([self._lake.version(dataset) + 1, self._lake.first.get(dataset, 0), *lost])
+
     def digests(self, dataset: str) -> dict[int, str]:
         """By version, the digests of a dataset's commits, as far as the ledger has them."""
         receipts = self.facts("receipt", "dataset", dataset)

@@ -45,7 +45,9 @@ class Outlook:
         """The version that a task reads."""
         if dataset in self.pins:
             return self.pins[dataset]
-        return self._lake.version(dataset) + (dataset in self.planned)
+        if dataset in self.planned:
+            return self._index.next_version(dataset)
+        return self._lake.version(dataset)
 
     def windows(self, dataset: str) -> Mapping[datetime | None, WindowState]:
         if dataset not in self._states:
@@ -63,7 +65,7 @@ class Outlook:
 
     def add(self, loaded: LoadedModel, part: Part, inputs: Mapping[str, int]) -> None:
         """Take a table for computed, as its receipt will say it."""
-        version = self._lake.version(part.dataset) + 1
+        version = self._index.next_version(part.dataset)
         replaces_all = part.replaces_all or loaded.every is None
         touched = [(None, None)] if replaces_all else merge_hours(window.hours for window in part.windows)
         windows: Sequence[Window | None] = part.windows if loaded.every else [None]

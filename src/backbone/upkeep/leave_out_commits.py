@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from backbone.engines.duckdb.local_work import LocalWork
 from backbone.lake.checkpoint import write_checkpoint
-from backbone.lake.restart import DAMAGED, put_commits_aside
+from backbone.lake.log import checkpoint_name
+from backbone.lake.restart import DAMAGED, put_log_files_aside
 from backbone.ledger.folded import fold, has_receipts, note_gone
 from backbone.ledger.index import Index
 from backbone.ledger.old_commits import old_problems
@@ -32,11 +33,17 @@ def leave_out_commits(work: LocalWork, index: Index, dataset: str) -> str | None
         commits = [c for c in log.commits() if c.version < end and c.version not in {*problems, *folded}]
         fold(work, [(dataset, commit) for commit in commits])
         note_gone(work, dataset, sorted({*problems} - folded))
-    put_commits_aside(lake, dataset, problems)
+    put_log_files_aside(lake, dataset, map(log.path, problems))
     write_checkpoint(lake.path(dataset), end, lake.barrier)
     lake.barrier.wait()
     openable = {*log.openable}
-    put_commits_aside(lake, dataset, [v for v in log.versions if v < end and v not in openable])
+    useless = [log.path(version) for version in log.versions if version < end and version not in openable]
+    useless += [
+        log.folder / checkpoint_name(version)
+        for version in log.checkpoints
+        if version < end and version not in openable
+    ]
+    put_log_files_aside(lake, dataset, useless)
     more = f", and {len(problems) - 1:,} more" if len(problems) > 1 else ""
     return (
         f"{dataset}: {next(iter(problems.values()))}{more}; the table is whole, but versions that need it "

@@ -79,6 +79,8 @@ def ledger_warnings(index: Index) -> list[str]:
         + (
             "what its whole files hold stays, and the record of the other runs is lost"
             if table == "run" and not broken.is_log
+            else "it is read from its commits"
+            if table == "run" and broken.checkpoint >= 0
             else "the record of the runs before is lost"
             if table == "run"
             else "it is made again from the receipts in the logs"
@@ -105,10 +107,12 @@ def _warning(damage: Damage, number: int) -> str:
     )
 
 
-def lost_receipts(index: Index) -> list[str]:
-    """A warning of each table whose receipts the ledger could not be made from again."""
+def lost_receipts(work: LocalWork, index: Index) -> list[str]:
+    """Put aside commits without which the ledger had to be made again; returns a warning of each table."""
     found = []
     for dataset, lost in index.lost.items():
+        warning = leave_out_commits(work, index, dataset)
+        found += [warning] if warning else []
         ranges = ", ".join(f"{low}" if low == high else f"{low} to {high}" for low, high in lost)
         found.append(
             f"{dataset}: expected the receipts of versions {ranges} in {COMMITS}, found none; "
