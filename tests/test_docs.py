@@ -267,6 +267,13 @@ def test_every_setting_is_documented_with_its_default(name: str) -> None:
     assert rows == expected
 
 
+def test_every_setting_of_a_column_is_documented() -> None:
+    from backbone.column_settings import ColumnSettings
+
+    text = section((DOCS / "settings.md").read_text(encoding="utf-8"), "## [sources.NAME.column.FIELD]")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.M) == [*ColumnSettings.model_fields]
+
+
 def test_every_public_name_is_documented() -> None:
     import backbone
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from backbone.column_settings import ColumnSettings, NullTexts
 from backbone.contracts.notation import Notation
 from backbone.contracts.time_format import read_format
 from backbone.dataset import DATASET_NAME, Every
@@ -105,6 +106,9 @@ class SourceSettings(_Section):
     datetime_format: str | None = None
     decimal_separator: Annotated[str, Field(min_length=1, max_length=1)] = "."
     thousands_separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    null: tuple[str, ...] = ()
+    null_in_quotes: bool = False
+    column: dict[str, ColumnSettings] = {}
     redelivery: Literal["replace", "append"] = "replace"
     latest: Literal["delivery", "hash"] = "delivery"
     extra_columns: Literal["warn", "refuse", "ignore"] = "warn"
@@ -174,6 +178,39 @@ class SourceSettings(_Section):
             if sign and self.delimiter is None and sign in USUAL_DELIMITERS:
                 raise _Mistake(name, f"{sign!r} is a usual delimiter: name the delimiter too")
         return self
+
+    @model_validator(mode="after")
+    def _nulls_to_tell(self) -> SourceSettings:
+        for field in ("", *self.column):
+            setting = f"column.{field}.null" if field else "null"
+            if any("\0" in text for text in self.nulls_of(field).texts):
+                raise _Mistake(setting, "expected texts without a NUL")
+            for text in self.nulls_of(field).unquoted:
+                for name, sign in (*self._signs(), ("line end", "\n"), ("line end", "\r")):
+                    if sign and sign in text and self.format in (None, "csv"):
+                        raise _Mistake(
+                            setting,
+                            f"{text!r} holds the {name}, which no unquoted field is known to have: "
+                            "set null_in_quotes = true",
+                        )
+        return self
+
+    def _signs(self) -> tuple[tuple[str, str | None], ...]:
+        escape = self.quote if self.escape is None else self.escape
+        return ("delimiter", self.delimiter), ("quote", self.quote), ("escape", escape)
+
+    def nulls_of(self, field: str) -> NullTexts:
+        """The texts that mean null in a field's column.
+
+        Examples
+        --------
+        >>> settings = SourceSettings(null=["?"], column={"note": {"null": []}})
+        >>> settings.nulls_of("price").texts, settings.nulls_of("note").texts
+        (('?',), ())
+        """
+        own = self.column.get(field, ColumnSettings())
+        in_quotes = self.null_in_quotes if own.null_in_quotes is None else own.null_in_quotes
+        return NullTexts(self.null if own.null is None else own.null, in_quotes)
 
     @model_validator(mode="after")
     def _one_origin(self) -> SourceSettings:

@@ -79,6 +79,13 @@ def check_names(settings: Settings, pipelines: Sequence[Pipeline]) -> None:
                 "",
                 'write columns = { field = "name in the file" }',
             )
+        for wrong in sorted(set(section.column) - fields):
+            raise SettingsError(
+                f"backbone.toml, [sources.{name}.column.{wrong}]",
+                f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
+                "",
+                "name a field of the contract, or remove the section",
+            )
 
 
 def _check_event_time(source: Source) -> None:

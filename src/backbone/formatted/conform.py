@@ -7,7 +7,7 @@ for each file, however few rows are bad.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from backbone.contracts.contract import (
@@ -32,12 +32,14 @@ class RawColumn:
     """A column of a raw file: an SQL expression of it, and the SQL type that it has.
 
     `is_number` is the condition, if there is one, that a text is a number of JSON: with a decimal point and
-    nothing between thousands, whatever the source's notation.
+    nothing between thousands, whatever the source's notation. `knows_quotes` says that its reader has told
+    texts in quotes from others, and made a null of those of the others that mean null.
     """
 
     sql: str
     sql_type: str = "VARCHAR"
     is_number: str | None = None
+    knows_quotes: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,10 @@ def conform_sql(
     also : further columns, by name their SQL over the raw columns; they stand before the contract's.
     """
     as_text, as_typed = notation_of(settings), Notation(settings.timezone)
+    raw = [
+        None if found is None else with_nulls(c, found, settings)
+        for c, found in zip(fields, raw, strict=True)
+    ]
     cases = " ".join(f"when {refusal.condition} then {refusal.reason}" for refusal in refusals)
     refusal = f"case {cases} end" if cases else "cast(null as varchar)"
     reads, values, select = [f"{text} as _text", f"{refusal} as _refusal"], ["v._text", "v._refusal"], []
@@ -137,6 +143,23 @@ def _value_sql(i: int, check: Check, found: RawColumn | None) -> tuple[list[str]
     return reads if read is None else [*reads, f"{read} as n{i}"], value
 
 
+def with_nulls(column: Column, found: RawColumn, settings: SourceSettings) -> RawColumn:
+    """A text column in which the texts that mean null are null, as far as its reader did not see to it.
+
+    Examples
+    --------
+    >>> note = Column("note", "VARCHAR", True, False, False, "", ())
+    >>> with_nulls(note, RawColumn("raw.c3"), SourceSettings(null=["?"], null_in_quotes=True)).sql
+    "case when raw.c3 in ('?') then null else raw.c3 end"
+    """
+    nulls = settings.nulls_of(column.name)
+    texts = nulls.anywhere if found.knows_quotes else tuple(sorted({*nulls.texts}))
+    if not texts or found.sql_type != "VARCHAR":
+        return found
+    listed = ", ".join(map(quote_literal, texts))
+    return replace(found, sql=f"case when {found.sql} in ({listed}) then null else {found.sql} end")
+
+
 def raw_text(field: int) -> str:
     """SQL of the raw text of a field, by position, of a bad row."""
     return f"_bad[{field + 3}]"
@@ -159,16 +182,25 @@ def notation_of(settings: SourceSettings) -> Notation:
     )
 
 
-def header_again(raw: Sequence[RawColumn | None], names: Sequence[str], quote: str) -> Refusal:
+def header_again(
+    raw: Sequence[RawColumn | None], names: Sequence[str], quote: str, nulls: Sequence[Set[str]]
+) -> Refusal:
     """A row in which every column that is read holds its own name.
 
     Where files were put together, the first name follows a byte order mark, which makes quotes part of it.
+
+    Parameters
+    ----------
+    nulls : by field, texts that the reader gives as null: a name among them may stand behind any null.
     """
     same = []
-    for found, name in zip(raw, names, strict=True):
+    for found, name, null in zip(raw, names, nulls, strict=True):
         if found is not None:
             texts = [name]
-            if found.sql == "raw.c0":
+            if found.sql in ("raw.c0", *(f"raw.c0_{k}" for k in range(1, len(raw) + 1))):
                 texts += [f"{MARK}{name}", f"{MARK}{quote}{name}{quote}"]
-            same.append("(" + " or ".join(f"{found.sql} = {quote_literal(text)}" for text in texts) + ")")
+            either = [f"{found.sql} = {quote_literal(text)}" for text in texts]
+            if not null.isdisjoint(texts):
+                either.append(f"{found.sql} is null")
+            same.append("(" + " or ".join(either) + ")")
     return Refusal(" and ".join(same), quote_literal("the line repeats the header"))

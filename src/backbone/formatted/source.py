@@ -27,6 +27,8 @@ IN_HISTORY = Rule(
 # Where a row came from: columns of the formatted, duplicate and staged tables after the contract's own.
 PLACE = {"_batch": "varchar", "_row": "bigint", "_line": "bigint"}
 PARSING = ("columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "format")
+# Later ones, which are part of a fingerprint where they are set: files of others stay as they are.
+PARSING_WHERE_SET = {"null", "null_in_quotes", "column"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class FormattedSource:
         parts = [fingerprint(self.contract, notation_of(self.settings)), self.event_time]
         parts += [repr(getattr(self.settings, name)) for name in PARSING]
         parts += [*PLACE, repr(self.settings.extra_columns == "refuse")]
+        where_set = self.settings.model_dump(include=PARSING_WHERE_SET, exclude_defaults=True)
+        parts += [repr(setting) for setting in sorted(where_set.items())]
         if self.keys:  # both decide which of two rows with one key wins
             parts += [self.settings.latest, self.settings.redelivery]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]

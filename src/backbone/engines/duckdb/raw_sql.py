@@ -20,17 +20,29 @@ def raw_rows(file: RawFile) -> str:
             f"(select *, {text_of(file)} as {TEXT} "
             f"from read_parquet({path}, hive_partitioning = false) as p({', '.join(places(file))}))"
         )
-    return f"(select *, cast(null as varchar) as {TEXT} from read_csv({path}, {_csv_options(file)}))"
+    return _csv_rows(file, path, "")
 
 
 def rows_of_files(files: Sequence[RawFile], column: str) -> str:
     """The FROM item that reads CSV files laid out as the first one is, with a column of their paths."""
     paths = ", ".join(quote_literal(str(file.path)) for file in files)
-    options = f"{_csv_options(files[0])}, filename = {quote_literal(column)}"
-    return f"(select *, cast(null as varchar) as {TEXT} from read_csv([{paths}], {options}))"
+    return _csv_rows(files[0], f"[{paths}]", f", filename = {quote_literal(column)}")
 
 
-def _csv_options(file: RawFile) -> str:
+def _csv_rows(file: RawFile, paths: str, more: str) -> str:
+    """The rows of CSV files, read once for each set of texts that mean null: a reader has one set."""
+    first, *others = (f"read_csv({paths}, {_csv_options(file, nulls)}" for nulls in file.nulls)
+    rows = f"{first}{more})"
+    if not others:
+        return f"(select *, cast(null as varchar) as {TEXT} from {rows})"
+    columns = "".join(
+        f", n{k}.{name} as {name}_{k}" for k in range(1, len(file.nulls)) for name in places(file)
+    )
+    joined = "".join(f" positional join {other}) as n{k}" for k, other in enumerate(others, 1))
+    return f"(select n0.*{columns}, cast(null as varchar) as {TEXT} from {rows} as n0{joined})"
+
+
+def _csv_options(file: RawFile, nulls: Sequence[str]) -> str:
     types = ", ".join(f"'{name}': 'VARCHAR'" for name in places(file))
     options = [
         f"columns = {{{types}}}",
@@ -41,13 +53,17 @@ def _csv_options(file: RawFile) -> str:
         f"delim = {quote_literal(file.delimiter)}",
         f"quote = {quote_literal(file.quote or '')}",
         f"escape = {quote_literal(file.escape or '')}",
-        "nullstr = ''",
+        f"nullstr = {_null_texts(nulls)}",
         "allow_quoted_nulls = false",
         "null_padding = false",
         f"new_line = {quote_literal(file.newline)}",
         f"max_line_size = {MAX_RECORD}",
     ]
     return ", ".join(options)
+
+
+def _null_texts(nulls: Sequence[str]) -> str:
+    return f"[{', '.join(map(quote_literal, ('', *nulls)))}]" if nulls else "''"
 
 
 def places(file: RawFile) -> list[str]:

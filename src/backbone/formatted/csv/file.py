@@ -75,15 +75,24 @@ class CsvFile:
 
     def conform_sql(self, fields: Sequence[Column], settings: SourceSettings) -> ConformSql:
         """The contract's expressions, and what makes a whole line bad."""
-        raw = [None if place is None else RawColumn(f"raw.c{place}") for place in self.binding.places]
+        raw = [
+            None if place is None else RawColumn(self._column(place, nulls), knows_quotes=True)
+            for place, nulls in zip(self.binding.places, _nulls(fields, settings), strict=True)
+        ]
         refusals = []
         if self.is_wide:
-            beyond = f"raw.c{len(self.layout.names)} <> ''"
+            beyond = f"{self._column(len(self.layout.names), ())} <> ''"
             refusals.append(Refusal(beyond, quote_literal(self.filled)))
         wanted = wanted_names(fields, settings)
         if settings.header and repeats_header(fields, raw, wanted):
-            refusals.append(header_again(raw, wanted, self.raw.quote or ""))
+            nulls = [frozenset(texts) for texts in _nulls(fields, settings)]
+            refusals.append(header_again(raw, wanted, self.raw.quote or "", nulls))
         return conform_sql(fields, raw, settings, refusals)
+
+    def _column(self, place: int, nulls: tuple[str, ...]) -> str:
+        """SQL of a column, read with a set of texts that mean null."""
+        k = self.raw.nulls.index(tuple(text for text in nulls if self.grammar.delimiter not in text))
+        return f"raw.c{place}_{k}" if k else f"raw.c{place}"
 
 
 def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str) -> CsvFile:
@@ -112,6 +121,13 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
     if (not binding.missing or closed) and ends_in_delimiter(plain, grammar, closed=closed):
         _refuse_other_quote(plain, grammar, where)
         grammar = replace(grammar, columns=grammar.columns + 1)
+    sets = [
+        nulls
+        for nulls, place in zip(_nulls(fields, settings), binding.places, strict=True)
+        if place is not None
+    ]
+    if grammar.columns > len(layout.names):
+        sets.append(())  # what stands beyond the last column is no null
     raw = RawFile(
         plain,
         "csv",
@@ -121,6 +137,7 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
         grammar.escape,
         layout.body_line - 1,
         newline_before(plain, layout.body),
+        tuple(dict.fromkeys(tuple(t for t in nulls if grammar.delimiter not in t) for nulls in sets)),
     )
     return CsvFile(raw, layout, binding, grammar)
 
@@ -226,6 +243,11 @@ def is_mostly_filled(database: Database, file: CsvFile, parsed: ParseResult, tho
     sql = f"select count(*) from {parsed.table} where {REFUSAL} = $filled and {those}"
     filled = database.fetch(sql, {"filled": file.filled})[0][0]
     return bool(10 * filled > parsed.records)
+
+
+def _nulls(fields: Sequence[Column], settings: SourceSettings) -> list[tuple[str, ...]]:
+    """By field, the texts that mean null where no quotes are around them."""
+    return [settings.nulls_of(column.name).unquoted for column in fields]
 
 
 def _is_utf8(path: Path, stop: int) -> bool:

@@ -1,0 +1,31 @@
+"""Damaged files under each setting of how files are read: none makes a silent outcome possible."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pollution.every_file import sample
+from pollution.outcome import SILENT, outcome
+from pollution.polluted import Polluted
+from pollution.reading import read_each
+
+SETTINGS = {
+    "texts that mean null": 'null = ["?", "n/a"]',
+    "texts that mean null, in quotes": 'null = ["?", "n/a"]\nnull_in_quotes = true',
+    "texts of one column that mean null": '[sources.record.column.{field}]\nnull = ["?", "n/a"]',
+}
+"""None of the texts is in a clean table, so the rows that are right stay the same."""
+
+
+def _under(one: Polluted, setting: str) -> Polluted:
+    setting = setting.format(field=one.table.fields[-1].name)
+    return replace(one, settings="\n".join(filter(None, [one.settings, setting])))
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+def test_a_sample_of_damaged_files(setting: str, tmp_path: Path) -> None:
+    files = [_under(one, setting) for one in sample(per_family=1)]
+    found = [(one, outcome(one, reading)) for one, reading in read_each(files, tmp_path)]
+    assert [f"{one}: {result.problem}" for one, result in found if result.kind == SILENT] == []
