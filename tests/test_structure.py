@@ -16,8 +16,9 @@ import backbone
 PACKAGE = Path(backbone.__file__).parent
 ORDER = (
     "errors", "home", "interrupts", "printable", "whole_file", "storage_refused", "error_log", "dataset",
-    "asked", "timezones", "resources", "quoting", "contracts", "column_settings", "settings", "lake",
-    "engines", "ledger", "landing", "formatted", "exploitation", "analysis", "testing", "governance",
+    "asked", "timezones", "resources", "quoting", "contracts", "column_settings",
+    "source_settings", "settings", "lake", "engines", "ledger", "landing", "formatted", "exploitation",
+    "analysis", "testing", "governance",
     "operations", "pipeline", "importing", "validation", "loading", "project_folder", "project",
     "planning", "mend", "compact", "upkeep", "check", "differences", "perform", "repair",
     "publish_exports", "runner", "maintain", "overview", "pipelines", "orchestration", "reports",

@@ -18,7 +18,7 @@ from backbone.formatted.csv.file import open_csv
 from backbone.formatted.json.file import json_sql
 from backbone.formatted.parse import _typed_sql
 from backbone.formatted.source import FormattedSource
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 GOLDEN = Path(__file__).parent / "unset_settings.sql"
 """Made by the code of 30 November 2026, before there were texts that mean null and all that came after."""

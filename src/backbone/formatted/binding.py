@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from backbone.contracts.column import Column
 from backbone.errors import BatchRefused
 from backbone.quoting import quote_toml
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 UNTOUCHED = "Nothing of it is formatted; an earlier version, if there is one, stays in force."
 

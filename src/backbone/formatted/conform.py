@@ -21,7 +21,7 @@ from backbone.contracts.contract import (
     value_sql,
 )
 from backbone.engines.duckdb.raw_file import TEXT
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 MARK = "\ufeff"  # the byte order mark
 REFUSAL, RECORD = "_bad[1]", "_bad[2]"

@@ -26,7 +26,7 @@ from backbone.formatted.parse_result import ParseResult, unaccountable
 from backbone.formatted.plain import PACKED, make_plain
 from backbone.formatted.source import FormattedSource
 from backbone.quoting import quote_literal
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa

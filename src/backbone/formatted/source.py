@@ -17,7 +17,7 @@ from backbone.contracts.contract import (
     quote_literal,
 )
 from backbone.formatted.conform import notation_of
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 # Within it, the calendar's arithmetic on windows never leaves the years 1 to 9999.
 IN_HISTORY = Rule(
@@ -28,7 +28,7 @@ IN_HISTORY = Rule(
 PLACE = {"_batch": "varchar", "_row": "bigint", "_line": "bigint"}
 PARSING = ("columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "format")
 # Later ones, which are part of a fingerprint where they are set: files of others stay as they are.
-PARSING_WHERE_SET = {"null", "null_in_quotes", "column"}
+READING = {"null", "null_in_quotes", "column"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class FormattedSource:
         parts = [fingerprint(self.contract, notation_of(self.settings)), self.event_time]
         parts += [repr(getattr(self.settings, name)) for name in PARSING]
         parts += [*PLACE, repr(self.settings.extra_columns == "refuse")]
-        where_set = self.settings.model_dump(include=PARSING_WHERE_SET, exclude_defaults=True)
+        where_set = self.settings.model_dump(include=READING, exclude_defaults=True)
         parts += [repr(setting) for setting in sorted(where_set.items())]
         if self.keys:  # both decide which of two rows with one key wins
             parts += [self.settings.latest, self.settings.redelivery]

@@ -29,7 +29,7 @@ from backbone.formatted.csv.records import survey
 from backbone.formatted.csv.split import Broken, split
 from backbone.formatted.parse_result import ParseResult, number_lines, unaccountable
 from backbone.formatted.plain import refuse_if_not_utf8
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from backbone.engines.duckdb.raw_file import MAX_RECORD
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import fold_name
 from backbone.formatted.csv.grammar import CR, LF, Grammar, Pattern
-from backbone.settings import USUAL_DELIMITERS, SourceSettings
+from backbone.source_settings import USUAL_DELIMITERS, SourceSettings
 
 SEPARATOR = re.compile(rb'"?sep=([^"\r\n\x80-\xff])"?')
 RECORDS_SEEN = 100

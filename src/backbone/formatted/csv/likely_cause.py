@@ -13,7 +13,7 @@ from backbone.errors import BatchRefused
 from backbone.formatted.binding import UNTOUCHED, source_of, wanted_names
 from backbone.formatted.csv.header import SEPARATOR
 from backbone.quoting import quote_toml
-from backbone.settings import USUAL_DELIMITERS, SourceSettings
+from backbone.source_settings import USUAL_DELIMITERS, SourceSettings
 
 HEAD = 1 << 16
 MOST_LINES = 100

@@ -16,7 +16,7 @@ from backbone.formatted.json.reader import JsonRecords
 from backbone.formatted.json.wrapping import refuse_unknown_records
 from backbone.formatted.parse_result import ParseResult
 from backbone.formatted.plain import refuse_if_not_utf8
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 
 class JsonFile:
