@@ -44,7 +44,7 @@ class SourceSettings(BaseModel):
     refetch: Annotated[int, Field(ge=0)] = 0
 
     format: Literal["csv", "jsonl", "parquet"] | None = None
-    columns: dict[str, str] = {}
+    columns: dict[str, str | tuple[str, ...]] = {}
     encoding: str = "utf-8"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     quote: Annotated[str, Field(max_length=1)] = '"'
@@ -95,11 +95,27 @@ class SourceSettings(BaseModel):
 
     @field_validator("columns")
     @classmethod
-    def _named(cls, value: dict[str, str]) -> dict[str, str]:
-        for field, name in value.items():
-            if not name.strip():
-                raise ValueError(f"{field}: expected the name of a column, found {name!r}")
+    def _named(cls, value: dict[str, str | tuple[str, ...]]) -> dict[str, str | tuple[str, ...]]:
+        for field, names in value.items():
+            several = (names,) if isinstance(names, str) else names
+            if not several or not all(name.strip() for name in several):
+                found = names if isinstance(names, str) else list(names)
+                raise ValueError(f"{field}: expected the name of a column, found {found!r}")
+            if len({*several}) < len(several):
+                raise ValueError(f"{field}: expected each name once, found {list(names)!r}")
         return value
+
+    def names_of(self, field: str) -> tuple[str, ...]:
+        """The names that a field's column may have in a file.
+
+        Examples
+        --------
+        >>> settings = SourceSettings(columns={"m2": ["M2", "m2"]})
+        >>> settings.names_of("m2"), settings.names_of("id")
+        (('M2', 'm2'), ('id',))
+        """
+        names = self.columns.get(field, field)
+        return (names,) if isinstance(names, str) else names
 
     @field_validator("timezone")
     @classmethod

@@ -14,6 +14,7 @@ from pollution.reading import read_each
 SETTINGS = {
     "texts that mean null": 'null = ["?", "n/a"]',
     "texts that mean null, in quotes": 'null = ["?", "n/a"]\nnull_in_quotes = true',
+    "several names of a column": 'columns = {{ {field} = ["{field}", "Column X"] }}',
     "texts of one column that mean null": '[sources.record.column.{field}]\nnull = ["?", "n/a"]',
 }
 """None of the texts is in a clean table, so the rows that are right stay the same."""
@@ -21,6 +22,8 @@ SETTINGS = {
 
 def _under(one: Polluted, setting: str) -> Polluted:
     setting = setting.format(field=one.table.fields[-1].name)
+    if "header = false" in one.settings and setting.startswith("columns"):
+        return one
     return replace(one, settings="\n".join(filter(None, [one.settings, setting])))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from backbone.contracts.column import Column
@@ -39,9 +39,38 @@ def empty_file(where: str, next_step: str) -> BatchRefused:
     return BatchRefused(where, "expected a table, found an empty file", UNTOUCHED, next_step)
 
 
-def wanted_names(fields: Sequence[Column], settings: SourceSettings) -> list[str]:
-    """The name in the file of each field's column."""
-    return [settings.columns.get(c.name, c.name) for c in fields]
+def wanted_names(fields: Sequence[Column], settings: SourceSettings) -> list[tuple[str, ...]]:
+    """The names that each field's column may have in the file."""
+    return [settings.names_of(column.name) for column in fields]
+
+
+def one_of(names: Sequence[str]) -> str:
+    """What a column is called that may have one of several names."""
+    return " or ".join(names)
+
+
+def found_names(
+    wanted: Sequence[Sequence[str]], names: Collection[str], fields: Sequence[Column], where: str
+) -> list[str | None]:
+    """The name that each field's column has in a file; None where it has none of those it may have.
+
+    Raises
+    ------
+    BatchRefused
+        When it has two of them.
+    """
+    there = [[name for name in some if name in names] for some in wanted]
+    several = [(column.name, some) for column, some in zip(fields, there, strict=True) if len(some) > 1]
+    if several:
+        found = "; ".join(f"{' and '.join(map(repr, some))} for the field {field}" for field, some in several)
+        raise BatchRefused(
+            where,
+            f"expected one column of the names that [sources.{source_of(where)}] columns gives a field, "
+            f"found {found}",
+            UNTOUCHED,
+            "have it delivered with one of them, or take the wrong name out of columns",
+        )
+    return [some[0] if some else None for some in there]
 
 
 def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSettings, where: str) -> Binding:
@@ -61,9 +90,13 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     """
     wanted = wanted_names(fields, settings)
     places = {name: i for i, name in reversed(list(enumerate(names)))}
-    twice = sorted({name for name in wanted if name in places and list(names).count(name) > 1})
-    absent = [name for name in wanted if name not in places]
-    required = [name for name, c in zip(wanted, fields, strict=True) if name not in places and not c.optional]
+    there = found_names(wanted, places, fields, where)
+    bound = {name for name in there if name is not None}
+    twice = sorted({name for name in bound if list(names).count(name) > 1})
+    absent = [some for some, name in zip(wanted, there, strict=True) if name is None]
+    required = [
+        some for some, name, c in zip(wanted, there, fields, strict=True) if name is None and not c.optional
+    ]
     shown = shown_names(names) or "none"
     hint = "; it looks like UTF-16" if any("\0" in name for name in names) else ""
     next_step = (
@@ -78,20 +111,20 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
         problem = f"expected at most {MOST_COLUMNS:,} columns, found {len(names):,}"
         next_step = "have it delivered with fewer columns, or with records as lines"
     elif required:
-        problem = f"expected the column{'s' if len(required) > 1 else ''} {', '.join(map(repr, required))}"
-    elif absent and any(len(name.splitlines()) > 1 for name in names if name not in wanted):
-        problem = f"expected the column {absent[0]!r}, found a name that goes over several lines"
+        problem = f"expected the column{'s' if len(required) > 1 else ''} {_either(required)}"
+    elif absent and any(len(name.splitlines()) > 1 for name in names if name not in bound):
+        problem = f"expected the column {_either(absent[:1])}, found a name that goes over several lines"
     elif len(absent) == len(wanted):
-        problem = f"expected at least one of the columns {', '.join(map(repr, wanted))}"
+        problem = f"expected at least one of the columns {_either(wanted)}"
     else:
-        bound = set(wanted)
         ignored = tuple(name or _unnamed(i + 1) for i, name in enumerate(names) if name not in bound)
-        return Binding(tuple(places.get(name) for name in wanted), ignored, tuple(absent))
+        found = tuple(None if name is None else places[name] for name in there)
+        return Binding(found, ignored, tuple(map(one_of, absent)))
     raise BatchRefused(where, f"{problem}; the file has {shown}{hint}", UNTOUCHED, next_step)
 
 
 def refuse_lookalikes(
-    absent: Sequence[str],
+    absent: Sequence[Sequence[str]],
     names: Collection[str],
     fields: Sequence[Column],
     settings: SourceSettings,
@@ -101,18 +134,19 @@ def refuse_lookalikes(
 
     Parameters
     ----------
-    absent : the wanted names that the file lacks.
+    absent : of each field whose column the file lacks, the names that it may have.
     names : those that it has.
     """
     alike = {fold_name(name): name for name in names}
     wanted = wanted_names(fields, settings)
-    near = [(name, alike[fold_name(name)]) for name in absent if fold_name(name) in alike]
-    near = [(name, found) for name, found in near if found not in wanted]
+    known = {name for some in wanted for name in some}
+    near = [(name, alike[fold_name(name)]) for some in absent for name in some if fold_name(name) in alike]
+    near = [(name, found) for name, found in near if found not in known]
     if not near:
         return
     meant = dict(near)
-    mapping = {c.name: meant.get(name, name) for c, name in zip(fields, wanted, strict=True)}
-    columns = ", ".join(f"{field} = {quote_toml(name)}" for field, name in mapping.items() if field != name)
+    mapping = {c.name: _mended(some, meant) for c, some in zip(fields, wanted, strict=True)}
+    columns = ", ".join(f"{field} = {_toml(some)}" for field, some in mapping.items() if some != (field,))
     raise BatchRefused(
         where,
         "; ".join(
@@ -124,6 +158,22 @@ def refuse_lookalikes(
         f"if {'they are' if len(near) > 1 else 'it is'} meant, write in backbone.toml, "
         f"[sources.{source_of(where)}] columns = {{ {columns} }}, or have the file delivered again",
     )
+
+
+def _mended(names: tuple[str, ...], meant: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of a column, with those that the file has instead."""
+    if len(names) == 1:
+        return (meant.get(names[0], names[0]),)
+    return tuple(dict.fromkeys([*names, *(meant[name] for name in names if name in meant)]))
+
+
+def _toml(names: tuple[str, ...]) -> str:
+    return quote_toml(names[0]) if len(names) == 1 else f"[{', '.join(map(quote_toml, names))}]"
+
+
+def _either(wanted: Sequence[Sequence[str]]) -> str:
+    """Some columns, each by the names that it may have."""
+    return ", ".join(" or ".join(map(repr, names)) for names in wanted)
 
 
 def _unnamed(place: int) -> str:

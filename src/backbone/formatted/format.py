@@ -150,7 +150,8 @@ def _unread(
     warnings = [drift(found, before, source.settings.extra_columns == "ignore")]
     if before is None:
         files = [unread[batch] for batch, count in staging.done.items() if count.rows]
-        warnings.append(unmatched_mapping(source.name, source.settings.columns, files))
+        mapped = {field: source.settings.names_of(field) for field in source.settings.columns}
+        warnings.append(unmatched_mapping(source.name, mapped, files))
     last = found[-1][1] if found else before
     columns = {} if last is None else {IGNORED: last.ignored, MISSING: last.missing}
     return [warning for warning in warnings if warning], columns

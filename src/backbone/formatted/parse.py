@@ -103,7 +103,7 @@ def open_plain(
 ) -> Path:
     """The file, or a plain copy of it below `scratch`; what is no table of its format is refused."""
     plain = make_plain(path, form, settings.encoding, scratch, where)
-    required = {settings.columns.get(c.name, c.name) for c in fields if not c.optional}
+    required = [settings.names_of(column.name) for column in fields if not column.optional]
     has_header = settings.header and not settings.skip
     refuse_other_text(plain, form, where, wanted=required, has_header=has_header)
     return plain

@@ -83,7 +83,7 @@ class CsvFile:
         if self.is_wide:
             beyond = f"{self._column(len(self.layout.names), ())} <> ''"
             refusals.append(Refusal(beyond, quote_literal(self.filled)))
-        wanted = wanted_names(fields, settings)
+        wanted = ["" if place is None else self.layout.names[place] for place in self.binding.places]
         if settings.header and repeats_header(fields, raw, wanted):
             nulls = [frozenset(texts) for texts in _nulls(fields, settings)]
             refusals.append(header_again(raw, wanted, self.raw.quote or "", nulls))
@@ -107,11 +107,11 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
         raise empty_file(where, "have the file delivered again; a table without rows has at least a header")
     wanted = wanted_names(fields, settings)
     with likely_cause_named(plain, fields, settings, where):
-        layout = read_layout(plain, wanted, settings, where)
+        layout = read_layout(plain, {name for some in wanted for name in some}, settings, where)
     if not _is_utf8(plain, layout.body):  # the database checks the records alone
         refuse_if_not_utf8(plain, where)
     if not settings.header:
-        layout = replace(layout, names=tuple(wanted))
+        layout = replace(layout, names=tuple(names[0] for names in wanted))
     closed = len(layout.names) > 1 and not layout.names[-1]
     if closed and ends_in_delimiter(plain, layout.grammar(settings, len(layout.names) - 1), closed=True):
         layout = replace(layout, names=layout.names[:-1])

@@ -56,7 +56,8 @@ def _likely_cause(
     with path.open("rb") as file:
         data = file.read(HEAD).removeprefix(codecs.BOM_UTF8)
     texts = data.split(b"\n" if b"\n" in data else b"\r")[:MOST_LINES]
-    names = wanted_names(fields, settings)
+    wanted = wanted_names(fields, settings)
+    names = [name for some in wanted for name in some]
     lines = [_read(n, text, names, settings.quote) for n, text in enumerate(texts, 1) if text.strip()]
     below = [line for line in lines if line.number > settings.skip]
     if not below:
@@ -76,9 +77,11 @@ def _likely_cause(
             f"{says} that {delimiter!r} is the delimiter, and the header has {header.delimiter!r}",
             next_step,
         )
-    required = {name for name, column in zip(names, fields, strict=True) if not column.optional}
+    required = [{*some} for some, column in zip(wanted, fields, strict=True) if not column.optional]
     is_comment = header.text.startswith("#")
-    if not is_comment and not (required <= best.names and len(best.names) >= min(len(names), 2)):
+    if not is_comment and not (
+        all(some & best.names for some in required) and len(best.names) >= min(len(wanted), 2)
+    ):
         return None
     return (
         f"line {header.number} seems to be {'a comment' if is_comment else 'no header'}, as line "
