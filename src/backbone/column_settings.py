@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from backbone.contracts.time_format import read_format
 
 
 class ColumnSettings(BaseModel):
@@ -17,6 +19,23 @@ class ColumnSettings(BaseModel):
 
     null: tuple[str, ...] | None = None
     null_in_quotes: bool | None = None
+    date_format: str | None = None
+    datetime_format: str | None = None
+    constant: str | None = None
+    row_key: bool = False
+
+    @field_validator("date_format", "datetime_format")
+    @classmethod
+    def _known_format(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_format(value)
+        return value
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> ColumnSettings:
+        if self.row_key and self.constant is not None:
+            raise ValueError("a field is a constant or a row_key, not both")
+        return self
 
 
 @dataclass(frozen=True)

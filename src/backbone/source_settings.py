@@ -58,6 +58,7 @@ class SourceSettings(BaseModel):
     thousands_separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     null: tuple[str, ...] = ()
     null_in_quotes: bool = False
+    from_path: str | None = None
     column: dict[str, ColumnSettings] = {}
     redelivery: Literal["replace", "append"] = "replace"
     latest: Literal["delivery", "hash"] = "delivery"
@@ -113,9 +114,55 @@ class SourceSettings(BaseModel):
         >>> settings = SourceSettings(columns={"m2": ["M2", "m2"]})
         >>> settings.names_of("m2"), settings.names_of("id")
         (('M2', 'm2'), ('id',))
+
+        None where its value comes from elsewhere.
+
+        >>> SourceSettings(column={"unit": {"constant": "kWh"}}).names_of("unit")
+        ()
         """
+        if self.is_given(field) or self.is_row_key(field):
+            return ()
         names = self.columns.get(field, field)
         return (names,) if isinstance(names, str) else names
+
+    def is_given(self, field: str) -> bool:
+        """Whether a field is a part of the file's path, or a constant."""
+        if self.from_path is not None and field in re.compile(self.from_path).groupindex:
+            return True
+        return field in self.column and self.column[field].constant is not None
+
+    def is_row_key(self, field: str) -> bool:
+        """Whether a field is a key made of file and record."""
+        return field in self.column and self.column[field].row_key
+
+    @field_validator("from_path")
+    @classmethod
+    def _with_parts(cls, value: str | None) -> str | None:
+        try:
+            pattern = None if value is None else re.compile(value)
+        except re.error as error:
+            raise ValueError(f"expected a regular expression of Python: {error}") from None
+        if pattern is not None and not pattern.groupindex:
+            raise ValueError("expected parts with the names of fields, as in (?P<device>\\\\w+)")
+        return value
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> SourceSettings:
+        parts = set(re.compile(self.from_path).groupindex) if self.from_path is not None else set[str]()
+        for field in sorted(parts | {*self.column}):
+            own = self.column.get(field, ColumnSettings())
+            ways = {
+                "a part of from_path": field in parts,
+                "a constant": own.constant is not None,
+                "a row_key": own.row_key,
+                "in columns": field in self.columns,
+            }
+            found = [way for way, holds in ways.items() if holds]
+            if len(found) > 1:
+                raise Mistake(
+                    f"column.{field}", f"expected one origin of the field, found {' and '.join(found)}"
+                )
+        return self
 
     @field_validator("timezone")
     @classmethod

@@ -14,6 +14,11 @@ from pollution.reading import read_each
 SETTINGS = {
     "texts that mean null": 'null = ["?", "n/a"]',
     "texts that mean null, in quotes": 'null = ["?", "n/a"]\nnull_in_quotes = true',
+    "fields that no column has": (
+        'from_path = "^(?P<made_of_path>.*)\\\\.csv$"\n'
+        '[sources.record.column.made_constant]\nconstant = "x"\n'
+        "[sources.record.column.made_key]\nrow_key = true"
+    ),
     "several names of a column": 'columns = {{ {field} = ["{field}", "Column X"] }}',
     "texts of one column that mean null": '[sources.record.column.{field}]\nnull = ["?", "n/a"]',
 }

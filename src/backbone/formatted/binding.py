@@ -24,7 +24,8 @@ class Binding:
 
     Attributes
     ----------
-    places : by field, the position of its column; None for an optional one that the file lacks.
+    places : by field, the position of its column; None for an optional one that the file lacks, and for a
+        field that no column has, such as a part of the path.
     ignored : names of the columns that no field reads; that of an unnamed one begins with `UNNAMED`.
     missing : names of the optional columns that the file lacks.
     """
@@ -40,7 +41,7 @@ def empty_file(where: str, next_step: str) -> BatchRefused:
 
 
 def wanted_names(fields: Sequence[Column], settings: SourceSettings) -> list[tuple[str, ...]]:
-    """The names that each field's column may have in the file."""
+    """The names that each field's column may have in the file; none for a field that no column has."""
     return [settings.names_of(column.name) for column in fields]
 
 
@@ -93,10 +94,8 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     there = found_names(wanted, places, fields, where)
     bound = {name for name in there if name is not None}
     twice = sorted({name for name in bound if list(names).count(name) > 1})
-    absent = [some for some, name in zip(wanted, there, strict=True) if name is None]
-    required = [
-        some for some, name, c in zip(wanted, there, fields, strict=True) if name is None and not c.optional
-    ]
+    absent = [some for some, name in zip(wanted, there, strict=True) if some and name is None]
+    required = [some for some, c in zip(wanted, fields, strict=True) if some in absent and not c.optional]
     shown = shown_names(names) or "none"
     hint = "; it looks like UTF-16" if any("\0" in name for name in names) else ""
     next_step = (
@@ -114,8 +113,8 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
         problem = f"expected the column{'s' if len(required) > 1 else ''} {_either(required)}"
     elif absent and any(len(name.splitlines()) > 1 for name in names if name not in bound):
         problem = f"expected the column {_either(absent[:1])}, found a name that goes over several lines"
-    elif len(absent) == len(wanted):
-        problem = f"expected at least one of the columns {_either(wanted)}"
+    elif not bound:
+        problem = f"expected at least one of the columns {_either(absent)}"
     else:
         ignored = tuple(name or _unnamed(i + 1) for i, name in enumerate(names) if name not in bound)
         found = tuple(None if name is None else places[name] for name in there)
@@ -146,7 +145,9 @@ def refuse_lookalikes(
         return
     meant = dict(near)
     mapping = {c.name: _mended(some, meant) for c, some in zip(fields, wanted, strict=True)}
-    columns = ", ".join(f"{field} = {_toml(some)}" for field, some in mapping.items() if some != (field,))
+    columns = ", ".join(
+        f"{field} = {_toml(some)}" for field, some in mapping.items() if some and some != (field,)
+    )
     raise BatchRefused(
         where,
         "; ".join(

@@ -105,7 +105,7 @@ def conform_sql(
     good, raws, checks = [], [], []
     for i, (column, found) in enumerate(zip(fields, raw, strict=True)):
         is_text = found is None or found.sql_type == "VARCHAR"
-        check = Check(column, as_text if is_text else as_typed)
+        check = Check(column, _of_column(as_text, column, settings) if is_text else as_typed)
         read, value = _value_sql(i, check, found)
         reads += read
         values += [f"{value} as v{i}", f"v.r{i}"]
@@ -117,6 +117,18 @@ def conform_sql(
     bad = f"[v._refusal, v._text, {', '.join(raws)}] || cast([{', '.join(good)}] as varchar[])"
     select.append(f"case when {ok} then null else {bad} end as _bad")
     return ConformSql((", ".join(reads), ", ".join(values), ", ".join(select)), tuple(checks))
+
+
+def _of_column(notation: Notation, column: Column, settings: SourceSettings) -> Notation:
+    """How texts of one column are written."""
+    own = settings.column.get(column.name)
+    if own is None:
+        return notation
+    return replace(
+        notation,
+        date_format=own.date_format or notation.date_format,
+        datetime_format=own.datetime_format or notation.datetime_format,
+    )
 
 
 def _value_sql(i: int, check: Check, found: RawColumn | None) -> tuple[list[str], str]:
@@ -141,6 +153,17 @@ def _value_sql(i: int, check: Check, found: RawColumn | None) -> tuple[list[str]
             reads.append(f"{found.is_number} as is{i}")
             value = f"case when v.is{i} then {number} else {value} end"
     return reads if read is None else [*reads, f"{read} as n{i}"], value
+
+
+def with_given(
+    fields: Sequence[Column], raw: Sequence[RawColumn | None], settings: SourceSettings
+) -> list[RawColumn | None]:
+    """The raw columns with those of given fields, which every reader calls `g0`, `g1` and so on."""
+    places = {column.name: i for i, column in enumerate(c for c in fields if settings.is_given(c.name))}
+    return [
+        RawColumn(f"raw.g{places[column.name]}") if column.name in places else found
+        for column, found in zip(fields, raw, strict=True)
+    ]
 
 
 def with_nulls(column: Column, found: RawColumn, settings: SourceSettings) -> RawColumn:

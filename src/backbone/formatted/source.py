@@ -28,7 +28,7 @@ IN_HISTORY = Rule(
 PLACE = {"_batch": "varchar", "_row": "bigint", "_line": "bigint"}
 PARSING = ("columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "format")
 # Later ones, which are part of a fingerprint where they are set: files of others stay as they are.
-READING = {"null", "null_in_quotes", "column"}
+READING = {"null", "null_in_quotes", "from_path", "column"}
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,17 @@ class FormattedSource:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The contract's columns; an event time also lies where windows can be told and counted."""
+        """The contract's columns as files are held to them.
+
+        An event time also lies where windows can be told and counted; a key made of file and record is null
+        until it is made.
+        """
         return tuple(
-            replace(c, rules=(*c.rules, IN_HISTORY)) if c.name == self.event_time else c
+            replace(c, rules=(*c.rules, IN_HISTORY))
+            if c.name == self.event_time
+            else replace(c, nullable=True)
+            if self.settings.is_row_key(c.name)
+            else c
             for c in columns(self.contract)
         )
 
@@ -73,6 +81,8 @@ class FormattedSource:
         parts += [*PLACE, repr(self.settings.extra_columns == "refuse")]
         where_set = self.settings.model_dump(include=READING, exclude_defaults=True)
         parts += [repr(setting) for setting in sorted(where_set.items())]
+        if any(map(self.settings.is_row_key, self.fields)):
+            parts.append(self.settings.redelivery)
         if self.keys:  # both decide which of two rows with one key wins
             parts += [self.settings.latest, self.settings.redelivery]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]

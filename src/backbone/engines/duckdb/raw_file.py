@@ -21,6 +21,8 @@ class RawFile:
 
     `nulls` are sets of texts that mean null in unquoted fields of CSV, as the empty one does. Each column is
     there once for each set: the column 3 as `c3` under the first one, as `c3_1` under the second.
+
+    `given` are texts that are the same in all records: further columns `g0`, `g1` and so on.
     """
 
     path: Path
@@ -32,6 +34,7 @@ class RawFile:
     skip: int = 0
     newline: str = r"\n"
     nulls: tuple[tuple[str, ...], ...] = ((),)
+    given: tuple[str | None, ...] = ()
 
 
 class MalformedFile(Exception):

@@ -20,6 +20,7 @@ from backbone.formatted.conform import (
     conform_sql,
     header_again,
     repeats_header,
+    with_given,
 )
 from backbone.formatted.csv.grammar import LF, Grammar
 from backbone.formatted.csv.header import Layout, ends_in_delimiter, newline_before, read_layout
@@ -79,15 +80,16 @@ class CsvFile:
             None if place is None else RawColumn(self._column(place, nulls), knows_quotes=True)
             for place, nulls in zip(self.binding.places, _nulls(fields, settings), strict=True)
         ]
+        wanted = ["" if place is None else self.layout.names[place] for place in self.binding.places]
+        read_again = settings.header and repeats_header(fields, raw, wanted)
         refusals = []
         if self.is_wide:
             beyond = f"{self._column(len(self.layout.names), ())} <> ''"
             refusals.append(Refusal(beyond, quote_literal(self.filled)))
-        wanted = ["" if place is None else self.layout.names[place] for place in self.binding.places]
-        if settings.header and repeats_header(fields, raw, wanted):
+        if read_again:
             nulls = [frozenset(texts) for texts in _nulls(fields, settings)]
             refusals.append(header_again(raw, wanted, self.raw.quote or "", nulls))
-        return conform_sql(fields, raw, settings, refusals)
+        return conform_sql(fields, with_given(fields, raw, settings), settings, refusals)
 
     def _column(self, place: int, nulls: tuple[str, ...]) -> str:
         """SQL of a column, read with a set of texts that mean null."""
@@ -95,8 +97,18 @@ class CsvFile:
         return f"raw.c{place}_{k}" if k else f"raw.c{place}"
 
 
-def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str) -> CsvFile:
+def open_csv(
+    plain: Path,
+    fields: Sequence[Column],
+    settings: SourceSettings,
+    where: str,
+    given: tuple[str | None, ...] = (),
+) -> CsvFile:
     """Find out how a file is laid out, and which column each field reads.
+
+    Parameters
+    ----------
+    given : the texts of the fields that no column has.
 
     Raises
     ------
@@ -111,7 +123,7 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
     if not _is_utf8(plain, layout.body):  # the database checks the records alone
         refuse_if_not_utf8(plain, where)
     if not settings.header:
-        layout = replace(layout, names=tuple(names[0] for names in wanted))
+        layout = replace(layout, names=tuple(names[0] for names in wanted if names))
     closed = len(layout.names) > 1 and not layout.names[-1]
     if closed and ends_in_delimiter(plain, layout.grammar(settings, len(layout.names) - 1), closed=True):
         layout = replace(layout, names=layout.names[:-1])
@@ -138,6 +150,7 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
         layout.body_line - 1,
         newline_before(plain, layout.body),
         tuple(dict.fromkeys(tuple(t for t in nulls if grammar.delimiter not in t) for nulls in sets)),
+        given,
     )
     return CsvFile(raw, layout, binding, grammar)
 
@@ -161,7 +174,7 @@ class Counted:
     @property
     def alike(self) -> RawFile:
         """Equal for files that one statement can read, if they have the same columns."""
-        return replace(self.raw, path=Path())
+        return replace(self.raw, path=Path(), given=())
 
     def parsed(self, table: str, file: CsvFile, sql: ConformSql) -> ParseResult:
         """The records, staged as `table`."""

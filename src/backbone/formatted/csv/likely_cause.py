@@ -77,10 +77,10 @@ def _likely_cause(
             f"{says} that {delimiter!r} is the delimiter, and the header has {header.delimiter!r}",
             next_step,
         )
-    required = [{*some} for some, column in zip(wanted, fields, strict=True) if not column.optional]
+    required = [{*some} for some, column in zip(wanted, fields, strict=True) if some and not column.optional]
     is_comment = header.text.startswith("#")
     if not is_comment and not (
-        all(some & best.names for some in required) and len(best.names) >= min(len(wanted), 2)
+        all(some & best.names for some in required) and len(best.names) >= min(sum(map(bool, wanted)), 2)
     ):
         return None
     return (

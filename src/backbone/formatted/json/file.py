@@ -16,7 +16,7 @@ from backbone.formatted.binding import (
     refuse_lookalikes,
     wanted_names,
 )
-from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql
+from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql, with_given
 from backbone.formatted.json.blocks import NotUtf8
 from backbone.formatted.json.reader import JsonRecords
 from backbone.formatted.json.wrapping import refuse_unknown_records
@@ -38,12 +38,20 @@ class JsonFile:
         When it is empty.
     """
 
-    def __init__(self, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str) -> None:
+    def __init__(
+        self,
+        plain: Path,
+        fields: Sequence[Column],
+        settings: SourceSettings,
+        where: str,
+        given: Sequence[str | None] = (),
+    ) -> None:
         if plain.stat().st_size == 0:
             raise empty_file(where, "have the file delivered again; `[]` is a table without rows")
         self._names = wanted_names(fields, settings)
         self._wanted = tuple(name for names in self._names for name in names)
         self._plain, self._fields, self._settings, self._where = plain, fields, settings, where
+        self._given = given
         self._reader = JsonRecords(plain, self._wanted)
 
     @property
@@ -51,7 +59,7 @@ class JsonFile:
         return self._reader.records
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The records as in `JsonRecords`.
+        """The records as in `JsonRecords`, with the texts of given fields as `g0`, `g1` and so on.
 
         Raises
         ------
@@ -60,7 +68,11 @@ class JsonFile:
             no record has, no record has any of the contract's keys, or records have two keys of one field.
         """
         try:
-            yield from self._reader.batches()
+            for batch in self._reader.batches():
+                for i, text in enumerate(self._given):
+                    same = pa.repeat(pa.scalar(text, pa.string()), batch.num_rows)
+                    batch = batch.append_column(f"g{i}", same)
+                yield batch
         except NotUtf8:
             refuse_if_not_utf8(self._plain, self._where)
             raise
@@ -68,14 +80,14 @@ class JsonFile:
         found_names(self._names, present, self._fields, self._where)
         refuse_lookalikes(self._absent, self._reader.others, self._fields, self._settings, self._where)
         named = zip(self._names, self._fields, strict=True)
-        required = [names for names, column in named if not column.optional]
+        required = [names for names, column in named if names and not column.optional]
         refuse_unknown_records(self._reader, self._wanted, required, self._where)
 
     @property
     def _absent(self) -> list[tuple[str, ...]]:
         """Of each field that no record has, the keys that it may be under."""
         present = {self._wanted[place] for place in self._reader.present}
-        return [names for names in self._names if present.isdisjoint(names)]
+        return [names for names in self._names if names and present.isdisjoint(names)]
 
     def parsed(self, table: str, sql: ConformSql) -> ParseResult:
         """What was seen of it, when it is read."""
@@ -86,10 +98,11 @@ class JsonFile:
 
 def json_sql(fields: Sequence[Column], settings: SourceSettings, labelled: bool = False) -> ConformSql:
     """The contract's expressions for the records of `JsonRecords`, and for their column `_batch`, if any."""
-    raw, place = list[RawColumn](), 0
+    raw, place = list[RawColumn | None](), 0
     for names in wanted_names(fields, settings):
-        raw.append(_either_of(range(place, place + len(names))))
+        raw.append(_either_of(range(place, place + len(names))) if names else None)
         place += len(names)
+    raw = with_given(fields, raw, settings)
     refusal = Refusal("raw.problem is not null", "raw.problem")
     also = {"_line": "raw.line"} | ({"_batch": "raw._batch"} if labelled else {})
     return conform_sql(fields, raw, settings, [refusal], text="raw.text", also=also)
