@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from backbone.contracts.epoch import Epoch
 from backbone.contracts.time_format import read_format
 
 
@@ -21,6 +22,7 @@ class ColumnSettings(BaseModel):
     null_in_quotes: bool | None = None
     date_format: str | None = None
     datetime_format: str | None = None
+    epoch: Epoch | None = None
     constant: str | None = None
     row_key: bool = False
 
@@ -32,9 +34,11 @@ class ColumnSettings(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _from_one_place(self) -> ColumnSettings:
+    def _one_way(self) -> ColumnSettings:
         if self.row_key and self.constant is not None:
             raise ValueError("a field is a constant or a row_key, not both")
+        if self.epoch is not None and self.datetime_format is not None:
+            raise ValueError("times are written in a datetime_format or as an epoch, not both")
         return self
 
 

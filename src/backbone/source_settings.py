@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from backbone.column_settings import ColumnSettings, NullTexts
+from backbone.contracts.epoch import Epoch
 from backbone.contracts.notation import Notation
 from backbone.contracts.time_format import read_format
 from backbone.dataset import Every
@@ -54,6 +55,7 @@ class SourceSettings(BaseModel):
     timezone: str = "UTC"
     date_format: str | None = None
     datetime_format: str | None = None
+    epoch: Epoch | None = None
     decimal_separator: Annotated[str, Field(min_length=1, max_length=1)] = "."
     thousands_separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     null: tuple[str, ...] = ()
@@ -184,6 +186,8 @@ class SourceSettings(BaseModel):
             Notation(decimal_separator=self.decimal_separator, thousands_separator=self.thousands_separator)
         except SettingsError as error:
             raise Mistake(error.where, error.problem) from None
+        if self.epoch is not None and self.datetime_format is not None:
+            raise Mistake("epoch", "times are written in a datetime_format or as an epoch, not both")
         for name in ("quote", "escape"):
             sign = getattr(self, name)
             if sign and sign == self.delimiter:

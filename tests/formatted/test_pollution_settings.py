@@ -19,6 +19,7 @@ SETTINGS = {
         '[sources.record.column.made_constant]\nconstant = "x"\n'
         "[sources.record.column.made_key]\nrow_key = true"
     ),
+    "times as numbers": 'epoch = "seconds"',
     "several names of a column": 'columns = {{ {field} = ["{field}", "Column X"] }}',
     "texts of one column that mean null": '[sources.record.column.{field}]\nnull = ["?", "n/a"]',
 }

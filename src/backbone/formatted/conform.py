@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+from backbone.column_settings import ColumnSettings
 from backbone.contracts.contract import (
     Column,
     Notation,
@@ -24,6 +25,7 @@ from backbone.engines.duckdb.raw_file import TEXT
 from backbone.source_settings import SourceSettings
 
 MARK = "\ufeff"  # the byte order mark
+NUMBERS = {"INTEGER", "UINTEGER", "FLOAT", "DOUBLE"}
 REFUSAL, RECORD = "_bad[1]", "_bad[2]"
 
 
@@ -90,11 +92,11 @@ def conform_sql(
     text : of the whole record.
     also : further columns, by name their SQL over the raw columns; they stand before the contract's.
     """
-    as_text, as_typed = notation_of(settings), Notation(settings.timezone)
     raw = [
         None if found is None else with_nulls(c, found, settings)
         for c, found in zip(fields, raw, strict=True)
     ]
+    written = notation_of(settings)
     cases = " ".join(f"when {refusal.condition} then {refusal.reason}" for refusal in refusals)
     refusal = f"case {cases} end" if cases else "cast(null as varchar)"
     reads, values, select = [f"{text} as _text", f"{refusal} as _refusal"], ["v._text", "v._refusal"], []
@@ -105,7 +107,7 @@ def conform_sql(
     good, raws, checks = [], [], []
     for i, (column, found) in enumerate(zip(fields, raw, strict=True)):
         is_text = found is None or found.sql_type == "VARCHAR"
-        check = Check(column, _of_column(as_text, column, settings) if is_text else as_typed)
+        check = Check(column, _notation(written, column, found, settings))
         read, value = _value_sql(i, check, found)
         reads += read
         values += [f"{value} as v{i}", f"v.r{i}"]
@@ -119,16 +121,22 @@ def conform_sql(
     return ConformSql((", ".join(reads), ", ".join(values), ", ".join(select)), tuple(checks))
 
 
-def _of_column(notation: Notation, column: Column, settings: SourceSettings) -> Notation:
-    """How texts of one column are written."""
-    own = settings.column.get(column.name)
-    if own is None:
+def _notation(
+    written: Notation, column: Column, found: RawColumn | None, settings: SourceSettings
+) -> Notation:
+    """How the values of one column are written; of one with types, only what its texts do not show."""
+    notation, own = written, settings.column.get(column.name, ColumnSettings())
+    if own.date_format is not None:
+        notation = replace(notation, date_format=own.date_format)
+    if own.datetime_format is not None or own.epoch is not None:
+        notation = replace(notation, datetime_format=own.datetime_format, epoch=own.epoch)
+    if found is None or found.sql_type == "VARCHAR":
         return notation
-    return replace(
-        notation,
-        date_format=own.date_format or notation.date_format,
-        datetime_format=own.datetime_format or notation.datetime_format,
-    )
+    return Notation(settings.timezone, epoch=notation.epoch if _is_number(found.sql_type) else None)
+
+
+def _is_number(sql_type: str) -> bool:
+    return sql_type.startswith("DECIMAL") or sql_type.endswith("INT") or sql_type in NUMBERS
 
 
 def _value_sql(i: int, check: Check, found: RawColumn | None) -> tuple[list[str], str]:
@@ -202,6 +210,7 @@ def notation_of(settings: SourceSettings) -> Notation:
         settings.datetime_format,
         settings.decimal_separator,
         settings.thousands_separator,
+        settings.epoch,
     )
 
 
