@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from backbone.column_settings import ColumnSettings, NullTexts
 from backbone.contracts.epoch import Epoch
@@ -14,6 +23,7 @@ from backbone.contracts.notation import Notation
 from backbone.contracts.time_format import read_format
 from backbone.dataset import Every
 from backbone.errors import SettingsError
+from backbone.settings_for_files import changed_settings, refuse_unusable_when
 from backbone.timezones import is_timezone
 
 WINDOW_PARAMETER = re.compile(r"\$(window_start|window_end)\b")
@@ -62,9 +72,11 @@ class SourceSettings(BaseModel):
     null_in_quotes: bool = False
     from_path: str | None = None
     column: dict[str, ColumnSettings] = {}
+    when: tuple[dict[str, Any], ...] = ()
     redelivery: Literal["replace", "append"] = "replace"
     latest: Literal["delivery", "hash"] = "delivery"
     extra_columns: Literal["warn", "refuse", "ignore"] = "warn"
+    _of_whens: tuple[SourceSettings, ...] = PrivateAttr(())
 
     @field_validator("encoding")
     @classmethod
@@ -236,6 +248,50 @@ class SourceSettings(BaseModel):
             raise Mistake(lacking, "connection and query go together, and it is not there")
         if self.path is not None and self.query is not None:
             raise Mistake("path", "a source has a path or a query, not both")
+        return self
+
+    @field_validator("when")
+    @classmethod
+    def _for_some_files(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for number, when in enumerate(value):
+            try:
+                refuse_unusable_when(when)
+            except ValueError as error:
+                raise ValueError(f"{number + 1}, {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _usable_for_all_files(self) -> SourceSettings:
+        made, shared = list[SourceSettings](), self.model_dump(exclude_unset=True, exclude={"when"})
+        for number, when in enumerate(self.when):
+            try:
+                made.append(SourceSettings.model_validate(changed_settings(shared, when)))
+            except ValidationError as errors:
+                error: Any = errors.errors()[0]
+                mistake = error.get("ctx", {}).get("error")
+                place = [*error["loc"], *([mistake.setting] if isinstance(mistake, Mistake) else [])]
+                message = error["msg"].removeprefix("Value error, ")
+                raise Mistake("when", f"{number + 1}, {'.'.join(map(str, place))}: {message}") from None
+        self._of_whens = tuple(made)
+        return self
+
+    @property
+    def of_all_files(self) -> tuple[SourceSettings, ...]:
+        """The settings of files that no section of `when` is for, and those of each section."""
+        return (self, *self._of_whens)
+
+    def for_file(self, name: str) -> SourceSettings:
+        """The settings of a file: the first section of `when` counts whose pattern its name matches.
+
+        Examples
+        --------
+        >>> settings = SourceSettings(skip=1, when=[{"path": "2019*", "delimiter": ";"}])
+        >>> [(s.skip, s.delimiter) for s in map(settings.for_file, ("2018.csv", "2019/may.csv"))]
+        [(1, None), (1, ';')]
+        """
+        for when, settings in zip(self.when, self._of_whens, strict=True):
+            if fnmatchcase(name, when["path"]):
+                return settings
         return self
 
     @model_validator(mode="after")

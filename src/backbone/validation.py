@@ -74,22 +74,28 @@ def check_names(settings: Settings, pipelines: Sequence[Pipeline]) -> None:
                 "",
                 "rename or remove the section",
             )
-        fields = {c.name for c in columns(contracts[name].contract)}
-        for wrong in sorted(set(section.columns) - fields):
-            raise SettingsError(
-                f"backbone.toml, [sources.{name}] columns",
-                f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
-                "",
-                'write columns = { field = "name in the file" }',
-            )
-        for wrong in sorted(set(section.column) - fields):
-            raise SettingsError(
-                f"backbone.toml, [sources.{name}.column.{wrong}]",
-                f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
-                "",
-                "name a field of the contract, or remove the section",
-            )
-        _check_origins(name, section, columns(contracts[name].contract))
+        for settings_of_files in section.of_all_files:
+            _check_fields(name, settings_of_files, columns(contracts[name].contract))
+
+
+def _check_fields(name: str, section: SourceSettings, of_contract: Sequence[Column]) -> None:
+    """What the settings say of fields is said of fields of the contract, and is possible."""
+    fields = {c.name for c in of_contract}
+    for wrong in sorted(set(section.columns) - fields):
+        raise SettingsError(
+            f"backbone.toml, [sources.{name}] columns",
+            f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
+            "",
+            'write columns = { field = "name in the file" }',
+        )
+    for wrong in sorted(set(section.column) - fields):
+        raise SettingsError(
+            f"backbone.toml, [sources.{name}.column.{wrong}]",
+            f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
+            "",
+            "name a field of the contract, or remove the section",
+        )
+    _check_origins(name, section, of_contract)
 
 
 def _check_origins(name: str, section: SourceSettings, fields: Sequence[Column]) -> None:

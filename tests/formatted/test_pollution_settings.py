@@ -20,6 +20,7 @@ SETTINGS = {
         "[sources.record.column.made_key]\nrow_key = true"
     ),
     "times as numbers": 'epoch = "seconds"',
+    "settings of some files": '[[sources.record.when]]\npath = "*1.csv"\nnull = ["?"]',
     "several names of a column": 'columns = {{ {field} = ["{field}", "Column X"] }}',
     "texts of one column that mean null": '[sources.record.column.{field}]\nnull = ["?", "n/a"]',
 }

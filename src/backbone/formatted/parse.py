@@ -74,6 +74,7 @@ def parse(
     BatchRefused
         When it can't be read as a table at all: no header, a wrong one, another encoding, a damaged archive.
     """
+    source = source.for_file(file.name)
     fields, settings, where = source.columns, source.settings, file.where
     form = format_of(file.name, settings)
     plain = open_plain(file.path, form, fields, settings, scratch, where)

@@ -28,7 +28,7 @@ IN_HISTORY = Rule(
 PLACE = {"_batch": "varchar", "_row": "bigint", "_line": "bigint"}
 PARSING = ("columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "format")
 # Later ones, which are part of a fingerprint where they are set: files of others stay as they are.
-READING = {"null", "null_in_quotes", "from_path", "column"}
+READING = {"null", "null_in_quotes", "from_path", "column", "when"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,11 @@ class FormattedSource:
             for c in columns(self.contract)
         )
 
+    def for_file(self, name: str) -> FormattedSource:
+        """The source as a file of this name is to be read."""
+        settings = self.settings.for_file(name)
+        return self if settings is self.settings else replace(self, settings=settings)
+
     @property
     def keys(self) -> tuple[str, ...]:
         return keys(self.contract)
@@ -81,7 +86,7 @@ class FormattedSource:
         parts += [*PLACE, repr(self.settings.extra_columns == "refuse")]
         where_set = self.settings.model_dump(include=READING, exclude_defaults=True)
         parts += [repr(setting) for setting in sorted(where_set.items())]
-        if any(map(self.settings.is_row_key, self.fields)):
+        if any(settings.is_row_key(f) for settings in self.settings.of_all_files for f in self.fields):
             parts.append(self.settings.redelivery)
         if self.keys:  # both decide which of two rows with one key wins
             parts += [self.settings.latest, self.settings.redelivery]

@@ -149,7 +149,8 @@ class Staging:
         return left
 
     def _add_group(self, group: FileGroup) -> None:
-        parsed = group.stage(self._source, group.members, self._database, PARSED)
+        source = self._source.for_file(group.members[0].batch.name)
+        parsed = group.stage(source, group.members, self._database, PARSED)
         if self._source.settings.extra_columns == "refuse":
             for file in parsed.values():
                 refuse_extra_columns(file, self._source.dataset)
@@ -192,7 +193,8 @@ class Staging:
     def _collect(self, parsed: Mapping[str, ParseResult], batch: str, counts: dict[str, BatchCount]) -> None:
         """Stage the good rows; what is known of the batches follows when nothing can fail any more."""
         table = next(iter(parsed.values())).table
-        source, names = self._source, {name: self._names[name] for name in parsed}
+        names = {name: self._names[name] for name in parsed}
+        source = self._source.for_file(next(iter(names.values())))
         fields, join = row_key_sql(self._database, source.fields, source.settings, names)
         join = f"{join}{batch}" if join else ""
         good = f"select {fields}, {batch} as _batch, _row, _line from {table} t{join} where _bad is null"
