@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 CHANGEABLE = (
-    "format", "columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "timezone",
+    "format", "columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "skip_until",
+    "comment", "footer", "skip_empty_records", "timezone",
     "date_format", "datetime_format", "epoch", "decimal_separator", "thousands_separator", "null",
     "null_in_quotes", "from_path", "column",
 )  # fmt: skip

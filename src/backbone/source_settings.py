@@ -62,6 +62,10 @@ class SourceSettings(BaseModel):
     escape: Annotated[str, Field(max_length=1)] | None = None
     header: bool = True
     skip: Annotated[int, Field(ge=0)] = 0
+    skip_until: str | None = None
+    comment: str | None = None
+    footer: tuple[str, ...] = ()
+    skip_empty_records: bool = False
     timezone: str = "UTC"
     date_format: str | None = None
     datetime_format: str | None = None
@@ -106,6 +110,14 @@ class SourceSettings(BaseModel):
     def _not_empty(cls, value: str | None) -> str | None:
         if value is not None and (not value.strip() or "\0" in value):
             raise ValueError("expected a text that is not blank and has no NUL; leave it out for none")
+        return value
+
+    @field_validator("skip_until", "comment", "footer")
+    @classmethod
+    def _begins_lines(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for text in (value,) if isinstance(value, str) else value or ():
+            if not text.strip() or any(sign in text for sign in "\0\r\n"):
+                raise ValueError(f"expected the beginning of a line, no blanks alone, found {text!r}")
         return value
 
     @field_validator("columns")

@@ -124,7 +124,7 @@ def open_plain(
     plain = make_plain(path, form, settings.encoding, scratch, where)
     required = [settings.names_of(column.name) for column in fields if not column.optional]
     required = [names for names in required if names]
-    has_header = settings.header and not settings.skip
+    has_header = settings.header and not settings.skip and settings.skip_until is None
     refuse_other_text(plain, form, where, wanted=required, has_header=has_header)
     return plain
 

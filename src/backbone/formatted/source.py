@@ -28,7 +28,10 @@ IN_HISTORY = Rule(
 PLACE = {"_batch": "varchar", "_row": "bigint", "_line": "bigint"}
 PARSING = ("columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "format")
 # Later ones, which are part of a fingerprint where they are set: files of others stay as they are.
-READING = {"null", "null_in_quotes", "from_path", "column", "when"}
+READING = {
+    "null", "null_in_quotes", "from_path", "column", "when", "skip_until", "comment", "footer",
+    "skip_empty_records",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,14 @@ class Staging:
     done : the batches added, and their rows; none of them counts as a duplicate yet.
     hours : the hours, since 1970, in which the good rows of a source without keys happened.
     unread : by batch, the columns that were not read.
+    passed : by name of a file, how many of its lines were passed over, by kind.
     """
 
     def __init__(self, work: LocalWork, source: FormattedSource) -> None:
         self.done: dict[str, BatchCount] = {}
         self.hours: set[int] = set()
         self.unread: dict[str, Unread] = {}
+        self.passed: dict[str, Mapping[str, int]] = {}
         self._lake, self._database, self._scratch = work.lake, work.database, work.scratch
         self._source, self._progress, self._originals = source, work.progress, work.originals
         self._written: list[Staged] = []
@@ -212,6 +214,7 @@ class Staging:
         self.hours |= hours
         self._collected += added
         self.done |= counts
+        self.passed |= {names[batch]: file.passed for batch, file in parsed.items() if file.passed}
         self.unread |= {name: unread_of(file) for name, file in parsed.items()}
 
     def _undo(self, batches: list[str]) -> None:

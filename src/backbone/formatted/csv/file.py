@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backbone.contracts.contract import Column, quote_literal
@@ -26,6 +27,7 @@ from backbone.formatted.csv.grammar import LF, Grammar
 from backbone.formatted.csv.header import Layout, ends_in_delimiter, newline_before, read_layout
 from backbone.formatted.csv.likely_cause import likely_cause_named
 from backbone.formatted.csv.lines import Lines
+from backbone.formatted.csv.passed_over import has_such_line
 from backbone.formatted.csv.records import survey
 from backbone.formatted.csv.split import Broken, split
 from backbone.formatted.parse_result import ParseResult, number_lines, unaccountable
@@ -163,6 +165,7 @@ class Counted:
     ----------
     raw, grammar : how to read them; in a copy without the broken lines, where there are such.
     lines : on which they begin in the file.
+    passed : how many lines were passed over, by kind.
     """
 
     raw: RawFile
@@ -170,6 +173,7 @@ class Counted:
     records: int
     lines: Lines
     broken: list[Broken]
+    passed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def alike(self) -> RawFile:
@@ -188,6 +192,7 @@ class Counted:
             self.lines,
             file.binding.ignored,
             file.binding.missing,
+            passed=Counter(self.passed) + file.layout.passed_lines,
         )
 
 
@@ -207,9 +212,11 @@ def separate(file: CsvFile, scratch: Path, where: str) -> Counted:
     parts = split(file.raw.path, file.grammar, cleaned, skip=file.raw.skip)
     if parts.broken:
         _refuse_other_quote(file.raw.path, file.by_header().grammar, where)
-    grammar = replace(file.grammar, body=file.raw.skip, body_line=file.raw.skip + 1, line_end=LF)
+    grammar = replace(
+        file.grammar, body=file.raw.skip, body_line=file.raw.skip + 1, line_end=LF, beginnings=()
+    )
     raw = replace(file.raw, path=cleaned, newline=r"\n")
-    return Counted(raw, grammar, parts.records, parts.lines, parts.broken)
+    return Counted(raw, grammar, parts.records, parts.lines, parts.broken, parts.passed)
 
 
 def read_csv(
@@ -223,7 +230,7 @@ def read_csv(
         When its bytes are not UTF-8, or its records can't be told apart.
     """
     raw, grammar = file.raw, file.grammar
-    if grammar.line_end == LF:
+    if grammar.line_end == LF and not has_such_line(raw.path, grammar.body, grammar.beginnings):
         with ThreadPoolExecutor(1) as aside:
             counting = aside.submit(survey, raw.path, grammar)
             try:

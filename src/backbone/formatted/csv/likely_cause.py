@@ -53,12 +53,19 @@ def _likely_cause(
     path: Path, fields: Sequence[Column], settings: SourceSettings, source: str
 ) -> tuple[str, str] | None:
     """What is likely wrong, and what to do about it."""
+    if settings.skip_until is not None:
+        return None
     with path.open("rb") as file:
         data = file.read(HEAD).removeprefix(codecs.BOM_UTF8)
     texts = data.split(b"\n" if b"\n" in data else b"\r")[:MOST_LINES]
     wanted = wanted_names(fields, settings)
     names = [name for some in wanted for name in some]
-    lines = [_read(n, text, names, settings.quote) for n, text in enumerate(texts, 1) if text.strip()]
+    comment = settings.comment.encode() if settings.comment is not None else b"\n"
+    lines = [
+        _read(n, text, names, settings.quote)
+        for n, text in enumerate(texts, 1)
+        if text.strip() and not text.startswith(comment)
+    ]
     below = [line for line in lines if line.number > settings.skip]
     if not below:
         return None
