@@ -23,6 +23,7 @@ class ColumnSettings(BaseModel):
     date_format: str | None = None
     datetime_format: str | None = None
     epoch: Epoch | None = None
+    sign: str | None = None
     constant: str | None = None
     row_key: bool = False
 
@@ -31,6 +32,13 @@ class ColumnSettings(BaseModel):
     def _known_format(cls, value: str | None) -> str | None:
         if value is not None:
             read_format(value)
+        return value
+
+    @field_validator("sign")
+    @classmethod
+    def _no_part_of_a_number(cls, value: str | None) -> str | None:
+        if value is not None and (not value.strip() or not {*value}.isdisjoint("0123456789+-.,'\0\r\n")):
+            raise ValueError("expected a text such as `%` or `€`, without digits, points, commas, + and -")
         return value
 
     @model_validator(mode="after")

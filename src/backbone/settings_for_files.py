@@ -7,7 +7,7 @@ from typing import Any
 
 CHANGEABLE = (
     "format", "columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "skip_until",
-    "comment", "footer", "skip_empty_records", "timezone",
+    "comment", "footer", "skip_empty_records", "header_rows", "trim", "timezone",
     "date_format", "datetime_format", "epoch", "decimal_separator", "thousands_separator", "null",
     "null_in_quotes", "from_path", "column",
 )  # fmt: skip

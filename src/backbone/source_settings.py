@@ -66,6 +66,8 @@ class SourceSettings(BaseModel):
     comment: str | None = None
     footer: tuple[str, ...] = ()
     skip_empty_records: bool = False
+    header_rows: Annotated[int, Field(ge=1, le=10)] = 1
+    trim: bool = False
     timezone: str = "UTC"
     date_format: str | None = None
     datetime_format: str | None = None
@@ -251,6 +253,7 @@ class SourceSettings(BaseModel):
         """
         own = self.column.get(field, ColumnSettings())
         in_quotes = self.null_in_quotes if own.null_in_quotes is None else own.null_in_quotes
+        in_quotes = in_quotes or self.trim  # of a text without its blanks nobody knows how it was written
         return NullTexts(self.null if own.null is None else own.null, in_quotes)
 
     @model_validator(mode="after")
@@ -310,6 +313,8 @@ class SourceSettings(BaseModel):
     def _names_to_map(self) -> SourceSettings:
         if self.columns and not self.header and self.format in (None, "csv"):
             raise Mistake("columns", "without a header the columns are the contract's fields, in their order")
+        if self.header_rows > 1 and not self.header:
+            raise Mistake("header_rows", "the settings say that there is no header")
         return self
 
     @model_validator(mode="after")

@@ -117,6 +117,19 @@ def _check_origins(name: str, section: SourceSettings, fields: Sequence[Column])
                 "",
                 "declare the field as `str` in the contract",
             )
+    for column in fields:
+        own = section.column.get(column.name)
+        if (
+            own is not None
+            and own.sign is not None
+            and column.sql_type[:6] not in ("BIGINT", "DOUBLE", "DECIMA")
+        ):
+            raise SettingsError(
+                f"backbone.toml, [sources.{name}.column.{column.name}] sign",
+                "expected a field of type int, float or Decimal",
+                "",
+                "remove the sign, or declare the field as a number",
+            )
     if not any(section.names_of(column.name) for column in fields):
         raise SettingsError(
             f"backbone.toml, [sources.{name}]",

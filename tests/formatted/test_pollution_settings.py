@@ -22,6 +22,7 @@ SETTINGS = {
     "times as numbers": 'epoch = "seconds"',
     "settings of some files": '[[sources.record.when]]\npath = "*1.csv"\nnull = ["?"]',
     "comments, footers and empty records": 'comment = "§"\nfooter = ["~~"]\nskip_empty_records = true',
+    "blanks around fields": "trim = true",
     "several names of a column": 'columns = {{ {field} = ["{field}", "Column X"] }}',
     "texts of one column that mean null": '[sources.record.column.{field}]\nnull = ["?", "n/a"]',
 }

@@ -7,6 +7,7 @@ for each file, however few rows are bad.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,7 @@ from backbone.source_settings import SourceSettings
 
 MARK = "\ufeff"  # the byte order mark
 NUMBERS = {"INTEGER", "UINTEGER", "FLOAT", "DOUBLE"}
+BLANKS = " \t\u00a0"
 REFUSAL, RECORD = "_bad[1]", "_bad[2]"
 
 
@@ -175,7 +177,9 @@ def with_given(
 
 
 def with_nulls(column: Column, found: RawColumn, settings: SourceSettings) -> RawColumn:
-    """A text column in which the texts that mean null are null, as far as its reader did not see to it.
+    """A text column in which texts that mean null are null, as far as its reader did not see to it.
+
+    The sign of a number is left out too.
 
     Examples
     --------
@@ -185,10 +189,43 @@ def with_nulls(column: Column, found: RawColumn, settings: SourceSettings) -> Ra
     """
     nulls = settings.nulls_of(column.name)
     texts = nulls.anywhere if found.knows_quotes else tuple(sorted({*nulls.texts}))
-    if not texts or found.sql_type != "VARCHAR":
+    if texts and found.sql_type == "VARCHAR":
+        listed = ", ".join(map(quote_literal, texts))
+        found = replace(found, sql=f"case when {found.sql} in ({listed}) then null else {found.sql} end")
+    own = settings.column.get(column.name)
+    if own is None or own.sign is None or found.sql_type != "VARCHAR":
         return found
-    listed = ", ".join(map(quote_literal, texts))
-    return replace(found, sql=f"case when {found.sql} in ({listed}) then null else {found.sql} end")
+    return replace(found, sql=without_sign(found.sql, own.sign))
+
+
+def without_sign(text: str, sign: str) -> str:
+    """SQL of a number's text without a sign such as `%` before or behind it, and the blanks around that.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> texts = ["12 %", "%12", "-% 5", "% -5", "5", "5%%", "%"]
+    >>> sql = f"select {without_sign('t', '%')} from unnest({texts}) as _(t)"
+    >>> [text for (text,) in duckdb.sql(sql).fetchall()]
+    ['12', '12', '-5', '-5', '5', '5%', '']
+    """
+    some = re.escape(sign)
+    pattern = rf"^([ \t]*[+-]?)[ \t]*{some}[ \t]*|[ \t]*{some}[ \t]*$"
+    return f"regexp_replace({text}, {quote_literal(pattern)}, '\\1')"
+
+
+def trimmed(text: str) -> str:
+    """SQL of a text without the blanks around it; null for one of blanks only, which is an empty field.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> sql = f"select {trimmed('t')} from unnest([' a b ', '  ', '', null]) as _(t)"
+    >>> [text for (text,) in duckdb.sql(sql).fetchall()]
+    ['a b', None, '', None]
+    """
+    bare = f"trim({text}, {quote_literal(BLANKS)})"
+    return f"case when {text} <> '' and {bare} = '' then null else {bare} end"
 
 
 def raw_text(field: int) -> str:
@@ -223,16 +260,17 @@ def header_again(
 
     Parameters
     ----------
+    names : those of a row of the header; one may be empty.
     nulls : by field, texts that the reader gives as null: a name among them may stand behind any null.
     """
     same = []
     for found, name, null in zip(raw, names, nulls, strict=True):
         if found is not None:
             texts = [name]
-            if found.sql in ("raw.c0", *(f"raw.c0_{k}" for k in range(1, len(raw) + 1))):
+            if re.search(r"\braw\.c0(?:_\d+)?\b", found.sql):
                 texts += [f"{MARK}{name}", f"{MARK}{quote}{name}{quote}"]
             either = [f"{found.sql} = {quote_literal(text)}" for text in texts]
-            if not null.isdisjoint(texts):
+            if not name or not null.isdisjoint(texts):
                 either.append(f"{found.sql} is null")
             same.append("(" + " or ".join(either) + ")")
     return Refusal(" and ".join(same), quote_literal("the line repeats the header"))

@@ -21,6 +21,7 @@ from backbone.formatted.conform import (
     conform_sql,
     header_again,
     repeats_header,
+    trimmed,
     with_given,
 )
 from backbone.formatted.csv.grammar import LF, Grammar
@@ -82,6 +83,8 @@ class CsvFile:
             None if place is None else RawColumn(self._column(place, nulls), knows_quotes=True)
             for place, nulls in zip(self.binding.places, _nulls(fields, settings), strict=True)
         ]
+        if settings.trim:
+            raw = [found and replace(found, sql=trimmed(found.sql)) for found in raw]
         wanted = ["" if place is None else self.layout.names[place] for place in self.binding.places]
         read_again = settings.header and repeats_header(fields, raw, wanted)
         refusals = []
@@ -90,7 +93,10 @@ class CsvFile:
             refusals.append(Refusal(beyond, quote_literal(self.filled)))
         if read_again:
             nulls = [frozenset(texts) for texts in _nulls(fields, settings)]
-            refusals.append(header_again(raw, wanted, self.raw.quote or "", nulls))
+            for row in self.layout.header_rows or (self.layout.names,):
+                names = ["" if place is None else row[place] for place in self.binding.places]
+                if any(names):
+                    refusals.append(header_again(raw, names, self.raw.quote or "", nulls))
         return conform_sql(fields, with_given(fields, raw, settings), settings, refusals)
 
     def _column(self, place: int, nulls: tuple[str, ...]) -> str:

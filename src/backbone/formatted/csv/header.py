@@ -35,6 +35,7 @@ class Layout:
     body, body_line, line_end : as in `Grammar`.
     passed : lines before the one that begins as `skip_until` says.
     comments : lines before the header that are comments.
+    header_rows : its rows, where there are several; `names` are joined from them.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,7 @@ class Layout:
     line_end: int = LF
     passed: int = 0
     comments: int = 0
+    header_rows: tuple[tuple[str, ...], ...] = ()
 
     @property
     def passed_lines(self) -> Counter[str]:
@@ -89,8 +91,9 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_bytes(b'sep=;\nid;"long\nname"\n1;2\n')
-    >>> read_layout(path, ["id"], SourceSettings(), "a.csv")
-    Layout(names=('id', 'long\nname'), delimiter=';', body=21, body_line=4, line_end=10, passed=0, comments=0)
+    >>> found = read_layout(path, ["id"], SourceSettings(), "a.csv")
+    >>> found.names, found.delimiter, found.body, found.body_line, found.line_end
+    (('id', 'long\nname'), ';', 21, 4, 10)
     """
     with path.open("rb") as file:
         line_end = _line_end(file, settings.quote)
@@ -228,7 +231,7 @@ def newline_before(path: Path, body: int) -> str:
 
 
 def _header(file: IO[bytes], delimiter: str, settings: SourceSettings, layout: Layout) -> Layout:
-    """The first record that is not blank, and where it ends; no names for a file without one."""
+    """The first records that are not blank, and where they end; no names for a file without one."""
     quote = settings.quote or None
     escape = settings.escape if settings.escape is not None else quote
     doubled = escape == quote
@@ -253,11 +256,23 @@ def _header(file: IO[bytes], delimiter: str, settings: SourceSettings, layout: L
         escapechar=None if doubled or quote is None else escape or None,
         strict=True,
     )
+    rows, begin = list[list[str]](), layout.body
     for fields in reader:
         if fields:
-            _refuse_two_readings(file, layout, body, settings)
-            return replace(layout, names=tuple(fields), body=body, body_line=line)
-    return replace(layout, body=body, body_line=line)
+            at = file.tell()
+            _refuse_two_readings(file, replace(layout, body=begin), body, settings)
+            file.seek(at)
+            rows.append([name.strip() for name in fields] if settings.trim else fields)
+        begin = body
+        if len(rows) == settings.header_rows:
+            break
+    layout = replace(layout, body=body, body_line=line)
+    if len(rows) < 2:
+        return replace(layout, names=tuple(rows[0]) if rows else ())
+    width = max(map(len, rows))
+    padded = tuple((*row, *[""] * (width - len(row))) for row in rows)
+    names = tuple(" ".join(filter(None, map(str.strip, parts))) for parts in zip(*padded, strict=True))
+    return replace(layout, names=names, header_rows=padded)
 
 
 def _refuse_two_readings(file: IO[bytes], layout: Layout, stop: int, settings: SourceSettings) -> None:
