@@ -91,6 +91,25 @@ def test_every_field_of_many_small_files(meters: Trial) -> None:
     assert meters.accounted() == (512, len(expected), 512 - len(expected), 0)
 
 
+def test_a_large_file_with_texts_of_one_column(meters: Trial) -> None:
+    """It is read twice, in parallel, and each row must come from one line."""
+    fields = ("?", "NA", '"?"', "x")
+    lines = [f"{fields[n % 4]},{n},{fields[n // 4 % 4]}" for n in range(400_000)]
+    meters.settings(OF_COLUMNS).drop(HEADER + "\n".join(lines))
+    meters.run_well()
+    assert len("\n".join(lines)) > 4 * 1024 * 1024, "large enough to be read by several threads"
+    found = meters.rows(
+        "select kwh % 16, count(*), count(meter), count(note), min(meter), min(note), max(_row - kwh), "
+        "min(_row - kwh), max(_line - kwh), min(_line - kwh) from formatted.sale group by all order by all"
+    )
+    meter = [(0, None), (25_000, "NA"), (25_000, "?"), (25_000, "x")]
+    note = [(25_000, "?"), (0, None), (25_000, "?"), (25_000, "x")]
+    assert found == [
+        (n, 25_000, meter[n % 4][0], note[n // 4][0], meter[n % 4][1], note[n // 4][1], 0, 0, 2, 2)
+        for n in range(16)
+    ]
+
+
 def test_a_null_beyond_the_last_column_is_not_passed_over(meters: Trial) -> None:
     lines = "".join(f"m,{n},\n" for n in range(200))
     lines = "".join(f"{line[:-1]}x,\n" for line in lines.splitlines(keepends=True))

@@ -236,9 +236,9 @@ def read_csv(
         When its bytes are not UTF-8, or its records can't be told apart.
     """
     raw, grammar = file.raw, file.grammar
-    if grammar.line_end == LF and not has_such_line(raw.path, grammar.body, grammar.beginnings):
+    if grammar.line_end == LF and not has_such_line(raw.path, grammar.body, grammar.eol, grammar.beginnings):
         with ThreadPoolExecutor(1) as aside:
-            counting = aside.submit(survey, raw.path, grammar)
+            counting = aside.submit(survey, raw.path, replace(grammar, beginnings=()))
             try:
                 records = database.load(table, raw, sql.levels)
             except MalformedFile:

@@ -20,7 +20,7 @@ from functools import cached_property
 
 from backbone.engines.duckdb.raw_file import MAX_RECORD
 from backbone.errors import SettingsError
-from backbone.formatted.csv.passed_over import Beginnings
+from backbone.formatted.csv.passed_over import Beginning
 
 LF, CR, SPACE = 10, 13, 32
 
@@ -61,7 +61,7 @@ class Grammar:
     body: int = 0
     body_line: int = 1
     max_record: int = MAX_RECORD
-    beginnings: Beginnings = ()
+    beginnings: tuple[Beginning, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("delimiter", "quote", "escape"):
@@ -135,7 +135,7 @@ class Pattern:
         end = rb"\r" if grammar.line_end == CR else rb"\r?\n"
         final = rb"(?:" + end + (rb"|\Z)" if grammar.line_end == CR else rb"|\r?\Z)")
 
-        passed = b"|".join(beginning for _, beginning in grammar.beginnings)
+        passed = b"|".join(beginning.pattern for beginning in grammar.beginnings)
         none_passed = rb"(?!" + passed + rb")" if passed else b""
 
         def record(field: bytes, last: bytes) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from backbone.source_settings import SourceSettings
@@ -16,39 +17,61 @@ from backbone.source_settings import SourceSettings
 COMMENT, FOOTER, EMPTY = "comment", "footer", "empty record"
 BEFORE_HEADER = "line before the header"
 
-Beginnings = tuple[tuple[str, bytes], ...]
-"""Kinds of lines, each with the regular expression of how they begin."""
+
+@dataclass(frozen=True)
+class Beginning:
+    """How a kind of lines begins: a regular expression, and the bytes that may come first."""
+
+    kind: str
+    pattern: bytes
+    firsts: bytes
 
 
-def beginnings_of(settings: SourceSettings, delimiter: str) -> Beginnings:
+def beginnings_of(settings: SourceSettings, delimiter: str) -> tuple[Beginning, ...]:
     """How lines begin that the settings say are no records.
 
     Examples
     --------
-    >>> beginnings_of(SourceSettings(comment="//", footer=["Total", "Sum"]), ",")
-    (('comment', b'(?://)'), ('footer', b'(?:Total|Sum)'))
+    >>> for beginning in beginnings_of(SourceSettings(comment="//", footer=["Total", "Sum"]), ","):
+    ...     print(beginning.kind, beginning.pattern, beginning.firsts)
+    comment b'(?://)' b'/'
+    footer b'(?:Total|Sum)' b'TS'
     """
     found = []
     if settings.comment is not None:
-        found.append((COMMENT, _any_of([settings.comment])))
+        found.append(_texts(COMMENT, [settings.comment]))
     if settings.footer:
-        found.append((FOOTER, _any_of(settings.footer)))
+        found.append(_texts(FOOTER, settings.footer))
     if settings.skip_empty_records:
         comma = re.escape(delimiter.encode())
-        found.append((EMPTY, rb"(?: *+" + comma + rb")++ *+(?:[\r\n]|\Z)"))
+        pattern = rb"(?: *+" + comma + rb")++ *+(?:[\r\n]|\Z)"
+        found.append(Beginning(EMPTY, pattern, b" " + delimiter.encode()))
     return tuple(found)
 
 
-def has_such_line(path: Path, body: int, beginnings: Beginnings) -> bool:
-    """Whether a line from an offset on begins so, in quotes or not."""
+def has_such_line(path: Path, body: int, eol: bytes, beginnings: Sequence[Beginning]) -> bool:
+    """Whether a line from an offset on begins so, in quotes or not; `eol` ends the lines."""
     if not beginnings or body >= path.stat().st_size:
         return False
-    some = rb"(?:" + b"|".join(beginning for _, beginning in beginnings) + rb")"
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if re.compile(some).match(data, body):
-            return True
-        return re.compile(rb"[\r\n]" + some).search(data, body) is not None
+        return any(
+            re.compile(beginning.pattern).match(data, body) or _is_there(data, body, eol, beginning)
+            for beginning in beginnings
+        )
 
 
-def _any_of(texts: Sequence[str]) -> bytes:
-    return rb"(?:" + b"|".join(re.escape(text.encode()) for text in texts) + rb")"
+def _is_there(data: mmap.mmap, body: int, eol: bytes, beginning: Beginning) -> bool:
+    """Whether a line end is followed by a beginning; to look for its first byte costs next to nothing."""
+    pattern = re.compile(beginning.pattern)
+    for sign in (eol + bytes([first]) for first in beginning.firsts):
+        place = data.find(sign, body)
+        while place >= 0:
+            if pattern.match(data, place + 1):
+                return True
+            place = data.find(sign, place + 1)
+    return False
+
+
+def _texts(kind: str, texts: Sequence[str]) -> Beginning:
+    pattern = rb"(?:" + b"|".join(re.escape(text.encode()) for text in texts) + rb")"
+    return Beginning(kind, pattern, bytes(dict.fromkeys(text.encode()[0] for text in texts)))

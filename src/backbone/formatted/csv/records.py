@@ -172,7 +172,7 @@ def survey(path: Path, grammar: Grammar, chunk: int = CHUNK) -> Survey | None:
     >>> survey(path, Grammar(columns=2)) is None
     True
     """
-    if not grammar.parity_tells or has_such_line(path, grammar.body, grammar.beginnings):
+    if not grammar.parity_tells or has_such_line(path, grammar.body, grammar.eol, grammar.beginnings):
         return None
     lines = LineCounter(grammar.body_line)
     odd, fields, returns = 0, 0, 0  # fields: delimiters so far of the record that is not yet ended

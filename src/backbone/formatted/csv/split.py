@@ -152,7 +152,7 @@ class _Splitting:
         self._odd = False  # whether an odd number of quotes stand in the lines broken so far
         self._good_bytes = 0
         self._footer = 0  # the line on which the footer begins
-        self._beginnings = [(kind, re.compile(beginning)) for kind, beginning in grammar.beginnings]
+        self._beginnings = [(one.kind, re.compile(one.pattern)) for one in grammar.beginnings]
         self._passed_lines = Counter[str]()
 
     def split(self) -> Split:
