@@ -116,6 +116,13 @@ def test_the_same_is_read_in_a_file_without_such_lines(notes: Trial) -> None:
     assert (len(rows), passed) == (6000, "1 comment")
 
 
+def test_comments_say_nothing_of_a_delimiter_at_the_end_of_each_line(notes: Trial) -> None:
+    data = "id,note\n" + "".join(f"{n},a,\n# b\n# c\n" for n in range(60))
+    rows, passed = read(notes, data)
+    assert (len(rows), passed) == (60, "120 comments")
+    assert notes.quarantined() == []
+
+
 def test_no_line_that_begins_so(notes: Trial) -> None:
     notes.drop("note,id\na,1\n", "a.csv")
     (error,) = notes.run().failures.values()

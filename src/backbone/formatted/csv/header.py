@@ -197,9 +197,13 @@ def ends_in_delimiter(path: Path, grammar: Grammar, *, closed: bool = False) -> 
             comma = grammar.delimiter.encode()
             quoted_empty = comma + 2 * (grammar.quote or "").encode()
             exact, wider = grammar.pattern, replace(grammar, columns=grammar.columns + 1).pattern
+            passed = [re.compile(beginning.pattern) for beginning in grammar.beginnings]
             position = grammar.body
             while position < len(data) and records < RECORDS_SEEN:
                 stop = min(position + grammar.max_record, len(data))
+                if any(pattern.match(data, position) for pattern in passed):
+                    position = data.find(grammar.eol, position, stop) + 1 or stop
+                    continue
                 found = exact.lexical.match(data, position, stop)
                 end = found.end() if found else data.find(grammar.eol, position, stop) + 1 or stop
                 text = data[position:end].rstrip(b"\r\n")
