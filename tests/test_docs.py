@@ -247,13 +247,14 @@ def toml(value: Any) -> str:
 @pytest.mark.parametrize("name", ["project", "engine", "maintain", "connections.NAME", "sources.NAME"])
 def test_every_setting_is_documented_with_its_default(name: str) -> None:
     from backbone import settings
+    from backbone.source_settings import SourceSettings
 
     models: dict[str, Any] = {
         "project": settings.ProjectSettings,
         "engine": settings.EngineSettings,
         "maintain": settings.MaintainSettings,
         "connections.NAME": settings.ConnectionSettings,
-        "sources.NAME": settings.SourceSettings,
+        "sources.NAME": SourceSettings,
     }
     assert {n.partition(".")[0] for n in models} | {"root", "pipelines"} == set(
         settings.Settings.model_fields
@@ -265,6 +266,13 @@ def test_every_setting_is_documented_with_its_default(name: str) -> None:
         for key, field in models[name].model_fields.items()
     }
     assert rows == expected
+
+
+def test_every_setting_of_a_column_is_documented() -> None:
+    from backbone.column_settings import ColumnSettings
+
+    text = section((DOCS / "settings.md").read_text(encoding="utf-8"), "## [sources.NAME.column.FIELD]")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.M) == [*ColumnSettings.model_fields]
 
 
 def test_every_public_name_is_documented() -> None:

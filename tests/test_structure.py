@@ -16,10 +16,11 @@ import backbone
 PACKAGE = Path(backbone.__file__).parent
 ORDER = (
     "errors", "home", "interrupts", "printable", "whole_file", "storage_refused", "error_log", "dataset",
-    "asked", "timezones", "resources", "quoting", "contracts", "settings", "lake", "engines", "ledger",
-    "landing", "formatted", "exploitation", "analysis", "testing", "governance", "operations", "pipeline",
-    "importing", "validation", "loading", "project_folder", "project", "planning", "upkeep", "perform",
-    "repair", "publish_exports", "runner", "maintain", "overview", "pipelines", "orchestration", "reports",
+    "asked", "timezones", "resources", "quoting", "contracts", "column_settings", "settings_for_files",
+    "source_settings", "settings", "lake", "engines", "ledger", "landing", "formatted", "exploitation",
+    "analysis", "testing", "governance", "operations", "pipeline", "importing", "validation", "loading",
+    "project_folder", "project", "planning", "upkeep", "perform", "repair", "publish_exports", "runner",
+    "maintain", "overview", "pipelines", "orchestration", "reports",
     "scaffold", "demo", "commands",
 )  # fmt: skip
 HEAVY = (

@@ -18,7 +18,8 @@ from backbone.errors import PipelineError
 from backbone.exploitation.model import CODE, PARAMETER, Aggregate, LoadedModel, Model, SqlModel, Step
 from backbone.importing import import_pipeline
 from backbone.pipeline import Pipeline, Source
-from backbone.settings import Settings, SourceSettings
+from backbone.settings import Settings
+from backbone.source_settings import SourceSettings
 from backbone.validation import (
     check_cadences,
     check_exports,

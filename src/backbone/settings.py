@@ -9,35 +9,19 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from backbone.contracts.notation import Notation
-from backbone.contracts.time_format import read_format
-from backbone.dataset import DATASET_NAME, Every
+from backbone.dataset import DATASET_NAME
 from backbone.errors import SettingsError
 from backbone.resources import refuse_unusable
+from backbone.source_settings import Mistake, SourceSettings
 from backbone.storage_refused import storage_refused
-from backbone.timezones import is_timezone
 
 FILE_NAME = "backbone.toml"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
-WINDOW_PARAMETER = re.compile(r"\$(window_start|window_end)\b")
-USUAL_DELIMITERS = (",", ";", "\t", "|")
-"""Those that are tried where the settings name none."""
-OF_WINDOWS = ("start", "end", "refetch", "every")
-"""Settings of a query that is extracted window by window."""
-
-
-class _Mistake(ValueError):
-    """What is wrong with one setting, found by looking at several."""
-
-    def __init__(self, setting: str, problem: str) -> None:
-        self.setting = setting
-        super().__init__(problem)
 
 
 class _Section(BaseModel):
@@ -79,136 +63,6 @@ class ConnectionSettings(_Section):
     """A database that sources are queried from: `postgresql://…` or `sqlite:///path`."""
 
     url: str
-
-
-class SourceSettings(_Section):
-    """What feeds a source: nothing (dropped files only), a path or glob, or a query."""
-
-    path: str | None = None
-    connection: str | None = None
-    query: str | None = None
-    every: Every | None = None
-    start: datetime | date | None = None
-    end: datetime | date | None = None
-    refetch: Annotated[int, Field(ge=0)] = 0
-
-    format: Literal["csv", "jsonl", "parquet"] | None = None
-    columns: dict[str, str] = {}
-    encoding: str = "utf-8"
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    quote: Annotated[str, Field(max_length=1)] = '"'
-    escape: Annotated[str, Field(max_length=1)] | None = None
-    header: bool = True
-    skip: Annotated[int, Field(ge=0)] = 0
-    timezone: str = "UTC"
-    date_format: str | None = None
-    datetime_format: str | None = None
-    decimal_separator: Annotated[str, Field(min_length=1, max_length=1)] = "."
-    thousands_separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    redelivery: Literal["replace", "append"] = "replace"
-    latest: Literal["delivery", "hash"] = "delivery"
-    extra_columns: Literal["warn", "refuse", "ignore"] = "warn"
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, value: str) -> str:
-        import codecs
-
-        try:
-            codecs.lookup(value)
-        except LookupError:
-            raise ValueError(f"no encoding is called {value!r}") from None
-        try:
-            "".encode(value)
-        except LookupError:
-            raise ValueError(f"{value!r} is no encoding of text") from None
-        return value
-
-    @field_validator("delimiter", "quote", "escape")
-    @classmethod
-    def _a_sign(cls, value: str | None) -> str | None:
-        # The engine takes NUL for none; lines end in CR and LF.
-        if value and (not value.isascii() or value.isalnum() or value in "\0\r\n"):
-            raise ValueError("expected one ASCII character: no letter or digit, no NUL, no line end")
-        return value
-
-    @field_validator("path", "connection", "query")
-    @classmethod
-    def _not_empty(cls, value: str | None) -> str | None:
-        if value is not None and (not value.strip() or "\0" in value):
-            raise ValueError("expected a text that is not blank and has no NUL; leave it out for none")
-        return value
-
-    @field_validator("columns")
-    @classmethod
-    def _named(cls, value: dict[str, str]) -> dict[str, str]:
-        for field, name in value.items():
-            if not name.strip():
-                raise ValueError(f"{field}: expected the name of a column, found {name!r}")
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, value: str) -> str:
-        if not is_timezone(value):
-            raise ValueError(f"no time zone is called {value!r}")
-        return value
-
-    @field_validator("date_format", "datetime_format")
-    @classmethod
-    def _known_format(cls, value: str | None) -> str | None:
-        if value is not None:
-            read_format(value)
-        return value
-
-    @model_validator(mode="after")
-    def _separate_signs(self) -> SourceSettings:
-        try:
-            Notation(decimal_separator=self.decimal_separator, thousands_separator=self.thousands_separator)
-        except SettingsError as error:
-            raise _Mistake(error.where, error.problem) from None
-        for name in ("quote", "escape"):
-            sign = getattr(self, name)
-            if sign and sign == self.delimiter:
-                raise _Mistake("delimiter", f"{sign!r} is also the {name}")
-            if sign and self.delimiter is None and sign in USUAL_DELIMITERS:
-                raise _Mistake(name, f"{sign!r} is a usual delimiter: name the delimiter too")
-        return self
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> SourceSettings:
-        if (self.connection is None) != (self.query is None):
-            lacking = "connection" if self.connection is None else "query"
-            raise _Mistake(lacking, "connection and query go together, and it is not there")
-        if self.path is not None and self.query is not None:
-            raise _Mistake("path", "a source has a path or a query, not both")
-        return self
-
-    @model_validator(mode="after")
-    def _names_to_map(self) -> SourceSettings:
-        if self.columns and not self.header and self.format in (None, "csv"):
-            raise _Mistake(
-                "columns", "without a header the columns are the contract's fields, in their order"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _windows(self) -> SourceSettings:
-        for name in OF_WINDOWS:
-            if WINDOW_PARAMETER.search(self.query or "") or not getattr(self, name):
-                continue
-            lacking = "no query" if self.query is None else "a query without $window_start and $window_end"
-            raise _Mistake(name, f"it is for a query with windows, and the source has {lacking}")
-        if self.start is not None and self.end is not None and as_instant(self.end) <= as_instant(self.start):
-            raise _Mistake("end", f"expected it after the start, {self.start}, found {self.end}")
-        return self
-
-
-def as_instant(value: datetime | date) -> datetime:
-    """A date as the instant at which it begins in UTC; an instant without an offset is in UTC."""
-    if not isinstance(value, datetime):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Settings(_Section):
@@ -276,7 +130,7 @@ def load_settings(root: Path) -> Settings:
 
 def _problem(error: Any) -> str:
     mistake = error.get("ctx", {}).get("error")
-    parts = [*error["loc"], *([mistake.setting] if isinstance(mistake, _Mistake) else [])]
+    parts = [*error["loc"], *([mistake.setting] if isinstance(mistake, Mistake) else [])]
     place = ".".join(map(str, parts))
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backbone.contracts.column import Column
 from backbone.contracts.contract import columns
 from backbone.dataset import CADENCES, DATASET_NAME, ZONES
 from backbone.errors import ContractError, PipelineError, SettingsError
@@ -13,6 +15,7 @@ from backbone.exploitation.model import LoadedModel, Model, Step
 from backbone.home import HOME
 from backbone.pipeline import Pipeline, Source
 from backbone.settings import Settings
+from backbone.source_settings import SourceSettings
 
 
 def check_names(settings: Settings, pipelines: Sequence[Pipeline]) -> None:
@@ -71,14 +74,69 @@ def check_names(settings: Settings, pipelines: Sequence[Pipeline]) -> None:
                 "",
                 "rename or remove the section",
             )
-        fields = {c.name for c in columns(contracts[name].contract)}
-        for wrong in sorted(set(section.columns) - fields):
+        for settings_of_files in section.of_all_files:
+            _check_fields(name, settings_of_files, columns(contracts[name].contract))
+
+
+def _check_fields(name: str, section: SourceSettings, of_contract: Sequence[Column]) -> None:
+    """What the settings say of fields is said of fields of the contract, and is possible."""
+    fields = {c.name for c in of_contract}
+    for wrong in sorted(set(section.columns) - fields):
+        raise SettingsError(
+            f"backbone.toml, [sources.{name}] columns",
+            f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
+            "",
+            'write columns = { field = "name in the file" }',
+        )
+    for wrong in sorted(set(section.column) - fields):
+        raise SettingsError(
+            f"backbone.toml, [sources.{name}.column.{wrong}]",
+            f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
+            "",
+            "name a field of the contract, or remove the section",
+        )
+    _check_origins(name, section, of_contract)
+
+
+def _check_origins(name: str, section: SourceSettings, fields: Sequence[Column]) -> None:
+    """The parts of the path are fields, keys made of file and record are texts, and something is read."""
+    known = {column.name for column in fields}
+    parts = re.compile(section.from_path or "").groupindex
+    for wrong in sorted(set(parts) - known):
+        raise SettingsError(
+            f"backbone.toml, [sources.{name}] from_path",
+            f"the contract has no field {wrong!r}; it has {', '.join(sorted(known))}",
+            "",
+            "name each part as a field of the contract; write (?:…) around what is none",
+        )
+    for column in fields:
+        if section.is_row_key(column.name) and (column.sql_type != "VARCHAR" or column.rules):
             raise SettingsError(
-                f"backbone.toml, [sources.{name}] columns",
-                f"the contract has no field {wrong!r}; it has {', '.join(sorted(fields))}",
+                f"backbone.toml, [sources.{name}.column.{column.name}] row_key",
+                "expected a field of type str without constraints",
                 "",
-                'write columns = { field = "name in the file" }',
+                "declare the field as `str` in the contract",
             )
+    for column in fields:
+        own = section.column.get(column.name)
+        if (
+            own is not None
+            and own.sign is not None
+            and column.sql_type[:6] not in ("BIGINT", "DOUBLE", "DECIMA")
+        ):
+            raise SettingsError(
+                f"backbone.toml, [sources.{name}.column.{column.name}] sign",
+                "expected a field of type int, float or Decimal",
+                "",
+                "remove the sign, or declare the field as a number",
+            )
+    if not any(section.names_of(column.name) for column in fields):
+        raise SettingsError(
+            f"backbone.toml, [sources.{name}]",
+            "no field is left to be read from the files",
+            "",
+            "let a field of the contract come from a column",
+        )
 
 
 def _check_event_time(source: Source) -> None:

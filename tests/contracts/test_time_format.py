@@ -303,7 +303,7 @@ def test_any_text_is_read_as_the_plain_reading_reads_it(data: st.DataObject) -> 
 @pytest.mark.parametrize(
     ("form", "found", "next_step"),
     [
-        ("%s", "found %s", "declare the field as an int"),
+        ("%s", "found %s", 'set epoch = "seconds"'),
         ("%Q", "found %Q", "the directives are %Y"),
         ("%d/%m/%Y %e", "found %e", "%d"),
         ("%F %T", "found %F", "%Y-%m-%d"),

@@ -9,7 +9,7 @@ import pytest
 from backbone.errors import BatchRefused
 from backbone.formatted.csv.grammar import CR, LF, Grammar
 from backbone.formatted.csv.header import Layout, ends_in_delimiter, read_layout
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 
 def layout(path: Path, data: bytes, **settings: object) -> Layout:

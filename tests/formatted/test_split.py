@@ -20,12 +20,12 @@ from csv_files import (
 from hypothesis import example, given, settings
 
 from backbone.formatted.csv.grammar import CR, Grammar
+from backbone.formatted.csv.line_fault import QUOTE_INSIDE
 from backbone.formatted.csv.locate import texts
 from backbone.formatted.csv.records import survey
 from backbone.formatted.csv.split import (
     BESIDE,
     PAIRED,
-    QUOTE_INSIDE,
     STRAY_BESIDE,
     TWO_WAYS,
     Split,

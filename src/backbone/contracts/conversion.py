@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from backbone.contracts.column import Column
+from backbone.contracts.epoch import Epoch, fraction_of, instant_sql, number_sql
 from backbone.contracts.notation import Notation
 from backbone.contracts.time_format import OFFSET, TimeFormat, read_format
 from backbone.quoting import quote_literal
@@ -39,6 +40,8 @@ def read_sql(column: Column, raw: str, notation: Notation) -> str | None:
     match column.sql_type:
         case "DATE" if notation.date_format is not None:
             return _strptime(raw, read_format(notation.date_format))
+        case "TIMESTAMPTZ" if notation.epoch is not None:
+            return number_sql(_plain(raw, notation))
         case "TIMESTAMPTZ" if notation.datetime_format is not None:
             return _strptime(raw, read_format(notation.datetime_format))
         case "DATE":
@@ -225,6 +228,10 @@ def _problem_sql(column: Column, text: str, notation: Notation) -> str:
             return "'is not binary'"
         case "DATE":
             return quote_literal("is not a date" + _written(notation.date_format))
+        case "TIMESTAMPTZ" if notation.epoch is not None:
+            outside, wrong = _outside(column, notation), f"is not a number of {notation.epoch} since 1970"
+            is_number = _matches(text, _epoch_pattern(notation, notation.epoch))
+            return f"case when {is_number} then {quote_literal(outside)} else {quote_literal(wrong)} end"
         case "TIMESTAMPTZ":
             return quote_literal("is not a date and time" + _written(notation.datetime_format))
         case _:
@@ -237,7 +244,7 @@ def _problem_sql(column: Column, text: str, notation: Notation) -> str:
 
 
 def _outside(column: Column, notation: Notation) -> str:
-    if column.sql_type == "DATE":
+    if column.sql_type == "DATE" or notation.epoch is not None:
         return "is not in the years 1 to 9999"
     return f"is not in the years 1 to 9999 in UTC (the source's time zone: {notation.timezone})"
 
@@ -328,7 +335,14 @@ def _date(x: str, day: str, notation: Notation) -> str:
     )
 
 
+def _epoch_pattern(notation: Notation, epoch: Epoch) -> str:
+    return _decimal_pattern(notation, fraction_of(epoch))
+
+
 def _instant(x: str, local: str, notation: Notation) -> str:
+    if notation.epoch is not None:
+        grammar = _matches(x, _epoch_pattern(notation, notation.epoch))
+        return f"case when {grammar} then {instant_sql(local, notation.epoch)} end"
     if notation.datetime_format is not None:
         form = read_format(notation.datetime_format)
         return _in_grammar(x, local, form, "", local if form.zone else _in_zone(local, notation.timezone))

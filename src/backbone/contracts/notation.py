@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backbone.contracts.epoch import Epoch
 from backbone.contracts.time_format import UnusableFormat, read_format
 from backbone.errors import SettingsError
 
@@ -18,6 +19,7 @@ class Notation:
         time skips is read as one hour later, an hour that is repeated as its second passing.
     date_format, datetime_format : the `strptime` format of all dates, of all times; ISO 8601 by default.
     decimal_separator, thousands_separator : one character each.
+    epoch : the unit of instants that are written as numbers, since the beginning of 1970 in UTC.
 
     Raises
     ------
@@ -36,6 +38,7 @@ class Notation:
     datetime_format: str | None = None
     decimal_separator: str = "."
     thousands_separator: str | None = None
+    epoch: Epoch | None = None
 
     def __post_init__(self) -> None:
         for name in ("decimal_separator", "thousands_separator"):

@@ -48,7 +48,7 @@ _INSTEAD = {
     "n": "columns have microseconds, use %f",
     "N": "columns have microseconds, use %f",
     "L": "use %g for milliseconds",
-    "s": "declare the field as an int, and make an instant of it in a model",
+    "s": 'set epoch = "seconds"',
     "e": "use %d, which takes one digit or two",
     "k": "use %H",
     "l": "use %I",

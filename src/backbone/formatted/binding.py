@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from backbone.contracts.column import Column
 from backbone.errors import BatchRefused
 from backbone.quoting import quote_toml
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 UNTOUCHED = "Nothing of it is formatted; an earlier version, if there is one, stays in force."
 
@@ -24,7 +24,8 @@ class Binding:
 
     Attributes
     ----------
-    places : by field, the position of its column; None for an optional one that the file lacks.
+    places : by field, the position of its column; None for an optional one that the file lacks, and for a
+        field that no column has, such as a part of the path.
     ignored : names of the columns that no field reads; that of an unnamed one begins with `UNNAMED`.
     missing : names of the optional columns that the file lacks.
     """
@@ -39,9 +40,38 @@ def empty_file(where: str, next_step: str) -> BatchRefused:
     return BatchRefused(where, "expected a table, found an empty file", UNTOUCHED, next_step)
 
 
-def wanted_names(fields: Sequence[Column], settings: SourceSettings) -> list[str]:
-    """The name in the file of each field's column."""
-    return [settings.columns.get(c.name, c.name) for c in fields]
+def wanted_names(fields: Sequence[Column], settings: SourceSettings) -> list[tuple[str, ...]]:
+    """The names that each field's column may have in the file; none for a field that no column has."""
+    return [settings.names_of(column.name) for column in fields]
+
+
+def one_of(names: Sequence[str]) -> str:
+    """What a column is called that may have one of several names."""
+    return " or ".join(names)
+
+
+def found_names(
+    wanted: Sequence[Sequence[str]], names: Collection[str], fields: Sequence[Column], where: str
+) -> list[str | None]:
+    """The name that each field's column has in a file; None where it has none of those it may have.
+
+    Raises
+    ------
+    BatchRefused
+        When it has two of them.
+    """
+    there = [[name for name in some if name in names] for some in wanted]
+    several = [(column.name, some) for column, some in zip(fields, there, strict=True) if len(some) > 1]
+    if several:
+        found = "; ".join(f"{' and '.join(map(repr, some))} for the field {field}" for field, some in several)
+        raise BatchRefused(
+            where,
+            f"expected one column of the names that [sources.{source_of(where)}] columns gives a field, "
+            f"found {found}",
+            UNTOUCHED,
+            "have it delivered with one of them, or take the wrong name out of columns",
+        )
+    return [some[0] if some else None for some in there]
 
 
 def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSettings, where: str) -> Binding:
@@ -61,9 +91,11 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     """
     wanted = wanted_names(fields, settings)
     places = {name: i for i, name in reversed(list(enumerate(names)))}
-    twice = sorted({name for name in wanted if name in places and list(names).count(name) > 1})
-    absent = [name for name in wanted if name not in places]
-    required = [name for name, c in zip(wanted, fields, strict=True) if name not in places and not c.optional]
+    there = found_names(wanted, places, fields, where)
+    bound = {name for name in there if name is not None}
+    twice = sorted({name for name in bound if list(names).count(name) > 1})
+    absent = [some for some, name in zip(wanted, there, strict=True) if some and name is None]
+    required = [some for some, c in zip(wanted, fields, strict=True) if some in absent and not c.optional]
     shown = shown_names(names) or "none"
     hint = "; it looks like UTF-16" if any("\0" in name for name in names) else ""
     next_step = (
@@ -78,20 +110,20 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
         problem = f"expected at most {MOST_COLUMNS:,} columns, found {len(names):,}"
         next_step = "have it delivered with fewer columns, or with records as lines"
     elif required:
-        problem = f"expected the column{'s' if len(required) > 1 else ''} {', '.join(map(repr, required))}"
-    elif absent and any(len(name.splitlines()) > 1 for name in names if name not in wanted):
-        problem = f"expected the column {absent[0]!r}, found a name that goes over several lines"
-    elif len(absent) == len(wanted):
-        problem = f"expected at least one of the columns {', '.join(map(repr, wanted))}"
+        problem = f"expected the column{'s' if len(required) > 1 else ''} {_either(required)}"
+    elif absent and any(len(name.splitlines()) > 1 for name in names if name not in bound):
+        problem = f"expected the column {_either(absent[:1])}, found a name that goes over several lines"
+    elif not bound:
+        problem = f"expected at least one of the columns {_either(absent)}"
     else:
-        bound = set(wanted)
         ignored = tuple(name or _unnamed(i + 1) for i, name in enumerate(names) if name not in bound)
-        return Binding(tuple(places.get(name) for name in wanted), ignored, tuple(absent))
+        found = tuple(None if name is None else places[name] for name in there)
+        return Binding(found, ignored, tuple(map(one_of, absent)))
     raise BatchRefused(where, f"{problem}; the file has {shown}{hint}", UNTOUCHED, next_step)
 
 
 def refuse_lookalikes(
-    absent: Sequence[str],
+    absent: Sequence[Sequence[str]],
     names: Collection[str],
     fields: Sequence[Column],
     settings: SourceSettings,
@@ -101,18 +133,21 @@ def refuse_lookalikes(
 
     Parameters
     ----------
-    absent : the wanted names that the file lacks.
+    absent : of each field whose column the file lacks, the names that it may have.
     names : those that it has.
     """
     alike = {fold_name(name): name for name in names}
     wanted = wanted_names(fields, settings)
-    near = [(name, alike[fold_name(name)]) for name in absent if fold_name(name) in alike]
-    near = [(name, found) for name, found in near if found not in wanted]
+    known = {name for some in wanted for name in some}
+    near = [(name, alike[fold_name(name)]) for some in absent for name in some if fold_name(name) in alike]
+    near = [(name, found) for name, found in near if found not in known]
     if not near:
         return
     meant = dict(near)
-    mapping = {c.name: meant.get(name, name) for c, name in zip(fields, wanted, strict=True)}
-    columns = ", ".join(f"{field} = {quote_toml(name)}" for field, name in mapping.items() if field != name)
+    mapping = {c.name: _mended(some, meant) for c, some in zip(fields, wanted, strict=True)}
+    columns = ", ".join(
+        f"{field} = {_toml(some)}" for field, some in mapping.items() if some and some != (field,)
+    )
     raise BatchRefused(
         where,
         "; ".join(
@@ -124,6 +159,22 @@ def refuse_lookalikes(
         f"if {'they are' if len(near) > 1 else 'it is'} meant, write in backbone.toml, "
         f"[sources.{source_of(where)}] columns = {{ {columns} }}, or have the file delivered again",
     )
+
+
+def _mended(names: tuple[str, ...], meant: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of a column, with those that the file has instead."""
+    if len(names) == 1:
+        return (meant.get(names[0], names[0]),)
+    return tuple(dict.fromkeys([*names, *(meant[name] for name in names if name in meant)]))
+
+
+def _toml(names: tuple[str, ...]) -> str:
+    return quote_toml(names[0]) if len(names) == 1 else f"[{', '.join(map(quote_toml, names))}]"
+
+
+def _either(wanted: Sequence[Sequence[str]]) -> str:
+    """Some columns, each by the names that it may have."""
+    return ", ".join(" or ".join(map(repr, names)) for names in wanted)
 
 
 def _unnamed(place: int) -> str:

@@ -7,9 +7,11 @@ for each file, however few rows are bad.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+from backbone.column_settings import ColumnSettings
 from backbone.contracts.contract import (
     Column,
     Notation,
@@ -21,9 +23,11 @@ from backbone.contracts.contract import (
     value_sql,
 )
 from backbone.engines.duckdb.raw_file import TEXT
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 MARK = "\ufeff"  # the byte order mark
+NUMBERS = {"INTEGER", "UINTEGER", "FLOAT", "DOUBLE"}
+BLANKS = " \t\u00a0"
 REFUSAL, RECORD = "_bad[1]", "_bad[2]"
 
 
@@ -32,12 +36,14 @@ class RawColumn:
     """A column of a raw file: an SQL expression of it, and the SQL type that it has.
 
     `is_number` is the condition, if there is one, that a text is a number of JSON: with a decimal point and
-    nothing between thousands, whatever the source's notation.
+    nothing between thousands, whatever the source's notation. `knows_quotes` says that its reader has told
+    texts in quotes from others, and made a null of those of the others that mean null.
     """
 
     sql: str
     sql_type: str = "VARCHAR"
     is_number: str | None = None
+    knows_quotes: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,11 @@ def conform_sql(
     text : of the whole record.
     also : further columns, by name their SQL over the raw columns; they stand before the contract's.
     """
-    as_text, as_typed = notation_of(settings), Notation(settings.timezone)
+    raw = [
+        None if found is None else with_nulls(c, found, settings)
+        for c, found in zip(fields, raw, strict=True)
+    ]
+    written = notation_of(settings)
     cases = " ".join(f"when {refusal.condition} then {refusal.reason}" for refusal in refusals)
     refusal = f"case {cases} end" if cases else "cast(null as varchar)"
     reads, values, select = [f"{text} as _text", f"{refusal} as _refusal"], ["v._text", "v._refusal"], []
@@ -99,7 +109,7 @@ def conform_sql(
     good, raws, checks = [], [], []
     for i, (column, found) in enumerate(zip(fields, raw, strict=True)):
         is_text = found is None or found.sql_type == "VARCHAR"
-        check = Check(column, as_text if is_text else as_typed)
+        check = Check(column, _notation(written, column, found, settings))
         read, value = _value_sql(i, check, found)
         reads += read
         values += [f"{value} as v{i}", f"v.r{i}"]
@@ -111,6 +121,24 @@ def conform_sql(
     bad = f"[v._refusal, v._text, {', '.join(raws)}] || cast([{', '.join(good)}] as varchar[])"
     select.append(f"case when {ok} then null else {bad} end as _bad")
     return ConformSql((", ".join(reads), ", ".join(values), ", ".join(select)), tuple(checks))
+
+
+def _notation(
+    written: Notation, column: Column, found: RawColumn | None, settings: SourceSettings
+) -> Notation:
+    """How the values of one column are written; of one with types, only what its texts do not show."""
+    notation, own = written, settings.column.get(column.name, ColumnSettings())
+    if own.date_format is not None:
+        notation = replace(notation, date_format=own.date_format)
+    if own.datetime_format is not None or own.epoch is not None:
+        notation = replace(notation, datetime_format=own.datetime_format, epoch=own.epoch)
+    if found is None or found.sql_type == "VARCHAR":
+        return notation
+    return Notation(settings.timezone, epoch=notation.epoch if _is_number(found.sql_type) else None)
+
+
+def _is_number(sql_type: str) -> bool:
+    return sql_type.startswith("DECIMAL") or sql_type.endswith("INT") or sql_type in NUMBERS
 
 
 def _value_sql(i: int, check: Check, found: RawColumn | None) -> tuple[list[str], str]:
@@ -137,6 +165,69 @@ def _value_sql(i: int, check: Check, found: RawColumn | None) -> tuple[list[str]
     return reads if read is None else [*reads, f"{read} as n{i}"], value
 
 
+def with_given(
+    fields: Sequence[Column], raw: Sequence[RawColumn | None], settings: SourceSettings
+) -> list[RawColumn | None]:
+    """The raw columns with those of given fields, which every reader calls `g0`, `g1` and so on."""
+    places = {column.name: i for i, column in enumerate(c for c in fields if settings.is_given(c.name))}
+    return [
+        RawColumn(f"raw.g{places[column.name]}") if column.name in places else found
+        for column, found in zip(fields, raw, strict=True)
+    ]
+
+
+def with_nulls(column: Column, found: RawColumn, settings: SourceSettings) -> RawColumn:
+    """A text column in which texts that mean null are null, as far as its reader did not see to it.
+
+    The sign of a number is left out too.
+
+    Examples
+    --------
+    >>> note = Column("note", "VARCHAR", True, False, False, "", ())
+    >>> with_nulls(note, RawColumn("raw.c3"), SourceSettings(null=["?"], null_in_quotes=True)).sql
+    "case when raw.c3 in ('?') then null else raw.c3 end"
+    """
+    nulls = settings.nulls_of(column.name)
+    texts = nulls.anywhere if found.knows_quotes else tuple(sorted({*nulls.texts}))
+    if texts and found.sql_type == "VARCHAR":
+        listed = ", ".join(map(quote_literal, texts))
+        found = replace(found, sql=f"case when {found.sql} in ({listed}) then null else {found.sql} end")
+    own = settings.column.get(column.name)
+    if own is None or own.sign is None or found.sql_type != "VARCHAR":
+        return found
+    return replace(found, sql=without_sign(found.sql, own.sign))
+
+
+def without_sign(text: str, sign: str) -> str:
+    """SQL of a number's text without a sign such as `%` before or behind it, and the blanks around that.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> texts = ["12 %", "%12", "-% 5", "% -5", "5", "5%%", "%"]
+    >>> sql = f"select {without_sign('t', '%')} from unnest({texts}) as _(t)"
+    >>> [text for (text,) in duckdb.sql(sql).fetchall()]
+    ['12', '12', '-5', '-5', '5', '5%', '']
+    """
+    some = re.escape(sign)
+    pattern = rf"^([ \t]*[+-]?)[ \t]*{some}[ \t]*|[ \t]*{some}[ \t]*$"
+    return f"regexp_replace({text}, {quote_literal(pattern)}, '\\1')"
+
+
+def trimmed(text: str) -> str:
+    """SQL of a text without the blanks around it; null for one of blanks only, which is an empty field.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> sql = f"select {trimmed('t')} from unnest([' a b ', '  ', '', null]) as _(t)"
+    >>> [text for (text,) in duckdb.sql(sql).fetchall()]
+    ['a b', None, '', None]
+    """
+    bare = f"trim({text}, {quote_literal(BLANKS)})"
+    return f"case when {text} <> '' and {bare} = '' then null else {bare} end"
+
+
 def raw_text(field: int) -> str:
     """SQL of the raw text of a field, by position, of a bad row."""
     return f"_bad[{field + 3}]"
@@ -156,19 +247,30 @@ def notation_of(settings: SourceSettings) -> Notation:
         settings.datetime_format,
         settings.decimal_separator,
         settings.thousands_separator,
+        settings.epoch,
     )
 
 
-def header_again(raw: Sequence[RawColumn | None], names: Sequence[str], quote: str) -> Refusal:
+def header_again(
+    raw: Sequence[RawColumn | None], names: Sequence[str], quote: str, nulls: Sequence[Set[str]]
+) -> Refusal:
     """A row in which every column that is read holds its own name.
 
     Where files were put together, the first name follows a byte order mark, which makes quotes part of it.
+
+    Parameters
+    ----------
+    names : those of a row of the header; one may be empty.
+    nulls : by field, texts that the reader gives as null: a name among them may stand behind any null.
     """
     same = []
-    for found, name in zip(raw, names, strict=True):
+    for found, name, null in zip(raw, names, nulls, strict=True):
         if found is not None:
             texts = [name]
-            if found.sql == "raw.c0":
+            if re.search(r"\braw\.c0(?:_\d+)?\b", found.sql):
                 texts += [f"{MARK}{name}", f"{MARK}{quote}{name}{quote}"]
-            same.append("(" + " or ".join(f"{found.sql} = {quote_literal(text)}" for text in texts) + ")")
+            either = [f"{found.sql} = {quote_literal(text)}" for text in texts]
+            if not name or not null.isdisjoint(texts):
+                either.append(f"{found.sql} is null")
+            same.append("(" + " or ".join(either) + ")")
     return Refusal(" and ".join(same), quote_literal("the line repeats the header"))

@@ -65,7 +65,7 @@ def file_groups(
     """
     small: dict[str, list[Batch]] = {form: [] for form in LARGE}
     for versions in waiting:
-        form = format_of(versions[0].name, source.settings)
+        form = format_of(versions[0].name, source.settings.for_file(versions[0].name))
         if len(versions) == 1 and versions[0].bytes <= LARGE[form]:
             small[form].append(versions[0])
         else:
@@ -78,15 +78,17 @@ def file_groups(
         open_member, stage = _of_format(form)
         open_groups: dict[object, list[Member]] = {}
         for batch in batches:
-            member = _opened(open_member, project, batch, source, scratch / batch.batch)
+            of_file = source.for_file(batch.name)
+            member = _opened(open_member, project, batch, of_file, scratch / batch.batch)
             if member is None or member.size > LARGE[form]:
                 yield [batch]
                 continue
-            group = open_groups.setdefault(member.alike, [])
+            alike = id(of_file.settings), member.alike
+            group = open_groups.setdefault(alike, [])
             size = sum(other.size for other in group) + member.size
             if len(group) == MOST_FILES or (group and size > MOST_BYTES):
                 yield _finished(group, stage)
-                group = open_groups[member.alike] = []
+                group = open_groups[alike] = []
             group.append(member)
         for group in open_groups.values():
             yield _finished(group, stage)

@@ -25,6 +25,7 @@ from backbone.errors import BackboneError
 from backbone.formatted.choose_versions import choose_versions
 from backbone.formatted.duplicates import Change, DuplicateOutcome, places, rank_duplicates, remove_revived
 from backbone.formatted.fewer_rows import fewer_rows_warning
+from backbone.formatted.lines_passed_over import passed_over_notes
 from backbone.formatted.loss import accepted, not_republished, unrecorded
 from backbone.formatted.outstanding import GIVEN_UP, outstanding
 from backbone.formatted.refusal import as_end, ends_formatting, named
@@ -111,7 +112,10 @@ def format_source(
             started_at=started_at.isoformat(),
             replaces_all=not unchanged,
             removed_batches=tuple(b for b in out if b not in staging.done),
-            notes=tuple(sorted({note for unread in staging.unread.values() for note in unread.notes()})),
+            notes=(
+                *sorted({note for unread in staging.unread.values() for note in unread.notes()}),
+                *passed_over_notes(staging.passed),
+            ),
             warnings=(*accepted(losses), *warned),
             remembered={GIVEN_UP: tuple(sorted(choice.given_up))} | columns,
         )
@@ -151,7 +155,8 @@ def _unread(
     warnings = [drift(found, before, source.settings.extra_columns == "ignore")]
     if before is None:
         files = [unread[batch] for batch, count in staging.done.items() if count.rows]
-        warnings.append(unmatched_mapping(source.name, source.settings.columns, files))
+        mapped = {field: source.settings.names_of(field) for field in source.settings.columns}
+        warnings.append(unmatched_mapping(source.name, mapped, files))
     last = found[-1][1] if found else before
     columns = {} if last is None else {IGNORED: last.ignored, MISSING: last.missing}
     return [warning for warning in warnings if warning], columns

@@ -101,14 +101,14 @@ def refuse_packed(head: bytes, end: bytes, form: str, where: str, *, unpacked: b
 
 
 def refuse_other_text(
-    plain: Path, form: str, where: str, *, wanted: Collection[str], has_header: bool
+    plain: Path, form: str, where: str, *, wanted: Collection[Collection[str]], has_header: bool
 ) -> None:
     """Refuse text that is no table of the format: a page, a document, CSV for JSON or the reverse.
 
     Parameters
     ----------
     plain : the file, in UTF-8.
-    wanted : the columns that a header must have.
+    wanted : the columns that a header must have, each by the names that it may have.
     has_header : whether the first line of a CSV file is its header.
 
     Raises
@@ -202,15 +202,13 @@ def _is_json(text: bytes) -> bool:
     return re.match(rb'\[\s*\{\s*"|\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*$', text) is not None
 
 
-def _is_header(text: bytes, wanted: Collection[str]) -> bool:
+def _is_header(text: bytes, wanted: Collection[Collection[str]]) -> bool:
     """Whether the first line of a text has the columns, between delimiters."""
     line = text.partition(b"\n")[0].decode("utf-8", "replace").strip()
     if line.startswith(("{", "[")):  # JSON, whatever its texts hold
         return False
-    return any(
-        wanted and {*wanted} <= {name.strip().strip('"') for name in line.split(delimiter)}
-        for delimiter in (",", ";", "\t", "|")
-    )
+    named = [{name.strip().strip('"') for name in line.split(sign)} for sign in (",", ";", "\t", "|")]
+    return bool(wanted) and any(all(names.intersection(some) for some in wanted) for names in named)
 
 
 def _is_printable(text: bytes) -> bool:

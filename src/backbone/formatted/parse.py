@@ -19,14 +19,15 @@ from backbone.engines.duckdb.database import Database
 from backbone.engines.duckdb.raw_file import MalformedFile, RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import Binding, bind
-from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql
+from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql, with_given
+from backbone.formatted.given_values import given_values
 from backbone.formatted.kinds import refuse_other_text
 from backbone.formatted.parquet.single_values import refuse_other_values
 from backbone.formatted.parse_result import ParseResult, unaccountable
 from backbone.formatted.plain import PACKED, make_plain
 from backbone.formatted.source import FormattedSource
 from backbone.quoting import quote_literal
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,6 +53,17 @@ class LandedFile:
     where: str
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A file to read, uncompressed at `plain`, and the texts of the fields that no column of it has."""
+
+    plain: Path
+    fields: Sequence[Column]
+    settings: SourceSettings
+    where: str
+    given: tuple[str | None, ...]
+
+
 def parse(
     database: Database, table: str, file: LandedFile, source: FormattedSource, scratch: Path
 ) -> ParseResult:
@@ -62,14 +74,14 @@ def parse(
     BatchRefused
         When it can't be read as a table at all: no header, a wrong one, another encoding, a damaged archive.
     """
+    source = source.for_file(file.name)
     fields, settings, where = source.columns, source.settings, file.where
     form = format_of(file.name, settings)
     plain = open_plain(file.path, form, fields, settings, scratch, where)
+    opened = _Opened(plain, fields, settings, where, given_values(fields, settings, file.name, where))
     if form == "csv":
-        return _parse_csv(database, table, plain, fields, settings, scratch, where)
-    if form == "jsonl":
-        return _parse_jsonl(database, table, plain, fields, settings, where)
-    return _parse_parquet(database, table, plain, fields, settings, where)
+        return _parse_csv(database, table, opened, scratch)
+    return (_parse_jsonl if form == "jsonl" else _parse_parquet)(database, table, opened)
 
 
 def parse_together(
@@ -77,22 +89,29 @@ def parse_together(
     table: str,
     paths: Sequence[Path],
     batches: Sequence[str],
-    fields: Sequence[Column],
-    settings: SourceSettings,
+    given: Sequence[tuple[str | None, ...]],
+    source: FormattedSource,
     where: str,
 ) -> ParseResult:
     """Stage several Parquet files with equal columns as one table, which has a column `_batch`.
+
+    Parameters
+    ----------
+    given : of each file, the texts of the fields that no column has.
 
     Raises
     ------
     BatchRefused
         When one of them can't be read, or a column is missing.
     """
+    fields, settings = source.columns, source.settings
     with _parquet(where):
         schema, names, types = _parquet_columns(database, paths[0])
         binding = bind(names, fields, settings, where)
         refuse_other_values(binding, schema, where)
-        files = [RawFile(path, "parquet", names) for path in paths]
+        files = [
+            RawFile(path, "parquet", names, given=texts) for path, texts in zip(paths, given, strict=True)
+        ]
         sql = _typed_sql(fields, binding, types, settings)
         records = database.load_parquet_files(table, files, batches, sql.levels)
     return ParseResult(table, records, sql.checks, [], files[0], None, None, binding.ignored, binding.missing)
@@ -103,8 +122,9 @@ def open_plain(
 ) -> Path:
     """The file, or a plain copy of it below `scratch`; what is no table of its format is refused."""
     plain = make_plain(path, form, settings.encoding, scratch, where)
-    required = {settings.columns.get(c.name, c.name) for c in fields if not c.optional}
-    has_header = settings.header and not settings.skip
+    required = [settings.names_of(column.name) for column in fields if not column.optional]
+    required = [names for names in required if names]
+    has_header = settings.header and not settings.skip and settings.skip_until is None
     refuse_other_text(plain, form, where, wanted=required, has_header=has_header)
     return plain
 
@@ -125,18 +145,11 @@ def format_of(name: str, settings: SourceSettings) -> str:
     return FORMATS.get(stem.suffix, "csv")
 
 
-def _parse_csv(
-    database: Database,
-    table: str,
-    plain: Path,
-    fields: Sequence[Column],
-    settings: SourceSettings,
-    scratch: Path,
-    where: str,
-) -> ParseResult:
+def _parse_csv(database: Database, table: str, opened: _Opened, scratch: Path) -> ParseResult:
     from backbone.formatted.csv.file import is_mostly_filled, open_csv, read_csv
 
-    file = open_csv(plain, fields, settings, where)
+    fields, settings, where = opened.fields, opened.settings, opened.where
+    file = open_csv(opened.plain, fields, settings, where, opened.given)
     parsed = read_csv(database, table, file, file.conform_sql(fields, settings), scratch, where)
     if is_mostly_filled(database, file, parsed):
         file = file.by_header()
@@ -144,38 +157,26 @@ def _parse_csv(
     return parsed
 
 
-def _parse_jsonl(
-    database: Database,
-    table: str,
-    plain: Path,
-    fields: Sequence[Column],
-    settings: SourceSettings,
-    where: str,
-) -> ParseResult:
+def _parse_jsonl(database: Database, table: str, opened: _Opened) -> ParseResult:
     from backbone.engines.arrow_stream import arrow_stream
     from backbone.formatted.json.file import JsonFile, json_sql
 
-    file, sql = JsonFile(plain, fields, settings, where), json_sql(fields, settings)
+    file = JsonFile(opened.plain, opened.fields, opened.settings, opened.where, opened.given)
+    sql = json_sql(opened.fields, opened.settings)
     with arrow_stream(file.batches()) as rows:
         records = database.load(table, rows, sql.levels)
     if file.records != records:
-        raise unaccountable(where, f"{file.records:,} records counted, {records:,} read")
+        raise unaccountable(opened.where, f"{file.records:,} records counted, {records:,} read")
     return file.parsed(table, sql)
 
 
-def _parse_parquet(
-    database: Database,
-    table: str,
-    plain: Path,
-    fields: Sequence[Column],
-    settings: SourceSettings,
-    where: str,
-) -> ParseResult:
+def _parse_parquet(database: Database, table: str, opened: _Opened) -> ParseResult:
+    fields, settings, where = opened.fields, opened.settings, opened.where
     with _parquet(where):
-        schema, names, types = _parquet_columns(database, plain)
+        schema, names, types = _parquet_columns(database, opened.plain)
         binding = bind(names, fields, settings, where)
         refuse_other_values(binding, schema, where)
-        file = RawFile(plain, "parquet", names)
+        file = RawFile(opened.plain, "parquet", names, given=opened.given)
         sql = _typed_sql(fields, binding, types, settings)
         records = database.load(table, file, sql.levels)
     database.number_lines(table, None)
@@ -198,7 +199,7 @@ def _typed_sql(
             raw.append(RawColumn(text))
         else:
             raw.append(RawColumn(f"raw.c{place}", types[place]))
-    return conform_sql(fields, raw, settings, refusals)
+    return conform_sql(fields, with_given(fields, raw, settings), settings, refusals)
 
 
 def _parquet_columns(database: Database, path: Path) -> tuple[pa.Schema, tuple[str, ...], list[str]]:

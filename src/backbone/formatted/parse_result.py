@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backbone.engines.duckdb.database import Database
@@ -26,6 +26,7 @@ class ParseResult:
     `records` counts its rows; `broken` are the lines of the file that are no records. `ignored_columns` are
     those of the file that no field reads, `missing_columns` the optional ones that it lacks. `absent_keys`
     are those that no record of a JSON file has; any record may lack one, so that they are not missing.
+    `passed` counts the lines that the settings say are no records, by kind.
     """
 
     table: str
@@ -38,6 +39,7 @@ class ParseResult:
     ignored_columns: tuple[str, ...] = ()
     missing_columns: tuple[str, ...] = ()
     absent_keys: tuple[str, ...] = ()
+    passed: Mapping[str, int] = field(default_factory=dict)
 
     def located(self, rows: Sequence[int]) -> pa.Table:
         """Row, line and raw text of some records of a text file, given by position in rising order."""

@@ -11,6 +11,7 @@ from backbone.engines.duckdb.local_work import LocalWork
 from backbone.errors import BackboneError, BatchRefused
 from backbone.formatted import quarantine
 from backbone.formatted.file_group import FileGroup, file_groups
+from backbone.formatted.given_values import row_key_sql
 from backbone.formatted.parse import LandedFile, parse
 from backbone.formatted.parse_result import ParseResult
 from backbone.formatted.refusal import as_end, as_refusal, ends_formatting, named
@@ -35,16 +36,19 @@ class Staging:
     done : the batches added, and their rows; none of them counts as a duplicate yet.
     hours : the hours, since 1970, in which the good rows of a source without keys happened.
     unread : by batch, the columns that were not read.
+    passed : by name of a file, how many of its lines were passed over, by kind.
     """
 
     def __init__(self, work: LocalWork, source: FormattedSource) -> None:
         self.done: dict[str, BatchCount] = {}
         self.hours: set[int] = set()
         self.unread: dict[str, Unread] = {}
+        self.passed: dict[str, Mapping[str, int]] = {}
         self._lake, self._database, self._scratch = work.lake, work.database, work.scratch
         self._source, self._progress, self._originals = source, work.progress, work.originals
         self._written: list[Staged] = []
         self._collected = 0
+        self._names: dict[str, str] = {}  # by batch, of its file
         self._begun: list[str] = []  # the staged tables that may hold rows of the batch in hand
         fields = (f"cast(null as {c.sql_type}) as {quote_identifier(c.name)}" for c in source.columns)
         place = (f"cast(null as {kind}) as {name}" for name, kind in PLACE.items())
@@ -95,6 +99,7 @@ class Staging:
             quarantined = quarantine.quarantine_rows(self._database, parsed, batch.batch)
         finally:
             shutil.rmtree(plain, ignore_errors=True)
+        self._names[batch.batch] = batch.name
         rows = parsed.records + len(parsed.broken)
         counts = {batch.batch: BatchCount(rows, rows - quarantined, quarantined, 0)}
         self._collect({batch.batch: parsed}, quote_literal(batch.batch), counts)
@@ -146,10 +151,12 @@ class Staging:
         return left
 
     def _add_group(self, group: FileGroup) -> None:
-        parsed = group.stage(self._source, group.members, self._database, PARSED)
+        source = self._source.for_file(group.members[0].batch.name)
+        parsed = group.stage(source, group.members, self._database, PARSED)
         if self._source.settings.extra_columns == "refuse":
             for file in parsed.values():
                 refuse_extra_columns(file, self._source.dataset)
+        self._names |= {member.batch.batch: member.batch.name for member in group.members}
         self._begun.append(quarantine.STAGED)
         quarantine.quarantine_group(self._database, parsed)
         counted = self._database.fetch(
@@ -160,7 +167,7 @@ class Staging:
         for batch, file in parsed.items():
             (rows, good), broken = found.get(batch, (0, 0)), len(file.broken)
             counts[batch] = BatchCount(rows + broken, good, rows - good + broken, 0)
-        self._collect(parsed, "_batch", counts)
+        self._collect(parsed, "t._batch", counts)
 
     def good(self) -> list[Staged]:
         """The good rows as files to publish; at least one, if only to tell the schema."""
@@ -188,8 +195,11 @@ class Staging:
     def _collect(self, parsed: Mapping[str, ParseResult], batch: str, counts: dict[str, BatchCount]) -> None:
         """Stage the good rows; what is known of the batches follows when nothing can fail any more."""
         table = next(iter(parsed.values())).table
-        fields = ", ".join(map(quote_identifier, self._source.fields))
-        good = f"select {fields}, {batch} as _batch, _row, _line from {table} where _bad is null"
+        names = {name: self._names[name] for name in parsed}
+        source = self._source.for_file(next(iter(names.values())))
+        fields, join = row_key_sql(self._database, source.fields, source.settings, names)
+        join = f"{join}{batch}" if join else ""
+        good = f"select {fields}, {batch} as _batch, _row, _line from {table} t{join} where _bad is null"
         hours, added, written = set[int](), 0, []
         if not self._source.keys:
             hours = self.hours_of(f"({good})")
@@ -204,6 +214,7 @@ class Staging:
         self.hours |= hours
         self._collected += added
         self.done |= counts
+        self.passed |= {names[batch]: file.passed for batch, file in parsed.items() if file.passed}
         self.unread |= {name: unread_of(file) for name, file in parsed.items()}
 
     def _undo(self, batches: list[str]) -> None:

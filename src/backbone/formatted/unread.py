@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backbone.errors import BatchRefused
-from backbone.formatted.binding import UNNAMED
+from backbone.formatted.binding import UNNAMED, one_of
 from backbone.formatted.parse_result import ParseResult
 
 FEW_FILES, FEW_COLUMNS = 3, 20
@@ -51,23 +51,30 @@ def refuse_extra_columns(parsed: ParseResult, where: str) -> None:
         )
 
 
-def unmatched_mapping(source: str, columns: Mapping[str, str], files: Sequence[Unread]) -> str | None:
+def unmatched_mapping(
+    source: str, columns: Mapping[str, Sequence[str]], files: Sequence[Unread]
+) -> str | None:
     """A warning where the settings map a field to a column that no file has; None where all are there.
 
     Parameters
     ----------
-    columns : by field, the name that the settings give.
+    columns : by field, the names that the settings give.
     files : all with a row that are formatted under these settings.
 
     Examples
     --------
-    >>> print(unmatched_mapping("sale", {"note": "txet"}, [Unread(("text",), ("txet",), ("txet",))]))
+    >>> print(unmatched_mapping("sale", {"note": ["txet"]}, [Unread(("text",), ("txet",), ("txet",))]))
     no file has the column 'txet', which [sources.sale] columns gives the field note; it is null in every row
     """
-    lacking = [(field, name) for field, name in columns.items() if all(name in file.absent for file in files)]
+    lacking = {
+        field: names
+        for field, names in columns.items()
+        if all(one_of(names) in file.absent for file in files)
+    }
     if not files or not lacking:
         return None
-    names, fields = ", ".join(repr(name) for _, name in lacking), ", ".join(field for field, _ in lacking)
+    names = ", ".join(" or ".join(map(repr, names)) for names in lacking.values())
+    fields = ", ".join(lacking)
     several = len(lacking) > 1
     return (
         f"no file has the column{'s' if several else ''} {names}, which [sources.{source}] columns gives the "

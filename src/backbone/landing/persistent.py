@@ -13,7 +13,8 @@ from pathlib import Path
 from backbone.lake.barrier import Barrier
 from backbone.landing.names import is_of_an_editor, is_text, is_unfinished
 from backbone.ledger.manifest import Manifest
-from backbone.settings import ConnectionSettings, SourceSettings
+from backbone.settings import ConnectionSettings
+from backbone.source_settings import SourceSettings
 
 PERSISTENT = Path("landing") / "persistent"
 ARRIVAL = "%Y-%m-%dT%H%M%S.%fZ"

@@ -20,7 +20,7 @@ from backbone.dataset import Window, floor, windows_between
 from backbone.errors import SettingsError, SourceUnavailable
 from backbone.landing.persistent import STAMP, WHOLE, Arrival, Feed, PersistentLanding
 from backbone.ledger.manifest import Manifest
-from backbone.settings import WINDOW_PARAMETER, as_instant
+from backbone.source_settings import WINDOW_PARAMETER, as_instant
 
 SQLITE_BATCH = 250_000
 EARLIEST = datetime(1000, 1, 1, tzinfo=UTC)  # the first instant that an event time may have

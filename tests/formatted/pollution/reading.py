@@ -13,6 +13,9 @@ from conftest import Trial
 from pollution.polluted import Polluted
 from pollution.tables import Row
 
+MADE = ("made_of_path", "made_constant", "made_key")
+"""Fields that the settings give a value, added to the contract where they do."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -61,7 +64,8 @@ def read_all(files: Sequence[Polluted], folder: Path) -> list[Reading]:
     first = files[0]
     assert {(one.table.name, one.section) for one in files} == {(first.table.name, first.section)}
     trial = Trial(folder, source="record", event_time=None, section=first.section)
-    trial.contract(first.table.contract)
+    made = "".join(f"    {name}: str\n" for name in MADE if name in first.section)
+    trial.contract(f"{first.table.contract}{made}")
     for number, one in enumerate(files):
         trial.drop(one.data, f"{number:06}.csv")
     try:

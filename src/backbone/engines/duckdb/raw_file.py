@@ -18,6 +18,11 @@ class RawFile:
 
     `columns` are the names of the file's columns, in its order; of CSV only their number counts. `skip` is
     the number of lines before the first record, `newline` how lines end, in the spelling `\n` or `\r\n`.
+
+    `nulls` are sets of texts that mean null in unquoted fields of CSV, as the empty one does. Each column is
+    there once for each set: the column 3 as `c3` under the first one, as `c3_1` under the second.
+
+    `given` are texts that are the same in all records: further columns `g0`, `g1` and so on.
     """
 
     path: Path
@@ -28,6 +33,8 @@ class RawFile:
     escape: str | None = '"'
     skip: int = 0
     newline: str = r"\n"
+    nulls: tuple[tuple[str, ...], ...] = ((),)
+    given: tuple[str | None, ...] = ()
 
 
 class MalformedFile(Exception):

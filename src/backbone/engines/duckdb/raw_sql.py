@@ -17,20 +17,38 @@ def raw_rows(file: RawFile) -> str:
     path = quote_literal(str(file.path))
     if file.format == "parquet":
         return (
-            f"(select *, {text_of(file)} as {TEXT} "
+            f"(select *, {text_of(file)} as {TEXT}{_given(file)} "
             f"from read_parquet({path}, hive_partitioning = false) as p({', '.join(places(file))}))"
         )
-    return f"(select *, cast(null as varchar) as {TEXT} from read_csv({path}, {_csv_options(file)}))"
+    return _csv_rows(file, path, "", _given(file))
 
 
 def rows_of_files(files: Sequence[RawFile], column: str) -> str:
     """The FROM item that reads CSV files laid out as the first one is, with a column of their paths."""
     paths = ", ".join(quote_literal(str(file.path)) for file in files)
-    options = f"{_csv_options(files[0])}, filename = {quote_literal(column)}"
-    return f"(select *, cast(null as varchar) as {TEXT} from read_csv([{paths}], {options}))"
+    # The path is one constant for all rows of a block, so the comparisons cost next to nothing.
+    cases = (
+        " ".join(f"when {quote_literal(str(file.path))} then {_text(file.given[i])}" for file in files)
+        for i in range(len(files[0].given))
+    )
+    given = "".join(f", case {column} {case} end as g{i}" for i, case in enumerate(cases))
+    return _csv_rows(files[0], f"[{paths}]", f", filename = {quote_literal(column)}", given)
 
 
-def _csv_options(file: RawFile) -> str:
+def _csv_rows(file: RawFile, paths: str, more: str, given: str) -> str:
+    """The rows of CSV files, read once for each set of texts that mean null: a reader has one set."""
+    first, *others = (f"read_csv({paths}, {_csv_options(file, nulls)}" for nulls in file.nulls)
+    rows = f"{first}{more})"
+    if not others:
+        return f"(select *, cast(null as varchar) as {TEXT}{given} from {rows})"
+    columns = "".join(
+        f", n{k}.{name} as {name}_{k}" for k in range(1, len(file.nulls)) for name in places(file)
+    )
+    joined = "".join(f" positional join {other}) as n{k}" for k, other in enumerate(others, 1))
+    return f"(select n0.*{columns}, cast(null as varchar) as {TEXT}{given} from {rows} as n0{joined})"
+
+
+def _csv_options(file: RawFile, nulls: Sequence[str]) -> str:
     types = ", ".join(f"'{name}': 'VARCHAR'" for name in places(file))
     options = [
         f"columns = {{{types}}}",
@@ -41,13 +59,30 @@ def _csv_options(file: RawFile) -> str:
         f"delim = {quote_literal(file.delimiter)}",
         f"quote = {quote_literal(file.quote or '')}",
         f"escape = {quote_literal(file.escape or '')}",
-        "nullstr = ''",
+        f"nullstr = {_null_texts(nulls)}",
         "allow_quoted_nulls = false",
         "null_padding = false",
         f"new_line = {quote_literal(file.newline)}",
         f"max_line_size = {MAX_RECORD}",
     ]
     return ", ".join(options)
+
+
+def given_columns(file: RawFile) -> list[str]:
+    """SQL of the texts that are the same in all records of a file."""
+    return [_text(text) for text in file.given]
+
+
+def _given(file: RawFile) -> str:
+    return "".join(f", {text} as g{i}" for i, text in enumerate(given_columns(file)))
+
+
+def _text(text: str | None) -> str:
+    return "cast(null as varchar)" if text is None else f"cast({quote_literal(text)} as varchar)"
+
+
+def _null_texts(nulls: Sequence[str]) -> str:
+    return f"[{', '.join(map(quote_literal, ('', *nulls)))}]" if nulls else "''"
 
 
 def places(file: RawFile) -> list[str]:

@@ -10,7 +10,7 @@ import duckdb
 
 from backbone.contracts.contract import quote_identifier, quote_literal
 from backbone.engines.duckdb.raw_file import TEXT, MalformedFile, RawFile
-from backbone.engines.duckdb.raw_sql import places, raw_rows, rows_of_files, text_of
+from backbone.engines.duckdb.raw_sql import given_columns, places, raw_rows, rows_of_files, text_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,16 +98,17 @@ class RawTables:
         paths = [str(file.path) for file in files]
         listed = ", ".join(map(quote_literal, paths))
         named = ", ".join(
-            f"({quote_literal(path)}, {quote_literal(label)})"
-            for path, label in zip(paths, labels, strict=True)
+            f"({', '.join([quote_literal(str(file.path)), quote_literal(label), *given_columns(file)])})"
+            for file, label in zip(files, labels, strict=True)
         )
+        given = [f"g{i}" for i in range(len(files[0].given))]
         columns = ", ".join(places(files[0]))
         raw = (
-            f"(select {columns}, {text_of(files[0])} as {TEXT}, f.batch as _batch, "
+            f"(select {', '.join([columns, *given])}, {text_of(files[0])} as {TEXT}, f.batch as _batch, "
             "p.file_row_number as _row, cast(null as bigint) as _line "
             f"from read_parquet([{listed}], hive_partitioning = false, filename = true, "
             f"file_row_number = true) as p({columns}) "
-            f"join (values {named}) as f(path, batch) on f.path = p.filename)"
+            f"join (values {named}) as f({', '.join(['path', 'batch', *given])}) on f.path = p.filename)"
         )
         with self._in_order(0), _malformed():
             loaded = self._run(

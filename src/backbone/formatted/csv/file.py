@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,16 +23,19 @@ from backbone.formatted.conform import (
     conform_sql,
     header_again,
     repeats_header,
+    trimmed,
+    with_given,
 )
 from backbone.formatted.csv.grammar import LF, Grammar
 from backbone.formatted.csv.header import Layout, ends_in_delimiter, newline_before, read_layout
 from backbone.formatted.csv.likely_cause import likely_cause_named
 from backbone.formatted.csv.lines import Lines
+from backbone.formatted.csv.passed_over import has_such_line
 from backbone.formatted.csv.records import survey
 from backbone.formatted.csv.split import Broken, split
 from backbone.formatted.parse_result import ParseResult, number_lines, unaccountable
 from backbone.formatted.plain import refuse_if_not_utf8
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 
 @dataclass(frozen=True)
@@ -77,19 +81,44 @@ class CsvFile:
 
     def conform_sql(self, fields: Sequence[Column], settings: SourceSettings) -> ConformSql:
         """The contract's expressions, and what makes a whole line bad."""
-        raw = [None if place is None else RawColumn(f"raw.c{place}") for place in self.binding.places]
+        raw = [
+            None if place is None else RawColumn(self._column(place, nulls), knows_quotes=True)
+            for place, nulls in zip(self.binding.places, _nulls(fields, settings), strict=True)
+        ]
+        if settings.trim:
+            raw = [found and replace(found, sql=trimmed(found.sql)) for found in raw]
+        wanted = ["" if place is None else self.layout.names[place] for place in self.binding.places]
+        read_again = settings.header and repeats_header(fields, raw, wanted)
         refusals = []
         if self.is_wide:
-            beyond = f"raw.c{len(self.layout.names)} <> ''"
+            beyond = f"{self._column(len(self.layout.names), ())} <> ''"
             refusals.append(Refusal(beyond, quote_literal(self.filled)))
-        wanted = wanted_names(fields, settings)
-        if settings.header and repeats_header(fields, raw, wanted):
-            refusals.append(header_again(raw, wanted, self.raw.quote or ""))
-        return conform_sql(fields, raw, settings, refusals)
+        if read_again:
+            nulls = [frozenset(texts) for texts in _nulls(fields, settings)]
+            for row in self.layout.header_rows or (self.layout.names,):
+                names = ["" if place is None else row[place] for place in self.binding.places]
+                if any(names):
+                    refusals.append(header_again(raw, names, self.raw.quote or "", nulls))
+        return conform_sql(fields, with_given(fields, raw, settings), settings, refusals)
+
+    def _column(self, place: int, nulls: tuple[str, ...]) -> str:
+        """SQL of a column, read with a set of texts that mean null."""
+        k = self.raw.nulls.index(tuple(text for text in nulls if self.grammar.delimiter not in text))
+        return f"raw.c{place}_{k}" if k else f"raw.c{place}"
 
 
-def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str) -> CsvFile:
+def open_csv(
+    plain: Path,
+    fields: Sequence[Column],
+    settings: SourceSettings,
+    where: str,
+    given: tuple[str | None, ...] = (),
+) -> CsvFile:
     """Find out how a file is laid out, and which column each field reads.
+
+    Parameters
+    ----------
+    given : the texts of the fields that no column has.
 
     Raises
     ------
@@ -100,11 +129,11 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
         raise empty_file(where, "have the file delivered again; a table without rows has at least a header")
     wanted = wanted_names(fields, settings)
     with likely_cause_named(plain, fields, settings, where):
-        layout = read_layout(plain, wanted, settings, where)
+        layout = read_layout(plain, {name for some in wanted for name in some}, settings, where)
     if not _is_utf8(plain, layout.body):  # the database checks the records alone
         refuse_if_not_utf8(plain, where)
     if not settings.header:
-        layout = replace(layout, names=tuple(wanted))
+        layout = replace(layout, names=tuple(names[0] for names in wanted if names))
     closed = len(layout.names) > 1 and not layout.names[-1]
     if closed and ends_in_delimiter(plain, layout.grammar(settings, len(layout.names) - 1), closed=True):
         layout = replace(layout, names=layout.names[:-1])
@@ -114,6 +143,13 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
     if (not binding.missing or closed) and ends_in_delimiter(plain, grammar, closed=closed):
         _refuse_other_quote(plain, grammar, where)
         grammar = replace(grammar, columns=grammar.columns + 1)
+    sets = [
+        nulls
+        for nulls, place in zip(_nulls(fields, settings), binding.places, strict=True)
+        if place is not None
+    ]
+    if grammar.columns > len(layout.names):
+        sets.append(())  # what stands beyond the last column is no null
     raw = RawFile(
         plain,
         "csv",
@@ -123,6 +159,8 @@ def open_csv(plain: Path, fields: Sequence[Column], settings: SourceSettings, wh
         grammar.escape,
         layout.body_line - 1,
         newline_before(plain, layout.body),
+        tuple(dict.fromkeys(tuple(t for t in nulls if grammar.delimiter not in t) for nulls in sets)),
+        given,
     )
     return CsvFile(raw, layout, binding, grammar)
 
@@ -135,6 +173,7 @@ class Counted:
     ----------
     raw, grammar : how to read them; in a copy without the broken lines, where there are such.
     lines : on which they begin in the file.
+    passed : how many lines were passed over, by kind.
     """
 
     raw: RawFile
@@ -142,11 +181,12 @@ class Counted:
     records: int
     lines: Lines
     broken: list[Broken]
+    passed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def alike(self) -> RawFile:
         """Equal for files that one statement can read, if they have the same columns."""
-        return replace(self.raw, path=Path())
+        return replace(self.raw, path=Path(), given=())
 
     def parsed(self, table: str, file: CsvFile, sql: ConformSql) -> ParseResult:
         """The records, staged as `table`."""
@@ -160,6 +200,7 @@ class Counted:
             self.lines,
             file.binding.ignored,
             file.binding.missing,
+            passed=Counter(self.passed) + file.layout.passed_lines,
         )
 
 
@@ -179,9 +220,11 @@ def separate(file: CsvFile, scratch: Path, where: str) -> Counted:
     parts = split(file.raw.path, file.grammar, cleaned, skip=file.raw.skip)
     if parts.broken:
         _refuse_other_quote(file.raw.path, file.by_header().grammar, where)
-    grammar = replace(file.grammar, body=file.raw.skip, body_line=file.raw.skip + 1, line_end=LF)
+    grammar = replace(
+        file.grammar, body=file.raw.skip, body_line=file.raw.skip + 1, line_end=LF, beginnings=()
+    )
     raw = replace(file.raw, path=cleaned, newline=r"\n")
-    return Counted(raw, grammar, parts.records, parts.lines, parts.broken)
+    return Counted(raw, grammar, parts.records, parts.lines, parts.broken, parts.passed)
 
 
 def read_csv(
@@ -195,9 +238,9 @@ def read_csv(
         When its bytes are not UTF-8, or its records can't be told apart.
     """
     raw, grammar = file.raw, file.grammar
-    if grammar.line_end == LF:
+    if grammar.line_end == LF and not has_such_line(raw.path, grammar.body, grammar.eol, grammar.beginnings):
         with ThreadPoolExecutor(1) as aside:
-            counting = aside.submit(survey, raw.path, grammar)
+            counting = aside.submit(survey, raw.path, replace(grammar, beginnings=()))
             try:
                 records = database.load(table, raw, sql.levels)
             except MalformedFile:
@@ -228,6 +271,11 @@ def is_mostly_filled(database: Database, file: CsvFile, parsed: ParseResult, tho
     sql = f"select count(*) from {parsed.table} where {REFUSAL} = $filled and {those}"
     filled = database.fetch(sql, {"filled": file.filled})[0][0]
     return bool(10 * filled > parsed.records)
+
+
+def _nulls(fields: Sequence[Column], settings: SourceSettings) -> list[tuple[str, ...]]:
+    """By field, the texts that mean null where no quotes are around them."""
+    return [settings.nulls_of(column.name).unquoted for column in fields]
 
 
 def _is_utf8(path: Path, stop: int) -> bool:

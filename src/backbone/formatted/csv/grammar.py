@@ -20,6 +20,7 @@ from functools import cached_property
 
 from backbone.engines.duckdb.raw_file import MAX_RECORD
 from backbone.errors import SettingsError
+from backbone.formatted.csv.passed_over import Beginning
 
 LF, CR, SPACE = 10, 13, 32
 
@@ -39,6 +40,7 @@ class Grammar:
     body : byte offset at which the records begin, after byte order mark, skipped lines and header.
     body_line : physical line number, from 1, at `body`.
     max_record : bytes of the longest record, its line ending included; `split` calls a longer one broken.
+    beginnings : how lines begin that are no records and are passed over.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class Grammar:
     body: int = 0
     body_line: int = 1
     max_record: int = MAX_RECORD
+    beginnings: tuple[Beginning, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("delimiter", "quote", "escape"):
@@ -132,9 +135,14 @@ class Pattern:
         end = rb"\r" if grammar.line_end == CR else rb"\r?\n"
         final = rb"(?:" + end + (rb"|\Z)" if grammar.line_end == CR else rb"|\r?\Z)")
 
+        passed = b"|".join(beginning.pattern for beginning in grammar.beginnings)
+        none_passed = rb"(?!" + passed + rb")" if passed else b""
+
         def record(field: bytes, last: bytes) -> bytes:
             others = str(grammar.columns - 1).encode()
-            return rb"(?:(?:" + field + rb")" + comma + rb"){" + others + rb"}+(?:" + last + rb")"
+            return (
+                none_passed + rb"(?:(?:" + field + rb")" + comma + rb"){" + others + rb"}+(?:" + last + rb")"
+            )
 
         strict = record(quoted + rb"|" + bare, quoted + rb"|" + bare)
         line = record(short + rb"|" + paired, short + rb"|" + last)

@@ -14,6 +14,7 @@ from backbone.engines.duckdb.raw_file import MalformedFile
 from backbone.formatted.csv.file import Counted, CsvFile, is_mostly_filled, open_csv, separate
 from backbone.formatted.csv.grammar import LF
 from backbone.formatted.csv.records import survey
+from backbone.formatted.given_values import given_values
 from backbone.formatted.group_member import Member
 from backbone.formatted.parse import open_plain
 from backbone.formatted.parse_result import ParseResult
@@ -44,7 +45,8 @@ def open_member(path: Path, batch: Batch, source: FormattedSource, scratch: Path
     """
     where = f"{source.dataset}, batch {batch.batch}"
     plain = open_plain(path, "csv", source.columns, source.settings, scratch, where)
-    file = open_csv(plain, source.columns, source.settings, where)
+    given = given_values(source.columns, source.settings, batch.name, where)
+    file = open_csv(plain, source.columns, source.settings, where, given)
     found = None if file.grammar.line_end != LF else survey(plain, file.grammar)
     if found is None:
         counted = separate(file, scratch, where)

@@ -6,6 +6,7 @@ import codecs
 import csv
 import mmap
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import IO
 
 from backbone.engines.duckdb.raw_file import MAX_RECORD
 from backbone.errors import BatchRefused
-from backbone.formatted.binding import fold_name
+from backbone.formatted.binding import fold_name, source_of
 from backbone.formatted.csv.grammar import CR, LF, Grammar, Pattern
-from backbone.settings import USUAL_DELIMITERS, SourceSettings
+from backbone.formatted.csv.passed_over import BEFORE_HEADER, COMMENT, beginnings_of
+from backbone.source_settings import USUAL_DELIMITERS, SourceSettings
 
 SEPARATOR = re.compile(rb'"?sep=([^"\r\n\x80-\xff])"?')
 RECORDS_SEEN = 100
+MOST_BEFORE = 100_000  # lines before the header
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Layout:
     names : the header's fields; of a file without a header, none.
     delimiter : what stands between fields.
     body, body_line, line_end : as in `Grammar`.
+    passed : lines before the one that begins as `skip_until` says.
+    comments : lines before the header that are comments.
+    header_rows : its rows, where there are several; `names` are joined from them.
     """
 
     names: tuple[str, ...]
@@ -37,22 +43,38 @@ class Layout:
     body: int
     body_line: int
     line_end: int = LF
+    passed: int = 0
+    comments: int = 0
+    header_rows: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def passed_lines(self) -> Counter[str]:
+        """How many lines before the header were passed over, by kind."""
+        return Counter({BEFORE_HEADER: self.passed, COMMENT: self.comments})
 
     def grammar(self, settings: SourceSettings, columns: int) -> Grammar:
         """How the records are written."""
         quote = settings.quote or None
         escape = (settings.escape if settings.escape is not None else quote) or None
         return Grammar(
-            self.delimiter, quote, escape, columns, self.line_end, body=self.body, body_line=self.body_line
+            self.delimiter,
+            quote,
+            escape,
+            columns,
+            self.line_end,
+            body=self.body,
+            body_line=self.body_line,
+            beginnings=beginnings_of(settings, self.delimiter),
         )
 
 
 def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, where: str) -> Layout:
     r"""Read what stands before the records of a file.
 
-    A byte order mark is passed over, then the lines of `skip`, then a line `sep=;` (which names the
-    delimiter), then blank lines. Where neither that line nor the settings name the delimiter, it is the one
-    that gives most of the wanted names; of equal ones, most names that nearly are.
+    A byte order mark is passed over, then the lines of `skip`, those before `skip_until`, then comments, a
+    line `sep=;` (which names the delimiter), and blank lines. Where neither that line nor the settings name
+    the delimiter, it is the one that gives most of the wanted names; of equal ones, most names that nearly
+    are.
 
     Parameters
     ----------
@@ -62,15 +84,16 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
     Raises
     ------
     BatchRefused
-        When the header can't be read: a quote that isn't closed.
+        When the header can't be read: a quote that isn't closed; no line begins as `skip_until` says.
 
     Examples
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_bytes(b'sep=;\nid;"long\nname"\n1;2\n')
-    >>> read_layout(path, ["id"], SourceSettings(), "a.csv")
-    Layout(names=('id', 'long\nname'), delimiter=';', body=21, body_line=4, line_end=10)
+    >>> found = read_layout(path, ["id"], SourceSettings(), "a.csv")
+    >>> found.names, found.delimiter, found.body, found.body_line, found.line_end
+    (('id', 'long\nname'), ';', 21, 4, 10)
     """
     with path.open("rb") as file:
         line_end = _line_end(file, settings.quote)
@@ -78,19 +101,26 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
         line = 1
         for _ in range(settings.skip):
             begin, line = _after(file, begin, line, line_end)
+        begin, line, passed = _found(file, begin, line, line_end, settings.skip_until, where)
+        comments = 0
+        while settings.comment is not None and _begins(file, begin, settings.comment):
+            begin, line = _after(file, begin, line, line_end)
+            comments += 1
+        before = Layout((), ",", begin, line, line_end, passed, comments)
         file.seek(begin)
         delimiter = settings.delimiter
         stated = SEPARATOR.fullmatch(next(_lines(file, line_end, 16), b"").rstrip(b"\r\n"))
         if stated:
             delimiter = delimiter or stated.group(1).decode()
             begin, line = _after(file, begin, line, line_end)
+            before = replace(before, body=begin, body_line=line)
         if not settings.header:
-            return Layout((), delimiter or ",", begin, line, line_end)
+            return replace(before, delimiter=delimiter or ",")
         best: Layout | None = None
         unreadable: csv.Error | None = None
         for sign in (delimiter,) if delimiter else USUAL_DELIMITERS:
             try:
-                found = _header(file, sign, settings, Layout((), sign, begin, line, line_end))
+                found = _header(file, sign, settings, replace(before, delimiter=sign))
             except csv.Error as error:  # a quoted name is followed by the delimiter, and by no other sign
                 unreadable = unreadable or error
                 continue
@@ -104,6 +134,34 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
             "mend the first lines of the file, or say how it is written: delimiter, quote, escape, skip",
         )
     return best
+
+
+def _begins(file: IO[bytes], place: int, text: str) -> bool:
+    """Whether the file goes on so from a place."""
+    file.seek(place)
+    return file.read(len(text.encode())) == text.encode()
+
+
+def _found(
+    file: IO[bytes], begin: int, line: int, line_end: int, text: str | None, where: str
+) -> tuple[int, int, int]:
+    """The place and number of the first line that begins with a text, and how many lines are before it."""
+    if text is None:
+        return begin, line, 0
+    file.seek(begin)
+    passed = 0
+    for raw in _lines(file, line_end, MAX_RECORD):
+        if raw.startswith(text.encode()):
+            return begin, line + passed, passed
+        if passed == MOST_BEFORE:
+            break
+        begin, passed = begin + len(raw), passed + 1
+    raise BatchRefused(
+        where,
+        f"expected a line that begins with skip_until = {text!r}, found none in {passed:,} lines",
+        "Nothing of the file is formatted.",
+        f"mend skip_until in [sources.{source_of(where)}], or have the file delivered again",
+    )
 
 
 def _matches(names: Collection[str], wanted: Collection[str]) -> tuple[int, int]:
@@ -139,9 +197,13 @@ def ends_in_delimiter(path: Path, grammar: Grammar, *, closed: bool = False) -> 
             comma = grammar.delimiter.encode()
             quoted_empty = comma + 2 * (grammar.quote or "").encode()
             exact, wider = grammar.pattern, replace(grammar, columns=grammar.columns + 1).pattern
+            passed = [re.compile(beginning.pattern) for beginning in grammar.beginnings]
             position = grammar.body
             while position < len(data) and records < RECORDS_SEEN:
                 stop = min(position + grammar.max_record, len(data))
+                if any(pattern.match(data, position) for pattern in passed):
+                    position = data.find(grammar.eol, position, stop) + 1 or stop
+                    continue
                 found = exact.lexical.match(data, position, stop)
                 end = found.end() if found else data.find(grammar.eol, position, stop) + 1 or stop
                 text = data[position:end].rstrip(b"\r\n")
@@ -173,7 +235,7 @@ def newline_before(path: Path, body: int) -> str:
 
 
 def _header(file: IO[bytes], delimiter: str, settings: SourceSettings, layout: Layout) -> Layout:
-    """The first record that is not blank, and where it ends; no names for a file without one."""
+    """The first records that are not blank, and where they end; no names for a file without one."""
     quote = settings.quote or None
     escape = settings.escape if settings.escape is not None else quote
     doubled = escape == quote
@@ -198,11 +260,23 @@ def _header(file: IO[bytes], delimiter: str, settings: SourceSettings, layout: L
         escapechar=None if doubled or quote is None else escape or None,
         strict=True,
     )
+    rows, begin = list[list[str]](), layout.body
     for fields in reader:
         if fields:
-            _refuse_two_readings(file, layout, body, settings)
-            return replace(layout, names=tuple(fields), body=body, body_line=line)
-    return replace(layout, body=body, body_line=line)
+            at = file.tell()
+            _refuse_two_readings(file, replace(layout, body=begin), body, settings)
+            file.seek(at)
+            rows.append([name.strip() for name in fields] if settings.trim else fields)
+        begin = body
+        if len(rows) == settings.header_rows:
+            break
+    layout = replace(layout, body=body, body_line=line)
+    if len(rows) < 2:
+        return replace(layout, names=tuple(rows[0]) if rows else ())
+    width = max(map(len, rows))
+    padded = tuple((*row, *[""] * (width - len(row))) for row in rows)
+    names = tuple(" ".join(filter(None, map(str.strip, parts))) for parts in zip(*padded, strict=True))
+    return replace(layout, names=names, header_rows=padded)
 
 
 def _refuse_two_readings(file: IO[bytes], layout: Layout, stop: int, settings: SourceSettings) -> None:

@@ -13,7 +13,7 @@ from backbone.errors import BatchRefused
 from backbone.formatted.binding import UNTOUCHED, source_of, wanted_names
 from backbone.formatted.csv.header import SEPARATOR
 from backbone.quoting import quote_toml
-from backbone.settings import USUAL_DELIMITERS, SourceSettings
+from backbone.source_settings import USUAL_DELIMITERS, SourceSettings
 
 HEAD = 1 << 16
 MOST_LINES = 100
@@ -53,11 +53,19 @@ def _likely_cause(
     path: Path, fields: Sequence[Column], settings: SourceSettings, source: str
 ) -> tuple[str, str] | None:
     """What is likely wrong, and what to do about it."""
+    if settings.skip_until is not None:
+        return None
     with path.open("rb") as file:
         data = file.read(HEAD).removeprefix(codecs.BOM_UTF8)
     texts = data.split(b"\n" if b"\n" in data else b"\r")[:MOST_LINES]
-    names = wanted_names(fields, settings)
-    lines = [_read(n, text, names, settings.quote) for n, text in enumerate(texts, 1) if text.strip()]
+    wanted = wanted_names(fields, settings)
+    names = [name for some in wanted for name in some]
+    comment = settings.comment.encode() if settings.comment is not None else b"\n"
+    lines = [
+        _read(n, text, names, settings.quote)
+        for n, text in enumerate(texts, 1)
+        if text.strip() and not text.startswith(comment)
+    ]
     below = [line for line in lines if line.number > settings.skip]
     if not below:
         return None
@@ -76,9 +84,11 @@ def _likely_cause(
             f"{says} that {delimiter!r} is the delimiter, and the header has {header.delimiter!r}",
             next_step,
         )
-    required = {name for name, column in zip(names, fields, strict=True) if not column.optional}
+    required = [{*some} for some, column in zip(wanted, fields, strict=True) if some and not column.optional]
     is_comment = header.text.startswith("#")
-    if not is_comment and not (required <= best.names and len(best.names) >= min(len(names), 2)):
+    if not is_comment and not (
+        all(some & best.names for some in required) and len(best.names) >= min(sum(map(bool, wanted)), 2)
+    ):
         return None
     return (
         f"line {header.number} seems to be {'a comment' if is_comment else 'no header'}, as line "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from backbone.formatted.csv.grammar import CR, LF, SPACE, Grammar
 from backbone.formatted.csv.lines import LineCounter, Lines, Positions
+from backbone.formatted.csv.passed_over import has_such_line
 
 CHUNK = 1 << 19
 """Bytes looked at in one go."""
@@ -155,9 +156,9 @@ def survey(path: Path, grammar: Grammar, chunk: int = CHUNK) -> Survey | None:
 
     Returns
     -------
-    None when a record has another number of fields, when a character other than the quote escapes quotes,
-    when a quote is never closed or stands inside an unquoted field, and when a carriage return outside
-    quotes belongs to no line ending.
+    None when a line may be passed over, when a record has another number of fields, when a character other
+    than the quote escapes quotes, when a quote is never closed or stands inside an unquoted field, and when a
+    carriage return outside quotes belongs to no line ending.
 
     Examples
     --------
@@ -171,7 +172,7 @@ def survey(path: Path, grammar: Grammar, chunk: int = CHUNK) -> Survey | None:
     >>> survey(path, Grammar(columns=2)) is None
     True
     """
-    if not grammar.parity_tells:
+    if not grammar.parity_tells or has_such_line(path, grammar.body, grammar.eol, grammar.beginnings):
         return None
     lines = LineCounter(grammar.body_line)
     odd, fields, returns = 0, 0, 0  # fields: delimiters so far of the record that is not yet ended

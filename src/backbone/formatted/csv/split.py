@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import mmap
+import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from backbone.formatted.csv.grammar import CR, LF, Grammar
+from backbone.formatted.csv.line_fault import AFTER_QUOTE, NOT_CLOSED, QUOTE_INSIDE, line_fault
 from backbone.formatted.csv.lines import LineCounter, Lines, Positions
+from backbone.formatted.csv.passed_over import FOOTER
 from backbone.formatted.csv.records import Chunk, Ends, Mask, record_ends
 from backbone.formatted.csv.two_ways import readable_in_two_ways
 
-NOT_CLOSED = "has a quoted field that is not closed"
-AFTER_QUOTE = "has text after a closing quote"
 PAIRED = "has a quote that may end a text begun in a broken line before it"
 STRAY_BESIDE = "has a quote inside an unquoted field, next to a line with broken quotes"
 BESIDE = "spans several lines, next to a line with broken quotes"
 TWO_WAYS = "spans several lines, and its quotes do not show whether these are one text or records"
 RECORDS_BACK = 10
-QUOTE_INSIDE = 'has a quote inside an unquoted field (quote = "" takes quotes as text)'
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,14 @@ class Split:
     records : how many records the cleaned file has.
     lines : the lines of the original file on which they begin.
     good_bytes : size of the cleaned file.
+    passed : how many lines were passed over, by kind.
     """
 
     broken: list[Broken]
     records: int
     lines: Lines
     good_bytes: int
+    passed: Counter[str] = field(default_factory=Counter)
 
 
 def split(path: Path, grammar: Grammar, cleaned: Path, skip: int = 0) -> Split:
@@ -148,12 +151,20 @@ class _Splitting:
         self._after_broken = False  # whether it was broken at all
         self._odd = False  # whether an odd number of quotes stand in the lines broken so far
         self._good_bytes = 0
+        self._footer = 0  # the line on which the footer begins
+        self._beginnings = [(one.kind, re.compile(one.pattern)) for one in grammar.beginnings]
+        self._passed_lines = Counter[str]()
 
     def split(self) -> Split:
         position, line, eol = self._grammar.body, self._grammar.body_line, self._grammar.eol
         while position < self._size:
+            if self._grammar.beginnings and (stop := self._passed_over(position, line)):
+                line, self._passed, position = line + 1, self._passed + 1, stop
+                continue
             stop, kind = self._good_until(position)
             reason = self._doubtful(position) if stop > position else ""
+            if stop > position and self._footer and not reason:
+                reason = f"is below the footer, which begins in line {self._footer:,}"
             doubtful = bool(reason)
             if stop > position and not doubtful:
                 stop = self._before_odd_quote(position, self._before_refused(position, stop), kind)
@@ -167,14 +178,37 @@ class _Splitting:
             stop = self._one_until(position) if doubtful else self._broken_until(position)
             raw = self._data[position:stop]
             record = self._without_end(raw)
-            reason = reason or _reason(record, self._grammar)
+            reason = reason or line_fault(record, self._grammar)
             self._break_before(record, reason, line, doubtful)
             self._broken.append(Broken(line, record, reason))
             lines = raw.count(eol)
             line, self._passed = line + lines, self._passed + lines
             position = stop
         self._write_waiting()
-        return Split(self._broken, self._lines.records, self._lines.found(), self._good_bytes)
+        return Split(
+            self._broken, self._lines.records, self._lines.found(), self._good_bytes, self._passed_lines
+        )
+
+    def _passed_over(self, position: int, line: int) -> int:
+        """Where the line ends that is passed over here; 0 for one that is not."""
+        data, grammar = self._data, self._grammar
+        stop = data.find(grammar.eol, position) + 1 or self._size
+        text = data[position : min(stop, position + grammar.max_record)]
+        is_blank = grammar.columns > 1 and not text.strip(b"\r\n")
+        if is_blank and self._footer:
+            return stop
+        kind = next((kind for kind, pattern in self._beginnings if pattern.match(data, position)), "")
+        limit = min(position + grammar.max_record, self._size)
+        is_rest = self._footer and not kind and grammar.pattern.one.match(data, position, limit) is None
+        if is_blank or not (kind or is_rest) or stop - position > len(text):
+            return 0
+        quotes = text.count(grammar.quote.encode()) if grammar.quote is not None else 0
+        if quotes % 2 or (is_rest and quotes):
+            return 0  # it may be a piece of a text
+        if kind == FOOTER:
+            self._footer = self._footer or line
+        self._passed_lines[kind or FOOTER] += 1
+        return stop
 
     def _doubtful(self, position: int) -> str:
         """Why a record that could be accepted is not, beside what was broken before it; empty for none."""
@@ -364,31 +398,3 @@ def _with_newlines(chunk: Chunk, ends: Positions, ended: bool, grammar: Grammar)
         stays[:2] = False
         good = view[stays].tobytes()
     return good if ended else good.removesuffix(b"\r") + b"\n"
-
-
-def _reason(raw: bytes, grammar: Grammar) -> str:
-    """What is wrong with a broken line."""
-    pattern, fields, position = grammar.pattern, 1, 0
-    if len(raw) >= grammar.max_record:
-        return f"is longer than {grammar.max_record:,} bytes"
-    other = b"\r" if grammar.line_end == LF else b"\n"
-    if other not in raw and (grammar.quote is None or grammar.quote.encode() not in raw):
-        return _number(raw.count(grammar.delimiter.encode()) + 1, grammar)
-    while True:
-        quoted = pattern.opening.match(raw, position) is not None
-        found = (pattern.quoted if quoted else pattern.plain).match(raw, position)
-        if found is None:
-            return NOT_CLOSED
-        position = found.end()
-        if position == len(raw):
-            return QUOTE_INSIDE if fields == grammar.columns else _number(fields, grammar)
-        if raw[position] != ord(grammar.delimiter):
-            if quoted:
-                return AFTER_QUOTE
-            return f"has a {'carriage return' if grammar.line_end == LF else 'line feed'} outside quotes"
-        position += 1
-        fields += 1
-
-
-def _number(fields: int, grammar: Grammar) -> str:
-    return f"has {fields} field{'' if fields == 1 else 's'}, expected {grammar.columns}"

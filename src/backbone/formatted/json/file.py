@@ -9,14 +9,20 @@ import pyarrow as pa
 
 from backbone.contracts.contract import Column
 from backbone.engines.duckdb.raw_file import RawFile
-from backbone.formatted.binding import empty_file, refuse_lookalikes, wanted_names
-from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql
+from backbone.formatted.binding import (
+    empty_file,
+    found_names,
+    one_of,
+    refuse_lookalikes,
+    wanted_names,
+)
+from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql, with_given
 from backbone.formatted.json.blocks import NotUtf8
 from backbone.formatted.json.reader import JsonRecords
 from backbone.formatted.json.wrapping import refuse_unknown_records
 from backbone.formatted.parse_result import ParseResult
 from backbone.formatted.plain import refuse_if_not_utf8
-from backbone.settings import SourceSettings
+from backbone.source_settings import SourceSettings
 
 
 class JsonFile:
@@ -32,11 +38,20 @@ class JsonFile:
         When it is empty.
     """
 
-    def __init__(self, plain: Path, fields: Sequence[Column], settings: SourceSettings, where: str) -> None:
+    def __init__(
+        self,
+        plain: Path,
+        fields: Sequence[Column],
+        settings: SourceSettings,
+        where: str,
+        given: Sequence[str | None] = (),
+    ) -> None:
         if plain.stat().st_size == 0:
             raise empty_file(where, "have the file delivered again; `[]` is a table without rows")
-        self._wanted = tuple(wanted_names(fields, settings))
+        self._names = wanted_names(fields, settings)
+        self._wanted = tuple(name for names in self._names for name in names)
         self._plain, self._fields, self._settings, self._where = plain, fields, settings, where
+        self._given = given
         self._reader = JsonRecords(plain, self._wanted)
 
     @property
@@ -44,40 +59,58 @@ class JsonFile:
         return self._reader.records
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The records as in `JsonRecords`.
+        """The records as in `JsonRecords`, with the texts of given fields as `g0`, `g1` and so on.
 
         Raises
         ------
         BatchRefused
             When its bytes are not UTF-8; at the end, when a name in it differs only in case from one that
-            no record has, or no record has any of the contract's keys.
+            no record has, no record has any of the contract's keys, or records have two keys of one field.
         """
         try:
-            yield from self._reader.batches()
+            for batch in self._reader.batches():
+                for i, text in enumerate(self._given):
+                    same = pa.repeat(pa.scalar(text, pa.string()), batch.num_rows)
+                    batch = batch.append_column(f"g{i}", same)
+                yield batch
         except NotUtf8:
             refuse_if_not_utf8(self._plain, self._where)
             raise
+        present = {self._wanted[place] for place in self._reader.present}
+        found_names(self._names, present, self._fields, self._where)
         refuse_lookalikes(self._absent, self._reader.others, self._fields, self._settings, self._where)
-        named = zip(self._wanted, self._fields, strict=True)
-        required = {name for name, column in named if not column.optional}
+        named = zip(self._names, self._fields, strict=True)
+        required = [names for names, column in named if names and not column.optional]
         refuse_unknown_records(self._reader, self._wanted, required, self._where)
 
     @property
-    def _absent(self) -> tuple[str, ...]:
-        """The wanted keys that no record has."""
-        return tuple(name for i, name in enumerate(self._wanted) if i not in self._reader.present)
+    def _absent(self) -> list[tuple[str, ...]]:
+        """Of each field that no record has, the keys that it may be under."""
+        present = {self._wanted[place] for place in self._reader.present}
+        return [names for names in self._names if names and present.isdisjoint(names)]
 
     def parsed(self, table: str, sql: ConformSql) -> ParseResult:
         """What was seen of it, when it is read."""
         raw, others = RawFile(self._plain, "jsonl", self._wanted), tuple(self._reader.others)
-        return ParseResult(
-            table, self.records, sql.checks, [], raw, None, None, others, absent_keys=self._absent
-        )
+        absent = tuple(map(one_of, self._absent))
+        return ParseResult(table, self.records, sql.checks, [], raw, None, None, others, absent_keys=absent)
 
 
 def json_sql(fields: Sequence[Column], settings: SourceSettings, labelled: bool = False) -> ConformSql:
     """The contract's expressions for the records of `JsonRecords`, and for their column `_batch`, if any."""
-    raw = [RawColumn(f"raw.c{i}", is_number=f"raw.n{i}") for i in range(len(fields))]
+    raw, place = list[RawColumn | None](), 0
+    for names in wanted_names(fields, settings):
+        raw.append(_either_of(range(place, place + len(names))) if names else None)
+        place += len(names)
+    raw = with_given(fields, raw, settings)
     refusal = Refusal("raw.problem is not null", "raw.problem")
     also = {"_line": "raw.line"} | ({"_batch": "raw._batch"} if labelled else {})
     return conform_sql(fields, raw, settings, [refusal], text="raw.text", also=also)
+
+
+def _either_of(places: range) -> RawColumn:
+    """The value of a field that is under one of several keys: no file has two of them."""
+    if len(places) == 1:
+        return RawColumn(f"raw.c{places[0]}", is_number=f"raw.n{places[0]}")
+    value = f"coalesce({', '.join(f'raw.c{place}' for place in places)})"
+    return RawColumn(value, is_number=" or ".join(f"raw.n{place}" for place in places))

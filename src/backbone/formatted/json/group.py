@@ -11,6 +11,7 @@ import pyarrow as pa
 from backbone.dataset import Batch
 from backbone.engines.arrow_stream import arrow_stream
 from backbone.engines.duckdb.database import Database
+from backbone.formatted.given_values import given_values
 from backbone.formatted.group_member import Member
 from backbone.formatted.json.file import JsonFile, json_sql
 from backbone.formatted.parse import open_plain
@@ -24,6 +25,7 @@ class JsonMember(Member):
 
     plain: Path
     where: str
+    given: tuple[str | None, ...]
 
 
 def open_member(path: Path, batch: Batch, source: FormattedSource, scratch: Path) -> JsonMember:
@@ -36,7 +38,8 @@ def open_member(path: Path, batch: Batch, source: FormattedSource, scratch: Path
     """
     where = f"{source.dataset}, batch {batch.batch} ({batch.name})"
     plain = open_plain(path, "jsonl", source.columns, source.settings, scratch, where)
-    return JsonMember(batch, "jsonl", max(plain.stat().st_size, batch.bytes), plain, where)
+    given = given_values(source.columns, source.settings, batch.name, where)
+    return JsonMember(batch, "jsonl", max(plain.stat().st_size, batch.bytes), plain, where, given)
 
 
 def stage(
@@ -50,7 +53,7 @@ def stage(
         When one of the files can't be read.
     """
     fields, settings = source.columns, source.settings
-    files = {m.batch.batch: JsonFile(m.plain, fields, settings, m.where) for m in group}
+    files = {m.batch.batch: JsonFile(m.plain, fields, settings, m.where, m.given) for m in group}
 
     def labelled() -> Iterator[pa.RecordBatch]:
         for batch, file in files.items():

@@ -79,7 +79,7 @@ def inner_records(text: bytes) -> list[InnerRecords]:
 
 
 def refuse_unknown_records(
-    reader: JsonRecords, wanted: Sequence[str], required: Collection[str], where: str
+    reader: JsonRecords, wanted: Sequence[str], required: Collection[Collection[str]], where: str
 ) -> None:
     """Refuse a file of which no record has any of the wanted keys, or whose one object is around the records.
 
@@ -89,13 +89,14 @@ def refuse_unknown_records(
     Parameters
     ----------
     reader : has read all of the file.
-    required : those of the wanted keys that every record must have.
+    wanted : the keys that the reader looked for.
+    required : what every record must have: of each such field, the keys that it may be under.
     """
     is_unknown = reader.good > 0 and not reader.present
     inner = inner_records(reader.head(HEAD)) if is_unknown or reader.records == 1 else []
     best = max(inner, key=lambda found: found.matches(wanted), default=None)
     present = [wanted[field] for field in sorted(reader.present)]
-    is_record = bool(required) and {*required} <= {*present}
+    is_record = bool(required) and all({*present}.intersection(some) for some in required)
     is_around = reader.records == 1 and best is not None and best.matches(wanted) > len(present)
     if not is_unknown and not (is_around and not is_record):
         return

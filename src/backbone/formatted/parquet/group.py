@@ -15,6 +15,7 @@ from backbone.dataset import Batch
 from backbone.engines.duckdb.database import Database
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import UNTOUCHED
+from backbone.formatted.given_values import given_values
 from backbone.formatted.group_member import Member
 from backbone.formatted.parse import open_plain, parse_together
 from backbone.formatted.parse_result import ParseResult
@@ -28,6 +29,7 @@ class ParquetMember(Member):
     """A Parquet file, at `plain`."""
 
     plain: Path
+    given: tuple[str | None, ...]
 
 
 def open_member(path: Path, batch: Batch, source: FormattedSource, scratch: Path) -> ParquetMember:
@@ -48,7 +50,8 @@ def open_member(path: Path, batch: Batch, source: FormattedSource, scratch: Path
     if CLASHING & {*names} or len({*names}) < len(names):
         raise BatchRefused(where, "its columns can't be told apart", UNTOUCHED, "rename them")
     alike = str(metadata.schema).split("\n", 1)[1]  # after the address of an object in memory
-    return ParquetMember(batch, alike, max(plain.stat().st_size, batch.bytes), plain)
+    given = given_values(source.columns, source.settings, batch.name, where)
+    return ParquetMember(batch, alike, max(plain.stat().st_size, batch.bytes), plain, given)
 
 
 def stage(
@@ -63,5 +66,6 @@ def stage(
     """
     paths, batches = [m.plain for m in group], [m.batch.batch for m in group]
     where = f"{source.dataset}, {len(group)} files from {group[0].batch.name}"
-    parsed = parse_together(database, table, paths, batches, source.columns, source.settings, where)
+    given = [member.given for member in group]
+    parsed = parse_together(database, table, paths, batches, given, source, where)
     return dict.fromkeys(batches, parsed)
