@@ -285,6 +285,36 @@ def test_rows_without_an_original_are_named_as_lost(
     accounts(project.root, without=["sale"])
 
 
+def test_an_original_that_is_gone_with_the_manifest_is_named(whole: TinyProject, tmp_path: Path) -> None:
+    """Before the run that records the originals again, and after it, until it is back or given up."""
+    project = copy_of(whole, tmp_path / "project")
+    file = original(project, "1.csv")
+    before = file.read_bytes()
+    ((batch,),) = project.rows("select batch from landing.batch where source = 'sale' and name = '1.csv'")
+    shutil.rmtree(project.root / "landing" / "batch")
+    file.unlink()
+    for mended in (False, True):
+        if mended:
+            assert "formatted.sale" in project.run().failures
+        (finding,) = (f for f in found_by_check(project) if f.what == What.BATCH)
+        assert (finding.where, has_four_parts(finding)) == (f"formatted.sale, batch {batch}", True)
+        status, out, errors = command(project, "status")
+        assert (status, errors) == (1, "")
+        assert f"Damaged: formatted.sale, batch {batch}" in out
+        status, out, _ = command(project, "repair")
+        assert status == 1
+        assert f"Can't be mended: formatted.sale, batch {batch}" in out
+
+    given_up = copy_of(project, tmp_path / "given up")
+    assert given_up.run(accept_loss=["sale"]).ok
+    assert found_by_check(given_up, deep=True) == []
+    file.write_bytes(before)
+    repaired(project)
+    assert project.run().ok
+    assert contents(project.root) == contents(whole.root)
+    assert found_by_check(project, deep=True) == []
+
+
 # --- the ledger and the manifest ---
 
 

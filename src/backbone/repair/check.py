@@ -30,8 +30,9 @@ from backbone.ledger.manifest import DATASET as MANIFEST
 from backbone.ledger.manifest import Manifest, read_manifest
 from backbone.ledger.tables import OF_RECEIPTS
 from backbone.project import Progress, Project
+from backbone.repair.lost_batches import lost_batches
 
-UNSETTLED = (What.LEFT, What.UNRECORDED, What.ACCOUNT, What.LEDGER)
+UNSETTLED = (What.LEFT, What.UNRECORDED, What.BATCH, What.ACCOUNT, What.LEDGER)
 """What a run that is writing now would explain."""
 
 
@@ -90,7 +91,7 @@ def check(
         progress("check the zones")
         found.findings += unexpected(lake, damaged, export_folders(project))
         found.unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
-        found.findings += found.unrecorded.findings(project.root)
+        found.findings += _of_landing(project, index, manifest, found.unrecorded, found.findings)
         if deep and not (index.broken or index.missing or index.damages):
             progress("check the ledger")
             found.findings += compare_facts(lake, database)
@@ -140,7 +141,8 @@ def _settle(project: Project, found: Checked, *, deep: bool) -> None:
         again.findings += _of_accounts(project, lake, database, index, found, deep=deep)
         damaged = {f.dataset for f in found.findings if f.what == What.LOG}
         again.findings += unexpected(lake, damaged, export_folders(project))
-        again.findings += _unrecorded(project, lake, index, manifest, found.findings).findings(project.root)
+        unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
+        again.findings += _of_landing(project, index, manifest, unrecorded, found.findings)
         if deep and not index.broken and not index.missing:
             again.findings += compare_facts(lake, database)
     there = {(finding.what, finding.where) for finding in again.findings}
@@ -218,11 +220,22 @@ def _unrecorded(
 ) -> Unrecorded:
     sources = {source.name for source, _ in project.sources}
     known = {batch for source in sources for batch in index.batches(source)}
-    if any(f.dataset == MANIFEST and f.what in (What.LOG, What.CHECKPOINT) for f in findings):
-        return Unrecorded()  # which records there are is known when the log is mended
-    is_damaged = any(f.dataset == MANIFEST and f.what == What.DATA for f in findings)
+    is_damaged = any(
+        f.dataset == MANIFEST and f.what in (What.DATA, What.LOG, What.CHECKPOINT) for f in findings
+    )
     is_damaged = is_damaged or not lake.exists(MANIFEST)
     return unrecorded_files(project.root, manifest, sources, known, damaged=is_damaged)
+
+
+def _of_landing(
+    project: Project, index: Index, manifest: Manifest, unrecorded: Unrecorded, findings: list[Finding]
+) -> Iterator[Finding]:
+    """What landing has no record of: originals, and batches whose originals are gone too."""
+    # Which originals have no record is known when the log is mended; the run that does so records them.
+    if all(f.dataset != MANIFEST or f.what not in (What.LOG, What.CHECKPOINT) for f in findings):
+        yield from unrecorded.findings(project.root)
+    there = [*unrecorded.lost, *unrecorded.later]
+    yield from lost_batches(index, manifest, there, {source.name for source, _ in project.sources})
 
 
 def _of_accounts(

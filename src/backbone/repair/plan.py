@@ -95,6 +95,8 @@ def _step(finding: Finding, sources: Collection[str], models: Mapping[str, objec
             return Does.ASIDE, finding.where
         case What.ORIGINAL:
             return "only the delivered file mends this; what was formatted from it stays in the tables"
+        case What.BATCH:
+            return "only its original mends this; what was formatted from it stays in the tables until then"
         case What.OLD_DATA:
             return "nothing makes an earlier version again; the present one does not need the file"
         case What.LEFT:
