@@ -50,6 +50,14 @@ class Folded:
         rows = self._fetch(sql, {"dataset": dataset, "version": version})
         return Receipt.from_json(rows[0][0]) if rows and rows[0][0] is not None else None
 
+    def receipts(self, dataset: str) -> list[Receipt]:
+        """Those of all its folded commits, also of versions that hold no more, the oldest first."""
+        rows = self._fetch(
+            "select receipt from {0} where dataset = $dataset and receipt is not null order by version",
+            {"dataset": dataset},
+        )
+        return [Receipt.from_json(text) for (text,) in rows]
+
     def history(self, dataset: str) -> History:
         """All commits of a dataset of which anything is known: the folded ones, then those in its log."""
         rows = self._fetch(

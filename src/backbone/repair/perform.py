@@ -92,7 +92,8 @@ def _runs(session: Session, step: RepairStep, checked: Checked) -> list[str]:
 def _manifest(session: Session, step: RepairStep, checked: Checked) -> list[str]:
     # Those that the next run would record too: it looks after the last that is recorded.
     arrivals = [*checked.unrecorded.lost, *checked.unrecorded.later]
-    return restore_manifest(session.work, _damaged(session, step), arrivals)
+    delivered = session.index.delivered()
+    return restore_manifest(session.work, _damaged(session, step), arrivals, delivered)
 
 
 def _source(session: Session, step: RepairStep, checked: Checked) -> list[str]:
