@@ -266,10 +266,18 @@ def test_rows_without_an_original_are_named_as_lost(
     for logged in logged_files(project.lake, f"{zone}.sale")[1]:
         gone(Path(logged.path))
     damage(file)
-    result = repaired(project)
-    lost = [line for line in result.done if line.startswith("Lost:")]
-    assert len(lost) == 1, result.done
+    status, plan, _ = command(project, "repair")
+    assert status == 1
+    assert "stays in the tables" not in plan
+    status, out, errors = command(project, "repair", "--yes")
+    assert (status, errors) == (1, "")
+    lost = [line for line in out.splitlines() if line.startswith("Lost:")]
+    assert len(lost) == 1, out
     assert "1.csv" in lost[0]
+    assert [line for line in plan.splitlines() if line.startswith("Lost:")] == lost
+    status, out, _ = command(project, "repair")
+    assert status == 1
+    assert "rows of it were lost" in " ".join(out.split())
     refused = project.run()
     assert not refused.ok
     assert "1.csv" in str(refused.failures["formatted.sale"])

@@ -14,7 +14,7 @@ from typing import Any
 from backbone.dataset import Dataset, Receipt
 from backbone.engines.duckdb.database import Database
 from backbone.engines.duckdb.local_work import LocalWork
-from backbone.errors import BackboneError
+from backbone.errors import BackboneError, StorageRefused
 from backbone.lake.log import RESTART, LoggedCommit
 from backbone.lake.publish import Staged
 from backbone.lake.store import NOTHING
@@ -76,6 +76,8 @@ class Folded:
         try:
             self._database.read(self._lake.read(DATASET))
             return self._database.fetch(sql.format(DATASET), parameters)
+        except StorageRefused:
+            raise
         except BackboneError:  # its files are damaged: the receipts in them are lost, see `History.lost`
             return []
 

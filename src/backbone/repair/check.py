@@ -8,29 +8,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from backbone.engines.duckdb.database import Database
-from backbone.errors import BackboneError
+from backbone.engines.duckdb.local_work import LocalWork
+from backbone.errors import BackboneError, StorageRefused, TableDamaged
 from backbone.home import HOME
 from backbone.lake.check import check_table
 from backbone.lake.data_files import content_problem, logged_files
 from backbone.lake.finding import DEEP_REPAIR, REPAIR, RUN, Finding, What
 from backbone.lake.lock import is_locked
+from backbone.lake.log import RESTART
 from backbone.lake.table import Lake
 from backbone.lake.unexpected import unexpected
 from backbone.landing.check_arrivals import Unrecorded, unrecorded_files
 from backbone.landing.check_originals import check_originals
 from backbone.ledger.check_facts import compare_facts
-from backbone.ledger.compare import compare_account, compare_batches
+from backbone.ledger.compare import PARTS, compare_account, compare_batches
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import DATASET as MANIFEST
-from backbone.ledger.manifest import Manifest, read_manifest
+from backbone.ledger.manifest import Manifest, batch_id, read_manifest
 from backbone.ledger.tables import OF_RECEIPTS
+from backbone.planning.formats import formatted_source
 from backbone.project import Progress, Project
+from backbone.repair.losses import Loss, losses
 from backbone.repair.lost_batches import lost_batches
+from backbone.repair.restore_source import to_redo
 
 UNSETTLED = (What.LEFT, What.UNRECORDED, What.BATCH, What.ACCOUNT, What.LEDGER)
 """What a run that is writing now would explain."""
@@ -44,6 +49,8 @@ class Checked:
     ----------
     is_busy : whether a run was writing, so that accounts and what belongs to no table were not judged.
     unrecorded : what lies in persistent landing without a record.
+    losses : rows that are gone and can't be formatted again.
+    reduced : originals that are damaged after rows of theirs were lost, by path.
     """
 
     files: int = 0
@@ -52,6 +59,8 @@ class Checked:
     findings: list[Finding] = field(default_factory=list)
     is_busy: bool = False
     unrecorded: Unrecorded = field(default_factory=Unrecorded)
+    losses: list[Loss] = field(default_factory=list)
+    reduced: set[str] = field(default_factory=set)
 
     @property
     def is_whole(self) -> bool:
@@ -92,6 +101,13 @@ def check(
         found.findings += unexpected(lake, damaged, export_folders(project))
         found.unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
         found.findings += _of_landing(project, index, manifest, found.unrecorded, found.findings)
+        found.losses += _losses(project, lake, database, index, manifest, found)
+        found.reduced |= {
+            batch.path
+            for source, _ in project.sources
+            for batch in manifest.batches
+            if (was := index.batches(source.name).get(batch.batch)) and was.fingerprint == RESTART
+        }
         if deep and not (index.broken or index.missing or index.damages):
             progress("check the ledger")
             found.findings += compare_facts(lake, database)
@@ -207,6 +223,8 @@ def _manifest(lake: Lake, database: Database, found: Checked) -> Manifest:
     }
     try:
         return read_manifest(lake, database, damaged)
+    except StorageRefused:
+        raise
     except BackboneError as error:
         if all(finding.dataset != MANIFEST for finding in found.findings):
             found.findings.append(
@@ -251,6 +269,26 @@ def _of_accounts(
         yield from differences
         if deep and not differences and source.name not in damaged:
             yield from compare_batches(lake, database, index, source.name)
+
+
+def _losses(
+    project: Project, lake: Lake, database: Database, index: Index, manifest: Manifest, found: Checked
+) -> Iterator[Loss]:
+    """What a repair would find to be lost of the sources whose tables are damaged."""
+    work = LocalWork(lake, database, project.scratch(f"reader-{os.getpid()}"))
+    arrivals = [*found.unrecorded.lost, *found.unrecorded.later]
+    adopted = {batch_id(a.source, a.name, a.arrived_at) for a in arrivals}
+    for source, _ in project.sources:
+        tables = {f"{zone}.{source.name}" for zone in PARTS}
+        of_source = [f for f in found.findings if f.dataset in tables]
+        if not any(f.what in (What.DATA, What.ACCOUNT) for f in of_source):
+            continue
+        if any(f.what in (What.LOG, What.CHECKPOINT) for f in of_source):
+            continue  # which rows are there is known when the log is mended
+        damaged = [str(lake.project / f.where) for f in of_source if f.what == What.DATA]
+        with suppress(TableDamaged):  # by what only a deep check finds
+            redone = to_redo(work, index, formatted_source(project, source), damaged)
+            yield from losses(lake.project, index, manifest, source.name, redone, adopted)
 
 
 def export_folders(project: Project) -> set[Path]:
