@@ -24,7 +24,7 @@ from backbone.planning.plan import Known, plan_known
 from backbone.planning.selection import select
 from backbone.planning.task import Plan
 from backbone.project import Project
-from backbone.repair.differences import lost_data, other_accounts
+from backbone.repair.differences import batches_not_landed, lost_data, other_accounts
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def overview(project: Project, reader: str) -> Overview:
         damages = {damage.dataset: damage.error() for damage in index.damages if damage.old < 0}
         damages |= lost_data(project.lake, damages)
         others = other_accounts(project, database, index, damages)
+        others += batches_not_landed(project, database, index, known.manifest)
         next_run = plan_known(project, known, select(project, ()), Asked(now), {})
         stale = {
             part.dataset: len(part.windows) or 1

@@ -214,6 +214,7 @@ def _land(session: Session, task: Task) -> Done:
         [feed_of(project, s, every[s.name] or usual) for s, usual in project.sources if s.name in every],
         asked,
         {source.name for source, _ in project.sources},
+        session.index.delivered,
     )
     blocked = {f"formatted.{name}" for name in landed.failed}
     return Done(

@@ -18,6 +18,7 @@ STATE = "What was published stays as it was."
 ROOM = (errno.ENOSPC, errno.EDQUOT)
 RIGHTS = (errno.EACCES, errno.EPERM)
 WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+OPEN = (errno.EMFILE, errno.ENFILE)
 NUMBER = re.compile(r"\(os error (\d+)\)")  # as delta-rs writes it
 PATH = re.compile(r"\s(/[^\n]*)")
 
@@ -61,6 +62,22 @@ def refusals(state: str = STATE, where: str = "") -> Iterator[None]:
         raise storage_refused(error, state, where) from error
 
 
+def raise_refusal(error: Exception, path: str | Path = "") -> None:
+    """Raise `StorageRefused` if a right is missing or too many files are open: what is there may be whole.
+
+    Parameters
+    ----------
+    path : of the file, for an error that does not name it.
+    """
+    found = NUMBER.search(str(error))
+    number = getattr(error, "errno", None) or (int(found[1]) if found else None)
+    if number not in (*RIGHTS, *OPEN):
+        return
+    named = getattr(error, "filename", None) or path
+    refused = OSError(number, os.strerror(number), str(named)) if named else OSError(str(error))
+    raise storage_refused(refused) from error
+
+
 def _path_of(error: OSError, text: str) -> Path | None:
     named = [
         Path(os.fsdecode(one)) for one in (error.filename, error.filename2) if isinstance(one, str | bytes)
@@ -76,6 +93,8 @@ def _problem(number: int, path: Path | None) -> str:
     answer = os.strerror(number)
     if number in RIGHTS:
         return f"expected the right to use it, found: {answer}{_whose(path)}"
+    if number in OPEN:
+        return f"expected to open one more file, found: {answer}"
     if number in ROOM:
         if path is not None and _no_inodes(path):
             return f"expected room for another file, found no inode left on the disk ({answer})"
@@ -96,6 +115,8 @@ def _problem(number: int, path: Path | None) -> str:
 def _next(number: int, path: Path | None) -> str:
     if number in RIGHTS:
         return f"give {_user(os.geteuid())} the right to it, or run the command as its owner"
+    if number in OPEN:
+        return "let the command open more files (`ulimit -n`), and run it again"
     if number in ROOM:
         if path is not None and _no_inodes(path):
             return "remove files that nobody needs from that disk, and run the command again"

@@ -225,6 +225,44 @@ def test_rows_that_may_not_be_read(of_alice: Trial) -> None:
     assert "Next: give the user of the command the right to it" in errors
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "formatted/sale/*.parquet",
+        "formatted/sale/_delta_log/*.json",
+        "operations/receipt/*.parquet",
+        "operations/receipt/_delta_log/*.json",
+        "landing/batch/*.parquet",
+        "landing/persistent/sale/*/*",
+    ],
+)
+def test_a_file_that_may_not_be_read_is_not_taken_for_damaged(of_alice: Trial, place: str) -> None:
+    """Nothing is put aside; with the right to it all is whole."""
+    root = of_alice.root
+    assert as_user(ALICE, root, "run")[0] == 0
+    closed = sorted(root.glob(place))[-1]
+    closed.chmod(0)
+    before = sorted(root.rglob("*"))
+    is_original = place.startswith("landing/persistent")
+    commands = (["check", "--deep"], ["repair", "--deep"], ["repair", "--deep", "--yes"])
+    others = () if is_original else (["status"], ["check"], ["run"])
+    for command in (*commands, *others):
+        if command == ["run"] and place == "formatted/sale/*.parquet":
+            continue  # it does not read them
+        status, output, errors = as_user(ALICE, root, *command)
+        assert (status, output) == (1, ""), (command, output, errors)
+        assert "Permission denied" in errors, command
+        assert "the right" in errors, command
+        if command[0] in ("check", "repair"):
+            assert_refusal(errors, closed.name, f"user {ALICE}'s, ---------")
+    assert not (root / ".backbone" / "damaged").exists()
+    assert [path for path in sorted(root.rglob("*")) if ".backbone" not in path.parts] == [
+        path for path in before if ".backbone" not in path.parts
+    ]
+    closed.chmod(0o644)
+    assert as_user(ALICE, root, "check", "--deep")[0] == 0
+
+
 @pytest.mark.parametrize("name", ["backbone.toml", "trial.py"])
 def test_settings_and_pipelines_that_may_not_be_read(of_alice: Trial, name: str) -> None:
     name = name.replace("trial", of_alice.module)

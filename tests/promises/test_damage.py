@@ -266,10 +266,18 @@ def test_rows_without_an_original_are_named_as_lost(
     for logged in logged_files(project.lake, f"{zone}.sale")[1]:
         gone(Path(logged.path))
     damage(file)
-    result = repaired(project)
-    lost = [line for line in result.done if line.startswith("Lost:")]
-    assert len(lost) == 1, result.done
+    status, plan, _ = command(project, "repair")
+    assert status == 1
+    assert "stays in the tables" not in plan
+    status, out, errors = command(project, "repair", "--yes")
+    assert (status, errors) == (1, "")
+    lost = [line for line in out.splitlines() if line.startswith("Lost:")]
+    assert len(lost) == 1, out
     assert "1.csv" in lost[0]
+    assert [line for line in plan.splitlines() if line.startswith("Lost:")] == lost
+    status, out, _ = command(project, "repair")
+    assert status == 1
+    assert "rows of it were lost" in " ".join(out.split())
     refused = project.run()
     assert not refused.ok
     assert "1.csv" in str(refused.failures["formatted.sale"])
@@ -283,6 +291,67 @@ def test_rows_without_an_original_are_named_as_lost(
     there = project.rows("select sale_id from formatted.sale order by 1")
     assert {*expected} <= {*there}, "a row of another file is lost"
     accounts(project.root, without=["sale"])
+
+
+def test_an_original_that_is_gone_with_the_manifest_is_named(whole: TinyProject, tmp_path: Path) -> None:
+    """Before the run that records the originals again, and after it, until it is back or given up."""
+    project = copy_of(whole, tmp_path / "project")
+    file = original(project, "1.csv")
+    before = file.read_bytes()
+    ((batch,),) = project.rows("select batch from landing.batch where source = 'sale' and name = '1.csv'")
+    shutil.rmtree(project.root / "landing" / "batch")
+    file.unlink()
+    for mended in (False, True):
+        if mended:
+            assert "formatted.sale" in project.run().failures
+        (finding,) = (f for f in found_by_check(project) if f.what == What.BATCH)
+        assert (finding.where, has_four_parts(finding)) == (f"formatted.sale, batch {batch}", True)
+        status, out, errors = command(project, "status")
+        assert (status, errors) == (1, "")
+        assert f"Damaged: formatted.sale, batch {batch}" in out
+        status, out, _ = command(project, "repair")
+        assert status == 1
+        assert f"Can't be mended: formatted.sale, batch {batch}" in out
+
+    given_up = copy_of(project, tmp_path / "given up")
+    assert given_up.run(accept_loss=["sale"]).ok
+    assert found_by_check(given_up, deep=True) == []
+    file.write_bytes(before)
+    repaired(project)
+    assert project.run().ok
+    assert contents(project.root) == contents(whole.root)
+    assert found_by_check(project, deep=True) == []
+
+
+@pytest.mark.parametrize("lost", [("batch",), ("batch", "operations"), ("a file of it",)])
+def test_an_edit_is_found_when_the_manifest_is_lost(
+    whole: TinyProject, lost: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The receipts of landing have the hashes; where they are gone with the manifest, that is said."""
+    project = copy_of(whole, tmp_path / "project")
+    file = original(project, "1.csv")
+    shutil.rmtree(project.root / "formatted" / "sale")
+    if "operations" in lost:
+        shutil.rmtree(project.root / "operations")
+    if "batch" in lost:
+        shutil.rmtree(project.root / "landing" / "batch")
+    else:
+        for logged in logged_files(project.lake, "landing.batch")[1]:
+            gone(Path(logged.path))
+        edited(file)
+        done = repaired(project).done
+        assert not any("nothing shows it" in line for line in done), done
+    edited(file)
+    run = project.run()
+    if "operations" in lost:
+        assert any("if they were edited, nothing shows it" in w for w in run.warnings), run.warnings
+        return
+    assert not any("nothing shows it" in warning for warning in run.warnings)
+    (refused,) = run.failures.values()
+    assert "1.csv" in str(refused)
+    assert "was edited or damaged" in str(refused)
+    (finding,) = (f for f in found_by_check(project) if f.what == What.ORIGINAL)
+    assert finding.where == file.relative_to(project.root).as_posix()
 
 
 # --- the ledger and the manifest ---
@@ -320,9 +389,15 @@ def test_a_manifest_and_a_ledger_that_are_gone_are_made_again(whole: TinyProject
     project = copy_of(whole, tmp_path / "project")
     shutil.rmtree(project.root / "operations")
     shutil.rmtree(project.root / "landing" / "batch")
-    assert {f.what for f in found_by_check(project)} >= {What.UNRECORDED}
-    repaired(project)
-    assert project.run().ok
+    assert {f.what for f in found_by_check(project)} == {What.LOG, What.LEDGER}
+    status, out, _ = command(project, "status")
+    assert status == 1
+    assert "Damaged: landing.batch: expected the commit of version" in out
+    done = repaired(copy_of(project, tmp_path / "repaired")).done
+    run = project.run()
+    for warnings in (done, run.warnings):
+        assert any(warning.startswith("landing.batch: expected the commit") for warning in warnings)
+    assert run.ok
     assert contents(project.root) == contents(whole.root)
     assert deliveries(project.root) == deliveries(whole.root)
     assert found_by_check(project, deep=True) == []

@@ -78,13 +78,13 @@ def repair(
 ) -> None:
     """Show what would mend what `check` finds, and with --yes do it.
 
-    Exit status: 0 nothing is left to mend, 1 something is, 2 wrong use.
+    Exit status: 0 nothing is left to mend or lost, 1 something is, 2 wrong use.
     """
     from backbone.perform import Waits
     from backbone.project import open_project
     from backbone.repair.check import check as check_project
     from backbone.repair.perform import repair as repair_project
-    from backbone.repair.plan import lines, plan_repair
+    from backbone.repair.plan import lines, lines_of_left, plan_repair
 
     with show_errors():
         project = open_project(context.obj["root"])
@@ -93,16 +93,17 @@ def repair(
                 repaired = repair_project(
                     project, deep=deep, progress=progress, waits=Waits(on_wait=_say_whom)
                 )
-                plan, done = repaired.plan, repaired.done
+                plan, done, lost = repaired.plan, repaired.done, bool(repaired.losses)
             else:
                 plan, done = plan_repair(project, check_project(project, deep=deep, progress=progress)), []
+                lost = bool(plan.losses)
         if not yes:
             for line in lines(plan):
                 typer.echo(line)
         else:
             for line in done:
                 typer.echo(line)
-            for line in lines(plan)[len(plan.steps) :]:
+            for line in lines_of_left(plan):
                 typer.echo(line)
         if not plan.steps and not done:
             typer.echo("There is nothing to repair.")
@@ -110,7 +111,7 @@ def repair(
             typer.echo("Next: backbone run")
         else:
             typer.echo(f"Next: backbone repair{' --deep' if deep else ''} --yes, which does this")
-    if plan.left or (plan.steps and not yes):
+    if lost or plan.left or (plan.steps and not yes):
         raise typer.Exit(FAILED)
 
 

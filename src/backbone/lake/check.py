@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from backbone.errors import BackboneError
+from backbone.errors import BackboneError, StorageRefused
 from backbone.lake.data_files import (
     LoggedFile,
     Problem,
@@ -50,6 +50,8 @@ def check_table(lake: Lake, dataset: str, progress: Progress, *, deep: bool) -> 
     found.findings += _checkpoints(lake, dataset, found, deep=deep)
     try:
         version, files = logged_files(lake, dataset)
+    except StorageRefused:
+        raise
     except BackboneError as error:
         if not found.findings:
             found.findings.append(_unreadable(lake, dataset, error))

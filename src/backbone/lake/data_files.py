@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from backbone.lake.table import Lake
+from backbone.storage_refused import raise_refusal
 
 MAGIC = b"PAR1"
 Problem = tuple[str, str]
@@ -58,12 +59,19 @@ def logged_rows(lake: Lake, dataset: str) -> int | None:
 
 
 def size_problem(file: LoggedFile) -> Problem | None:
-    """Whether a file is there and has its length."""
+    """Whether a file is there and has its length.
+
+    Raises
+    ------
+    StorageRefused
+        When the right to look at it is missing.
+    """
     try:
         size = os.stat(file.path).st_size  # noqa: PTH116 - thousands of files
     except (FileNotFoundError, NotADirectoryError):
         return f"a file of {file.bytes:,} bytes", "none"
     except OSError as error:
+        raise_refusal(error, file.path)
         return "a file that can be read", str(error.strerror)
     if not os.path.isfile(file.path):  # noqa: PTH113
         return f"a file of {file.bytes:,} bytes", "something else"
@@ -87,6 +95,7 @@ def ends_problem(file: LoggedFile) -> Problem | None:
             opened.seek(-8, os.SEEK_END)
             footer = opened.read(8)
     except OSError as error:
+        raise_refusal(error, file.path)
         return "a file that can be read", str(error.strerror)
     fits = int.from_bytes(footer[:4], "little") <= file.bytes - 12
     if begin == footer[4:] == MAGIC and fits:
@@ -114,6 +123,7 @@ def footer_problem(file: LoggedFile) -> Problem | None:
     try:
         rows = pq.read_metadata(file.path).num_rows
     except (pa.ArrowException, OSError) as error:
+        raise_refusal(error, file.path)
         return "a Parquet file", f"one that can't be opened ({_short(error)})"
     return None if file.rows in (None, rows) else (f"{file.rows:,} rows", f"{rows:,}")
 
@@ -133,6 +143,7 @@ def content_problem(file: LoggedFile) -> Problem | None:
                 batch.validate(full=True)
                 rows += batch.num_rows
     except (pa.ArrowException, OSError) as error:
+        raise_refusal(error, file.path)
         return "rows that can be read", f"that they can't be ({_short(error)})"
     return None if file.rows in (None, rows) else (f"{file.rows:,} rows", f"{rows:,}")
 

@@ -22,6 +22,7 @@ class What(StrEnum):
     LEDGER = "ledger"
     ORIGINAL = "original"
     UNRECORDED = "original without a record"
+    BATCH = "file that landing has lost"
     ACCOUNT = "account"
     UNEXPECTED = "unexpected"
     LEFT = "left by a dead run"

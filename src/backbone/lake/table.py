@@ -14,6 +14,7 @@ from backbone.dataset import ZONES, Dataset, Receipt
 from backbone.errors import BackboneError
 from backbone.lake.barrier import Barrier
 from backbone.lake.log import COMMIT, LOG, RESTART, SAME_ROWS, LoggedCommit, TableLog, commit_name
+from backbone.storage_refused import raise_refusal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,6 +146,7 @@ class Lake:
             elif self.has(dataset, table.version() + 1):
                 table.update_incremental()
         except DeltaError as error:
+            raise_refusal(error)
             what = "its log" if version is None else f"version {version}"
             raise BackboneError(
                 dataset,

@@ -11,6 +11,7 @@ from backbone.lake.finding import Finding, What
 from backbone.landing.persistent import origin_of
 from backbone.ledger.manifest import DATASET, Manifest
 from backbone.printable import shown
+from backbone.storage_refused import raise_refusal
 
 MANY = 200  # files between two reports of progress
 BACK = "put the delivered file back in its place, or have it delivered again; then backbone run"
@@ -37,14 +38,19 @@ def check_originals(
                 DATASET,
                 shown(batch.path),
                 *problem,
-                f"It can't be formatted again (batch {batch.batch} of source {batch.source}); "
-                "what was formatted from it stays.",
+                f"It can't be formatted again (batch {batch.batch} of source {batch.source}).",
                 BACK,
             )
 
 
 def original_problem(project: Path, batch: Batch, *, deep: bool) -> tuple[str, str] | None:
-    """What was expected and found where an original is not what was delivered."""
+    """What was expected and found where an original is not what was delivered.
+
+    Raises
+    ------
+    StorageRefused
+        When the right to read it is missing.
+    """
     path = project / batch.path
     try:
         size = path.stat().st_size
@@ -59,6 +65,7 @@ def original_problem(project: Path, batch: Batch, *, deep: bool) -> tuple[str, s
     except (FileNotFoundError, NotADirectoryError):
         return f"the {batch.bytes:,} bytes that were delivered", "no such file"
     except OSError as error:
+        raise_refusal(error)
         return "a file that can be read", error.strerror or str(error)
     if digest == batch.sha256:
         return None

@@ -13,7 +13,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +31,7 @@ from backbone.landing.persistent import PERSISTENT, Arrival, Feed, PersistentLan
 from backbone.landing.queries import Reports, extract
 from backbone.landing.strays import no_file_warnings, stray_warnings, unknown_source_warnings
 from backbone.ledger import manifest as manifests
+from backbone.ledger.delivered import Delivered, as_delivered
 from backbone.ledger.manifest import Manifest, batch_id
 from backbone.printable import shown
 
@@ -64,7 +65,11 @@ class Landed:
 
 
 def land(
-    work: LocalWork, feeds: Sequence[Feed], asked: Asked, sources: Collection[str] | None = None
+    work: LocalWork,
+    feeds: Sequence[Feed],
+    asked: Asked,
+    sources: Collection[str] | None = None,
+    delivered: Callable[[], Mapping[str, Delivered]] = dict,
 ) -> Landed:
     """Take over all that is ready in the sources, and record it.
 
@@ -75,6 +80,8 @@ def land(
         and whether those are extracted again that have been.
     sources : all sources of the project: folders of others are named in a warning. Every folder is taken
         for a source's when None.
+    delivered : gives the hashes with which batches landed once, by which the originals are compared that
+        have lost their records.
 
     Returns
     -------
@@ -93,6 +100,9 @@ def land(
     result = Landed(manifest)
     unreadable: list[tuple[Arrival, Exception]] = []
     adopted = _batches(list(landing.unrecorded(sources)), landing, manifest, work.originals, unreadable)
+    if adopted:
+        hashes = delivered()
+        adopted = [as_delivered(batch, hashes) for batch in adopted]
     known = Manifest((*manifest.batches, *adopted))
     warnings = _stray_warnings(landing, result, sources)
     arrivals: list[Arrival] = []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backbone.dataset import Receipt
-from backbone.errors import BackboneError
+from backbone.errors import BackboneError, StorageRefused
 from backbone.lake.data_files import LoggedFile, as_it_is, ends_problem, first_ends_problem, logged_files
 from backbone.lake.drop_files import drop_files
 from backbone.lake.log import RESTART, TableLog, checkpoint_name
@@ -123,6 +123,8 @@ def broken_tables(lake: Lake) -> dict[str, Broken]:
             try:
                 files = lake.read(dataset).files  # only Arrow, slow to load, tells their lengths
                 problem = first_ends_problem(as_it_is(file) for file in files)
+            except StorageRefused:  # it may be whole
+                raise
             except BackboneError as error:
                 found[table] = Broken(error.problem)
                 continue

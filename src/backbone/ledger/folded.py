@@ -14,7 +14,7 @@ from typing import Any
 from backbone.dataset import Dataset, Receipt
 from backbone.engines.duckdb.database import Database
 from backbone.engines.duckdb.local_work import LocalWork
-from backbone.errors import BackboneError
+from backbone.errors import BackboneError, StorageRefused
 from backbone.lake.log import RESTART, LoggedCommit
 from backbone.lake.publish import Staged
 from backbone.lake.store import NOTHING
@@ -57,6 +57,14 @@ class Folded:
         rows = self._fetch("select distinct version from {0} where dataset = $dataset", {"dataset": dataset})
         return {int(version) for (version,) in rows}
 
+    def receipts(self, dataset: str) -> list[Receipt]:
+        """Those of all its folded commits, also of versions that hold no more, the oldest first."""
+        rows = self._fetch(
+            "select receipt from {0} where dataset = $dataset and receipt is not null order by version",
+            {"dataset": dataset},
+        )
+        return [Receipt.from_json(text) for (text,) in rows]
+
     def history(self, dataset: str) -> History:
         """All commits of a dataset of which anything is known: the folded ones, then those in its log."""
         rows = self._fetch(
@@ -75,6 +83,8 @@ class Folded:
         try:
             self._database.read(self._lake.read(DATASET))
             return self._database.fetch(sql.format(DATASET), parameters)
+        except StorageRefused:
+            raise
         except BackboneError:  # its files are damaged: the receipts in them are lost, see `History.lost`
             return []
 

@@ -15,7 +15,9 @@ accounts of each batch after each commit that changed them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -26,17 +28,20 @@ from backbone.dataset import BatchCount, Dataset, HourRanges, Receipt, instant_o
 from backbone.engines.duckdb.database import Database
 from backbone.engines.duckdb.local_work import LocalWork
 from backbone.engines.duckdb.rewriter import delta_store
-from backbone.errors import TableDamaged
+from backbone.errors import BackboneError, TableDamaged
 from backbone.lake.checkpoint import CHECKPOINT_EVERY
 from backbone.lake.log import LoggedCommit
 from backbone.lake.publish import Staged
 from backbone.lake.store import NOTHING, Replacing
 from backbone.lake.table import Lake
 from backbone.ledger.damage import Broken, Damage, broken_tables, find_damages, make_room
+from backbone.ledger.delivered import MEASURE, Delivered, delivered_of, measure_of
 from backbone.ledger.facts import facts_of_commit
 from backbone.ledger.folded import Folded, note_lost
 from backbone.ledger.half_published import half_published
 from backbone.ledger.known import LOST, REVIVED, TRIM, Change, Commit, Known, Warned, WindowState
+from backbone.ledger.lost_manifest import lost_manifest
+from backbone.ledger.manifest import DATASET as MANIFEST
 from backbone.ledger.tables import LASTING, OF_RECEIPTS, TABLES, columns, schema
 
 # Asked for every table of a project: read from their many small files once.
@@ -154,6 +159,8 @@ class Index:
         found = find_damages(self._lake, dict(sorted(known.items())), old=True)
         self.damages = [d for d in found if d.old < 0 or d.old not in self.folded.versions(d.dataset)]
         self._is_compared = True
+        manifest = None if MANIFEST in known else lost_manifest(self._lake)
+        self.damages += [manifest] if manifest is not None else []
         if any(damage.dataset not in _LASTING and damage.old < 0 for damage in self.damages):
             self._begin_again()
         for damage in self.damages:
@@ -226,6 +233,21 @@ class Index:
             {"dataset": dataset, "version": version},
         )
         return None if any(low is None for low, _ in rows) else merge_hours(rows)
+
+    def delivered(self) -> dict[str, Delivered]:
+        """By batch, the hash with which it landed, as far as a receipt of the manifest has it.
+
+        Also by receipts that were stored or folded before the manifest lost its log.
+        """
+        measures = [text for receipt in self.folded.receipts(MANIFEST) for text in measure_of(receipt)]
+        sql = "select measures from operations.receipt where dataset = $dataset order by version"
+        stored: list[tuple[Any, ...]] = []
+        if "receipt" in self._was_stored:
+            with suppress(BackboneError):  # damaged, or of an older version of Backbone
+                stored = self._database.fetch(sql, {"dataset": MANIFEST})
+        new = [(row["measures"],) for row in self._new["receipt"] if row["dataset"] == MANIFEST]
+        facts = [json.loads(text) for (text,) in (*stored, *new) if text is not None]
+        return delivered_of([*measures, *(found[MEASURE] for found in facts if MEASURE in found)])
 
     def lose(self, dataset: str, last: int) -> None:
         """Remember the last version of a table that is gone, so that no later one gets its number."""

@@ -13,6 +13,7 @@ from backbone.dataset import Batch, Receipt
 from backbone.engines.duckdb.local_work import LocalWork
 from backbone.lake.publish import Staged
 from backbone.lake.store import NOTHING
+from backbone.ledger.delivered import as_measures
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,7 +115,7 @@ def record(
         rows_duplicate=sum(b.status == "duplicate" for b in batches),
         started_at=datetime.now(UTC).isoformat(),
         seconds=round(seconds, 3),
-        measures={"bytes": str(sum(b.bytes for b in batches))},
+        measures={"bytes": str(sum(b.bytes for b in batches))} | as_measures(batches),
         warnings=tuple(warnings),
     )
     # By number: of a name for each landing a table would remember all, for good.

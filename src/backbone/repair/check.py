@@ -8,31 +8,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from backbone.engines.duckdb.database import Database
-from backbone.errors import BackboneError
+from backbone.engines.duckdb.local_work import LocalWork
+from backbone.errors import BackboneError, StorageRefused, TableDamaged
 from backbone.home import HOME
 from backbone.lake.check import check_table
 from backbone.lake.data_files import content_problem, logged_files
 from backbone.lake.finding import DEEP_REPAIR, REPAIR, RUN, Finding, What
 from backbone.lake.lock import is_locked
+from backbone.lake.log import RESTART
 from backbone.lake.table import Lake
 from backbone.lake.unexpected import unexpected
 from backbone.landing.check_arrivals import Unrecorded, unrecorded_files
 from backbone.landing.check_originals import check_originals
 from backbone.ledger.check_commits import check_commits
 from backbone.ledger.check_facts import compare_facts
-from backbone.ledger.compare import compare_account, compare_batches
+from backbone.ledger.compare import PARTS, compare_account, compare_batches
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import DATASET as MANIFEST
-from backbone.ledger.manifest import Manifest, read_manifest
+from backbone.ledger.manifest import Manifest, batch_id, read_manifest
 from backbone.ledger.tables import OF_RECEIPTS
+from backbone.planning.formats import formatted_source
 from backbone.project import Progress, Project
+from backbone.repair.losses import Loss, losses
+from backbone.repair.lost_batches import lost_batches
+from backbone.repair.restore_source import to_redo
 
-UNSETTLED = (What.LEFT, What.UNRECORDED, What.ACCOUNT, What.LEDGER, What.OLD_COMMIT)
+UNSETTLED = (What.LEFT, What.UNRECORDED, What.BATCH, What.ACCOUNT, What.LEDGER, What.OLD_COMMIT)
 """What a run that is writing now would explain."""
 
 
@@ -44,6 +50,8 @@ class Checked:
     ----------
     is_busy : whether a run was writing, so that accounts and what belongs to no table were not judged.
     unrecorded : what lies in persistent landing without a record.
+    losses : rows that are gone and can't be formatted again.
+    reduced : originals that are damaged after rows of theirs were lost, by path.
     """
 
     files: int = 0
@@ -52,6 +60,8 @@ class Checked:
     findings: list[Finding] = field(default_factory=list)
     is_busy: bool = False
     unrecorded: Unrecorded = field(default_factory=Unrecorded)
+    losses: list[Loss] = field(default_factory=list)
+    reduced: set[str] = field(default_factory=set)
 
     @property
     def is_whole(self) -> bool:
@@ -92,7 +102,14 @@ def check(
         progress("check the zones")
         found.findings += unexpected(lake, damaged, export_folders(project))
         found.unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
-        found.findings += found.unrecorded.findings(project.root)
+        found.findings += _of_landing(project, index, manifest, found.unrecorded, found.findings)
+        found.losses += _losses(project, lake, database, index, manifest, found)
+        found.reduced |= {
+            batch.path
+            for source, _ in project.sources
+            for batch in manifest.batches
+            if (was := index.batches(source.name).get(batch.batch)) and was.fingerprint == RESTART
+        }
         damaged_logs = any(f.what in (What.LOG, What.OLD_COMMIT) for f in found.findings)
         if deep and not (index.broken or index.missing or damaged_logs):
             progress("check the ledger")
@@ -144,7 +161,8 @@ def _settle(project: Project, found: Checked, *, deep: bool) -> None:
         again.findings += _of_accounts(project, lake, database, index, found, deep=deep)
         damaged = {f.dataset for f in found.findings if f.what == What.LOG}
         again.findings += unexpected(lake, damaged, export_folders(project))
-        again.findings += _unrecorded(project, lake, index, manifest, found.findings).findings(project.root)
+        unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
+        again.findings += _of_landing(project, index, manifest, unrecorded, found.findings)
         if deep and not index.broken and not index.missing:
             again.findings += compare_facts(lake, database)
     there = {(finding.what, finding.where) for finding in again.findings}
@@ -210,6 +228,8 @@ def _manifest(lake: Lake, database: Database, found: Checked) -> Manifest:
     }
     try:
         return read_manifest(lake, database, damaged)
+    except StorageRefused:
+        raise
     except BackboneError as error:
         if all(finding.dataset != MANIFEST for finding in found.findings):
             found.findings.append(
@@ -223,11 +243,22 @@ def _unrecorded(
 ) -> Unrecorded:
     sources = {source.name for source, _ in project.sources}
     known = {batch for source in sources for batch in index.batches(source)}
-    if any(f.dataset == MANIFEST and f.what in (What.LOG, What.CHECKPOINT) for f in findings):
-        return Unrecorded()  # which records there are is known when the log is mended
-    is_damaged = any(f.dataset == MANIFEST and f.what == What.DATA for f in findings)
+    is_damaged = any(
+        f.dataset == MANIFEST and f.what in (What.DATA, What.LOG, What.CHECKPOINT) for f in findings
+    )
     is_damaged = is_damaged or not lake.exists(MANIFEST)
     return unrecorded_files(project.root, manifest, sources, known, damaged=is_damaged)
+
+
+def _of_landing(
+    project: Project, index: Index, manifest: Manifest, unrecorded: Unrecorded, findings: list[Finding]
+) -> Iterator[Finding]:
+    """What landing has no record of: originals, and batches whose originals are gone too."""
+    # Which originals have no record is known when the log is mended; the run that does so records them.
+    if all(f.dataset != MANIFEST or f.what not in (What.LOG, What.CHECKPOINT) for f in findings):
+        yield from unrecorded.findings(project.root)
+    there = [*unrecorded.lost, *unrecorded.later]
+    yield from lost_batches(index, manifest, there, {source.name for source, _ in project.sources})
 
 
 def _of_accounts(
@@ -243,6 +274,26 @@ def _of_accounts(
         yield from differences
         if deep and not differences and source.name not in damaged:
             yield from compare_batches(lake, database, index, source.name)
+
+
+def _losses(
+    project: Project, lake: Lake, database: Database, index: Index, manifest: Manifest, found: Checked
+) -> Iterator[Loss]:
+    """What a repair would find to be lost of the sources whose tables are damaged."""
+    work = LocalWork(lake, database, project.scratch(f"reader-{os.getpid()}"))
+    arrivals = [*found.unrecorded.lost, *found.unrecorded.later]
+    adopted = {batch_id(a.source, a.name, a.arrived_at) for a in arrivals}
+    for source, _ in project.sources:
+        tables = {f"{zone}.{source.name}" for zone in PARTS}
+        of_source = [f for f in found.findings if f.dataset in tables]
+        if not any(f.what in (What.DATA, What.ACCOUNT) for f in of_source):
+            continue
+        if any(f.what in (What.LOG, What.CHECKPOINT) for f in of_source):
+            continue  # which rows are there is known when the log is mended
+        damaged = [str(lake.project / f.where) for f in of_source if f.what == What.DATA]
+        with suppress(TableDamaged):  # by what only a deep check finds
+            redone = to_redo(work, index, formatted_source(project, source), damaged)
+            yield from losses(lake.project, index, manifest, source.name, redone, adopted)
 
 
 def export_folders(project: Project) -> set[Path]:

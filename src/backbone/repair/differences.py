@@ -12,9 +12,12 @@ from backbone.lake.data_files import lost_files
 from backbone.lake.finding import Finding
 from backbone.lake.lock import is_locked
 from backbone.lake.table import Lake
+from backbone.landing.check_arrivals import unrecorded_files
 from backbone.ledger.compare import compare_account
 from backbone.ledger.index import Index
+from backbone.ledger.manifest import DATASET, Manifest, read_manifest
 from backbone.project import Project
+from backbone.repair.lost_batches import has_lost_batches, lost_batches
 
 MEND = "backbone check shows all that is damaged; backbone repair shows what mends it"
 MOST_NAMED = 3
@@ -58,6 +61,26 @@ def other_accounts(
     again.update()
     there = {finding.dataset for finding in _accounts(project, lake, again, skipped)}
     return [finding.error() for finding in found if finding.dataset in there]
+
+
+def batches_not_landed(
+    project: Project, database: Database, index: Index, manifest: Manifest
+) -> list[BackboneError]:
+    """The batches in tables of which landing has neither a record nor an original.
+
+    While a run is writing, none: it may have recorded them since.
+    """
+    sources = {source.name for source, _ in project.sources}
+    if not has_lost_batches(index, manifest, sources) or is_locked(project.root / HOME):
+        return []
+    lake = Lake(project.root)
+    again = Index(lake, database, project.scratch("again"))
+    again.update()
+    manifest = read_manifest(lake, database)
+    known = {batch for source in sources for batch in again.batches(source)}
+    unrecorded = unrecorded_files(project.root, manifest, sources, known, damaged=not lake.exists(DATASET))
+    there = [*unrecorded.lost, *unrecorded.later]
+    return [finding.error() for finding in lost_batches(again, manifest, there, sources)]
 
 
 def _accounts(project: Project, lake: Lake, index: Index, skipped: Collection[str]) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from backbone.perform import Session, Waits, open_session
 from backbone.planning.formats import formatted_source
 from backbone.project import Progress, Project
 from backbone.repair.check import Checked, check
+from backbone.repair.losses import Loss
 from backbone.repair.plan import Does, RepairPlan, RepairStep, plan_repair
 from backbone.repair.restore_manifest import restore_manifest
 from backbone.repair.restore_source import restore_source
@@ -28,10 +29,14 @@ from backbone.upkeep.mend_logs import mend_logs
 
 @dataclass
 class Repaired:
-    """What a repair did, a sentence each, and the plan that it followed, with what it can't mend."""
+    """What a repair did, a sentence each, and the plan that it followed, with what it can't mend.
+
+    `losses` are among the sentences.
+    """
 
     plan: RepairPlan
     done: list[str] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
 
 
 def repair(
@@ -56,11 +61,12 @@ def repair(
         checked = check(project, deep=deep, alone=True, progress=progress)
         plan = plan_repair(project, checked)
         done = [*session.warnings]
+        checked.losses.clear()  # foreseen ones: the steps find what is lost indeed
         for step in plan.steps:
             progress(str(step))
             done += _DO[step.does](session, step, checked)
         session.index.update()
-    return Repaired(plan, done)
+    return Repaired(plan, done, checked.losses)
 
 
 def _log(session: Session, step: RepairStep, checked: Checked) -> list[str]:
@@ -98,14 +104,17 @@ def _runs(session: Session, step: RepairStep, checked: Checked) -> list[str]:
 def _manifest(session: Session, step: RepairStep, checked: Checked) -> list[str]:
     # Those that the next run would record too: it looks after the last that is recorded.
     arrivals = [*checked.unrecorded.lost, *checked.unrecorded.later]
-    return restore_manifest(session.work, _damaged(session, step), arrivals)
+    delivered = session.index.delivered()
+    return restore_manifest(session.work, _damaged(session, step), arrivals, delivered)
 
 
 def _source(session: Session, step: RepairStep, checked: Checked) -> list[str]:
     source = next(source for source, _ in session.project.sources if source.name == step.of)
     formatted = formatted_source(session.project, source)
     damaged = _damaged(session, step)
-    return restore_source(session.work, session.index, session.landed(), formatted, damaged)
+    done, lost = restore_source(session.work, session.index, session.landed(), formatted, damaged)
+    checked.losses.extend(lost)
+    return done
 
 
 def _table(session: Session, step: RepairStep, checked: Checked) -> list[str]:

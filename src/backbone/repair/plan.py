@@ -9,8 +9,10 @@ from enum import StrEnum
 from backbone.dataset import Dataset
 from backbone.lake.finding import Finding, What
 from backbone.ledger.manifest import DATASET as MANIFEST
+from backbone.printable import shown
 from backbone.project import Project
 from backbone.repair.check import Checked
+from backbone.repair.losses import Loss
 
 
 class Does(StrEnum):
@@ -64,10 +66,14 @@ class RepairStep:
 
 @dataclass(frozen=True)
 class RepairPlan:
-    """The steps of a repair, and the findings that it can't mend, each with why."""
+    """The steps of a repair, and the findings that it can't mend, each with why.
+
+    `losses` are rows that are gone already, and that no step brings back.
+    """
 
     steps: tuple[RepairStep, ...]
     left: tuple[tuple[Finding, str], ...] = ()
+    losses: tuple[Loss, ...] = ()
 
 
 def plan_repair(project: Project, checked: Checked) -> RepairPlan:
@@ -77,13 +83,28 @@ def plan_repair(project: Project, checked: Checked) -> RepairPlan:
     sources = {source.name for source, _ in project.sources}
     for finding in checked.findings:
         step = _step(finding, sources, project.models)
+        if finding.what == What.ORIGINAL:
+            step = _of_original(finding, checked)
         if isinstance(step, str):
             left.append((finding, step))
         else:
             steps.setdefault(step, []).append(finding)
     order = [*Does]
     made = [RepairStep(does, of, tuple(findings)) for (does, of), findings in steps.items()]
-    return RepairPlan(tuple(sorted(made, key=lambda step: (order.index(step.does), step.of))), tuple(left))
+    ordered = sorted(made, key=lambda step: (order.index(step.does), step.of))
+    return RepairPlan(tuple(ordered), tuple(left), tuple(checked.losses))
+
+
+def _of_original(finding: Finding, checked: Checked) -> str:
+    """Why nothing is done about a damaged original, and what is left of its rows."""
+    lost = next((loss for loss in checked.losses if shown(loss.path) == finding.where), None)
+    if lost is not None:
+        return f"only the delivered file mends this; without it, {lost.count} are lost"
+    if any(shown(path) == finding.where for path in checked.reduced):
+        return (
+            "only the delivered file mends this; rows of it were lost, and what is left stays in the tables"
+        )
+    return "only the delivered file mends this; what was formatted from it stays in the tables"
 
 
 def _step(finding: Finding, sources: Collection[str], models: Mapping[str, object]) -> tuple[Does, str] | str:
@@ -98,8 +119,8 @@ def _step(finding: Finding, sources: Collection[str], models: Mapping[str, objec
             return Does.LEDGER, "operations"
         case What.UNEXPECTED:
             return Does.ASIDE, finding.where
-        case What.ORIGINAL:
-            return "only the delivered file mends this; what was formatted from it stays in the tables"
+        case What.BATCH:
+            return "only its original mends this; what was formatted from it stays in the tables until then"
         case What.OLD_DATA:
             return "nothing makes an earlier version again; the present one does not need the file"
         case What.LEFT:
@@ -129,6 +150,9 @@ def _of_table(
 
 def lines(plan: RepairPlan) -> Sequence[str]:
     """The plan as text."""
-    shown = [str(step) for step in plan.steps]
-    shown += [f"Can't be mended: {finding.error()}\n  {why}." for finding, why in plan.left]
-    return shown
+    return [*map(str, plan.steps), *map(str, plan.losses), *lines_of_left(plan)]
+
+
+def lines_of_left(plan: RepairPlan) -> Sequence[str]:
+    """What the plan can't mend, as text."""
+    return [f"Can't be mended: {finding.error()}\n  {why}." for finding, why in plan.left]

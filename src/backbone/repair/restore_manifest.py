@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from backbone.dataset import Batch, Receipt
 from backbone.engines.duckdb.local_work import LocalWork
 from backbone.lake.drop_files import drop_files
 from backbone.lake.log import RESTART
 from backbone.landing.persistent import Arrival
+from backbone.ledger.delivered import Delivered, as_delivered, as_measures, unknown_sentence
 from backbone.ledger.manifest import DATASET, batch_id, create, read_manifest, stage
 
 
-def restore_manifest(work: LocalWork, damaged: Collection[str], arrivals: Sequence[Arrival]) -> list[str]:
+def restore_manifest(
+    work: LocalWork,
+    damaged: Collection[str],
+    arrivals: Sequence[Arrival],
+    delivered: Mapping[str, Delivered],
+) -> list[str]:
     """Commit the manifest without its damaged files, with the records of originals that it lacks.
 
     Their ids are what they were, as these are made of source, name and arrival.
@@ -21,6 +27,7 @@ def restore_manifest(work: LocalWork, damaged: Collection[str], arrivals: Sequen
     ----------
     damaged : data files of the manifest.
     arrivals : originals without a record.
+    delivered : the hashes with which batches landed, as far as they are known.
 
     Returns
     -------
@@ -28,11 +35,13 @@ def restore_manifest(work: LocalWork, damaged: Collection[str], arrivals: Sequen
     """
     create(work)
     known = read_manifest(work.lake, work.database, damaged).batches
-    adopted = _adopted(work, known, arrivals)
-    receipt = Receipt(work.run_id, RESTART, DATASET, "", rows_written=len(adopted))
+    adopted = [as_delivered(batch, delivered) for batch in _adopted(work, known, arrivals)]
+    measures = as_measures(adopted)
+    receipt = Receipt(work.run_id, RESTART, DATASET, "", rows_written=len(adopted), measures=measures)
     drop_files(work.lake, damaged, receipt, stage(work, adopted))
     count = "1 original" if len(adopted) == 1 else f"{len(adopted):,} originals"
-    return [f"{DATASET}: {count} recorded again"]
+    unknown = unknown_sentence(adopted, delivered)
+    return [f"{DATASET}: {count} recorded again", *([f"{DATASET}: {unknown}"] if unknown else [])]
 
 
 def _adopted(work: LocalWork, known: Sequence[Batch], arrivals: Sequence[Arrival]) -> list[Batch]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from backbone.dataset import BatchCount, HourRanges, Receipt, merge_hours
@@ -10,18 +10,18 @@ from backbone.engines.duckdb.local_work import LocalWork
 from backbone.formatted.source import FormattedSource
 from backbone.lake.drop_files import drop_files
 from backbone.lake.log import RESTART
-from backbone.landing.check_originals import original_problem
 from backbone.ledger.compare import other_batches, rows_by_batch
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import Manifest
 from backbone.quoting import quote_identifier
+from backbone.repair.losses import Loss, losses
 
 NONE = BatchCount(0, 0, 0, 0)
 
 
 def restore_source(
     work: LocalWork, index: Index, manifest: Manifest, source: FormattedSource, damaged: Collection[str]
-) -> list[str]:
+) -> tuple[list[str], list[Loss]]:
     """Commit the tables of a source without their damaged files; their batches count as not formatted then.
 
     The commit of the formatted table comes last, and its receipt says so. A process that dies before leaves
@@ -33,17 +33,14 @@ def restore_source(
 
     Returns
     -------
-    What was done and what is lost, a sentence each.
+    What was done and what is lost, a sentence each; and the losses.
     """
     lake, name = work.lake, source.name
-    actual = rows_by_batch(lake, work.database, name, damaged)
-    of_formatted = [file for file in damaged if _is_of(work, file, source.dataset)]
-    redone = {*other_batches(index, name, actual)}
-    if of_formatted:
-        redone |= _without_winner(work, source)
+    redone = to_redo(work, index, source, damaged)
     if not redone and not damaged:
-        return []
-    losses = _losses(work, index, manifest, source, {b: actual.get(b, NONE) for b in redone})
+        return [], []
+    lost = losses(lake.project, index, manifest, name, redone)
+    of_formatted = [file for file in damaged if _is_of(work, file, source.dataset)]
     last = lake.last_receipt(source.dataset)
     receipt = Receipt(work.run_id, RESTART, source.dataset, "", inputs={} if last is None else last.inputs)
     for zone in ("quarantine", "duplicate"):
@@ -57,11 +54,22 @@ def restore_source(
             fingerprint=last.fingerprint,
             remembered=last.remembered,
             touched=_touched(index, source, redone),
-            batches={batch: actual.get(batch, NONE) for batch in sorted(redone)},
+            batches={batch: redone[batch] for batch in sorted(redone)},
         )
         drop_files(lake, of_formatted, receipt)
     count = "1 file is" if len(redone) == 1 else f"{len(redone):,} files are"
-    return [f"source {name}: {count} to be formatted again", *losses]
+    return [f"source {name}: {count} to be formatted again", *map(str, lost)], lost
+
+
+def to_redo(
+    work: LocalWork, index: Index, source: FormattedSource, damaged: Collection[str]
+) -> dict[str, BatchCount]:
+    """The batches to be formatted again, each with the rows that are left of it."""
+    actual = rows_by_batch(work.lake, work.database, source.name, damaged)
+    redone = {*other_batches(index, source.name, actual)}
+    if any(_is_of(work, file, source.dataset) for file in damaged):
+        redone |= _without_winner(work, source)
+    return {batch: actual.get(batch, NONE) for batch in redone}
 
 
 def _is_of(work: LocalWork, file: str, dataset: str) -> bool:
@@ -92,28 +100,3 @@ def _touched(index: Index, source: FormattedSource, batches: Iterable[str]) -> H
     if any(change.low is None for change in changes):
         return None
     return merge_hours((c.low, c.high) for c in changes if c.low is not None and c.high is not None)
-
-
-def _losses(
-    work: LocalWork,
-    index: Index,
-    manifest: Manifest,
-    source: FormattedSource,
-    redone: Mapping[str, BatchCount],
-) -> list[str]:
-    """Of files that can't be formatted again, what rows are lost."""
-    batches = {batch.batch: batch for batch in manifest.batches}
-    known = index.batches(source.name)
-    found = []
-    for name, actual in sorted(redone.items()):
-        batch = batches.get(name)
-        problem = None if batch is None else original_problem(work.lake.project, batch, deep=True)
-        if (batch is not None and problem is None) or name not in known:
-            continue
-        rows = known[name].count.rows
-        what = "its original has no record" if problem is None else f"of its original: found {problem[1]}"
-        found.append(
-            f"Lost: source {source.name}, {batch.name if batch else 'a file'} (batch {name}): "
-            f"{rows - actual.rows:,} of its {rows:,} rows, as they can't be formatted again ({what})"
-        )
-    return found

@@ -14,6 +14,7 @@ from backbone.lake.log import RESTART
 from backbone.lake.restart import put_aside, put_checkpoint_aside, restart
 from backbone.landing.land import land
 from backbone.ledger.damage import Damage
+from backbone.ledger.delivered import unknown_sentence
 from backbone.ledger.folded import DATASET as COMMITS
 from backbone.ledger.folded import create_folded
 from backbone.ledger.index import Index
@@ -65,8 +66,11 @@ def mend_logs(work: LocalWork, index: Index, sources: set[str]) -> list[str]:
     index.damages.clear()
     index.update()
     if any(warning.startswith(f"{MANIFEST}:") for warning in warnings):
-        found = land(work, [], Asked(datetime.now(UTC)), sources)
+        delivered = index.delivered()
+        found = land(work, [], Asked(datetime.now(UTC)), sources, lambda: delivered)
         warnings += [str(error) for error in found.failures.values()]
+        unknown = unknown_sentence(found.batches, delivered)
+        warnings += [f"{MANIFEST}: {unknown}"] if unknown else []
         index.update()
     return warnings
 
