@@ -23,6 +23,8 @@ SETTINGS = {
     "settings of some files": '[[sources.record.when]]\npath = "*1.csv"\nnull = ["?"]',
     "comments, footers and empty records": 'comment = "§"\nfooter = ["~~"]\nskip_empty_records = true',
     "blanks around fields": "trim = true",
+    "the beginning of the header": 'skip_until = "{first}"',
+    "a header of two rows": "header_rows = 2",
     "several names of a column": 'columns = {{ {field} = ["{field}", "Column X"] }}',
     "texts of one column that mean null": '[sources.record.column.{field}]\nnull = ["?", "n/a"]',
 }
@@ -30,26 +32,47 @@ SETTINGS = {
 
 
 def _under(one: Polluted, setting: str) -> Polluted:
-    setting = setting.format(field=one.table.fields[-1].name)
+    setting = setting.format(first=one.table.fields[0].name, field=one.table.fields[-1].name)
+    if setting.startswith("header_rows"):
+        return _with_units(one)
     if "header = false" in one.settings and setting.startswith("columns"):
         return one
     return replace(one, settings="\n".join(filter(None, [one.settings, setting])))
 
 
-def _judged(one: Polluted) -> Polluted:
-    """A file as its account is judged: without the records of empty fields that the settings pass over."""
-    if "skip_empty_records" not in one.settings:
+def _with_units(one: Polluted) -> Polluted:
+    """A file whose header has a second row, if its first line is the header."""
+    header, fields = one.lines[0] if one.lines else None, one.table.fields
+    if header is None or header.role != "header" or "columns" in one.section or "skip" in one.section:
         return one
-    lines = tuple(
-        line
-        for line in one.lines
-        if line.role != "foreign" or not line.record or line.record.strip(f" {one.table.delimiter}")
+    names = ", ".join(f'{field.name} = "{field.name} u"' for field in fields)
+    units = replace(
+        header,
+        role="layout",
+        cells=("u",) * len(fields),
+        delimiters=(one.table.delimiter,) * (len(fields) - 1),
     )
-    return replace(one, lines=lines)
+    settings = "\n".join(filter(None, [one.settings, f"header_rows = 2\ncolumns = {{ {names} }}"]))
+    return replace(one, lines=(header, units, *one.lines[1:]), settings=settings)
+
+
+def _judged(one: Polluted, setting: str) -> Polluted:
+    """A file as its account is judged: without the lines that the setting passes over and counts."""
+    lines = list(one.lines)
+    if "skip_empty_records" in setting:
+        sign = f" {one.table.delimiter}"
+        lines = [e for e in lines if e.role != "foreign" or not e.record or e.record.strip(sign)]
+    if "skip_until" in setting:
+        begin = one.table.fields[0].name
+        places = [place for place, line in enumerate(lines) if line.text.startswith(begin)]
+        lines = lines[places[0] if places else 0 :]
+    return replace(one, lines=tuple(lines))
 
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 def test_a_sample_of_damaged_files(setting: str, tmp_path: Path) -> None:
-    files = [_under(one, setting) for one in sample(per_family=1)]
-    found = [(one, outcome(_judged(one), reading)) for one, reading in read_each(files, tmp_path)]
+    before = {_under(one, setting): one for one in sample(per_family=1)}
+    found = [
+        (one, outcome(_judged(before[one], setting), reading)) for one, reading in read_each(before, tmp_path)
+    ]
     assert [f"{one}: {result.problem}" for one, result in found if result.kind == SILENT] == []

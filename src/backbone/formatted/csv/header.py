@@ -64,7 +64,7 @@ class Layout:
             self.line_end,
             body=self.body,
             body_line=self.body_line,
-            beginnings=beginnings_of(settings, self.delimiter),
+            beginnings=beginnings_of(settings, self.delimiter, self.line_end),
         )
 
 

@@ -27,8 +27,12 @@ class Beginning:
     firsts: bytes
 
 
-def beginnings_of(settings: SourceSettings, delimiter: str) -> tuple[Beginning, ...]:
+def beginnings_of(settings: SourceSettings, delimiter: str, line_end: int = 10) -> tuple[Beginning, ...]:
     """How lines begin that the settings say are no records.
+
+    Parameters
+    ----------
+    line_end : the last byte of every line, LF (10) or CR (13).
 
     Examples
     --------
@@ -44,7 +48,8 @@ def beginnings_of(settings: SourceSettings, delimiter: str) -> tuple[Beginning, 
         found.append(_texts(FOOTER, settings.footer))
     if settings.skip_empty_records:
         comma = re.escape(delimiter.encode())
-        pattern = rb"(?: *+" + comma + rb")++ *+(?:[\r\n]|\Z)"
+        end = rb"(?:\r?\n|\r?\Z)" if line_end == 10 else rb"(?:\r|\Z)"
+        pattern = rb"(?: *+" + comma + rb")++ *+" + end
         found.append(Beginning(EMPTY, pattern, b" " + delimiter.encode()))
     return tuple(found)
 
