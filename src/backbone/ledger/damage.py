@@ -156,7 +156,8 @@ def _problem(log: TableLog, version: int, remembered: str | None) -> str:
     """What is wrong with a commit; nothing where it is as it was written."""
     digest = log.digest(version)
     if digest is None:
-        return f"expected the commit of version {version}, found none"
+        found = "a folder" if log.path(version).is_dir() else "none"
+        return f"expected the commit of version {version}, found {found}"
     if digest == remembered:
         return ""
     problem = log.commit(version).problem
