@@ -120,7 +120,7 @@ def _unreadable(lake: Lake, dataset: str, error: BackboneError) -> Finding:
         dataset,
         _relative(lake, str(lake.log(dataset).folder)),
         "a log that can be read",
-        error.problem.partition("found: ")[2] or error.problem,
+        (error.problem if "os error" in error.problem else "one that the table library can't open"),
         "No version of the table can be read.",
         "backbone run",
     )
