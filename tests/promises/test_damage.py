@@ -444,6 +444,52 @@ def test_a_run_puts_a_damaged_checkpoint_aside(whole: TinyProject, tmp_path: Pat
     assert command(project, "status")[0] == 0
 
 
+# --- commits ---
+
+
+def folder_for(commit: Path) -> None:
+    commit.unlink()
+    commit.mkdir()
+
+
+@pytest.mark.parametrize("mended_by", ["run", "repair"])
+@pytest.mark.parametrize("damage", [folder_for, empty])
+@pytest.mark.parametrize(
+    ("dataset", "place"), [("landing.batch", -1), ("formatted.sale", -2), ("quarantine.sale", -1)]
+)
+def test_a_damaged_commit_is_named_and_put_aside_once(
+    whole: TinyProject,
+    dataset: str,
+    place: int,
+    damage: Callable[[Path], None],
+    mended_by: str,
+    tmp_path: Path,
+) -> None:
+    """The rest of the project goes on; what is mended by a repair is not found damaged again by it."""
+    project = copy_of(whole, tmp_path / "project")
+    log = project.lake.log(dataset)
+    version = log.versions[place]
+    damage(log.path(version))
+    (finding,) = (f for f in found_by_check(project) if f.what == What.LOG)
+    assert (finding.where, has_four_parts(finding)) == (dataset, True)
+    for reading in (["status"], ["check"], ["repair"]):
+        status, out, errors = command(project, *reading)
+        assert (status, errors) == (1, ""), reading
+        assert dataset in out
+    warnings = repaired(project).done if mended_by == "repair" else project.run().warnings
+    about = [warning for warning in warnings if warning.startswith(f"{dataset}: ")]
+    assert len(about) == 1, warnings
+    assert f"goes on from version {version - 1}" in about[0]
+    aside = project.root / ".backbone" / "damaged" / dataset
+    assert [path.name for path in aside.glob("before-*/*")].count(log.path(version).name) == 1
+    run = project.run()
+    assert (run.ok, [warning for warning in run.warnings if "expected" in warning]) == (True, [])
+    assert contents(project.root) == contents(whole.root)
+    assert deliveries(project.root) == deliveries(whole.root)
+    assert {f.what for f in found_by_check(project, deep=True)} <= {What.LEFT}
+    assert command(project, "maintain")[0] == 0
+
+
 # --- what nobody expects ---
 
 
@@ -478,6 +524,15 @@ def test_what_nobody_expects_is_put_aside(whole: TinyProject, zone: str, tmp_pat
     assert found_by_check(project) == []
     assert project.run().receipts == []
     assert contents(project.root) == contents(whole.root)
+
+
+def test_a_name_that_breaks_lines_is_shown_on_one(whole: TinyProject, tmp_path: Path) -> None:
+    project = copy_of(whole, tmp_path / "project")
+    (project.root / "formatted" / "a\nb.csv").write_text("something")
+    for arguments in (["check"], ["repair"], ["repair", "--yes"]):
+        _, out, _ = command(project, *arguments)
+        assert "formatted/a\\nb.csv" in out, arguments
+    assert found_by_check(project) == []
 
 
 def test_what_a_dead_run_left_is_named_as_such(whole: TinyProject, tmp_path: Path) -> None:

@@ -63,12 +63,14 @@ def _show_findings(found: Checked) -> None:
         return
     from rich.table import Table
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+    from backbone.printable import shown
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("what", "where", "expected", "found", "next"):
-        shown.add_column(name, no_wrap=name == "where")
+        table.add_column(name, no_wrap=name == "where")
     for finding in found.findings:
-        shown.add_row(finding.what, finding.where, finding.expected, finding.found, finding.next_step)
-    console().print(shown)
+        table.add_row(finding.what, shown(finding.where), finding.expected, finding.found, finding.next_step)
+    console().print(table)
 
 
 def repair(

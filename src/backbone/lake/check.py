@@ -120,7 +120,7 @@ def _unreadable(lake: Lake, dataset: str, error: BackboneError) -> Finding:
         dataset,
         _relative(lake, str(lake.log(dataset).folder)),
         "a log that can be read",
-        error.problem.partition("found: ")[2] or error.problem,
+        (error.problem if "os error" in error.problem else "one that the table library can't open"),
         "No version of the table can be read.",
         "backbone run",
     )
@@ -163,7 +163,7 @@ def _old_files(log: TableLog, place: Path, present: set[str]) -> list[LoggedFile
                 json.loads(line) for line in log.path(version).read_bytes().splitlines() if line.strip()
             ]
             commit = log.commit(version)
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, IsADirectoryError, ValueError):
             continue  # what is wrong with a commit is found elsewhere
         now = {unquote(action["remove"]["path"]) for action in actions if "remove" in action}
         removed |= now

@@ -124,7 +124,7 @@ def footer_problem(file: LoggedFile) -> Problem | None:
         rows = pq.read_metadata(file.path).num_rows
     except (pa.ArrowException, OSError) as error:
         raise_refusal(error, file.path)
-        return "a Parquet file", f"one that can't be opened ({_short(error)})"
+        return "a Parquet file", _answer(error) or "one whose list of contents, at its end, is damaged"
     return None if file.rows in (None, rows) else (f"{file.rows:,} rows", f"{rows:,}")
 
 
@@ -144,9 +144,10 @@ def content_problem(file: LoggedFile) -> Problem | None:
                 rows += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise_refusal(error, file.path)
-        return "rows that can be read", f"that they can't be ({_short(error)})"
+        return "rows that can be read", _answer(error) or "damaged ones"
     return None if file.rows in (None, rows) else (f"{file.rows:,} rows", f"{rows:,}")
 
 
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]
+def _answer(error: Exception) -> str:
+    """What the system answered; nothing where a library did not understand the bytes."""
+    return str(error.strerror) if isinstance(error, OSError) and error.errno else ""

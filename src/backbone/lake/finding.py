@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from backbone.errors import BackboneError
+from backbone.printable import shown
 
 RUN, REPAIR, DEEP_REPAIR = "backbone run", "backbone repair", "backbone repair --deep"
 MAINTAIN, CHECK = "backbone maintain", "backbone check"
@@ -58,4 +59,4 @@ class Finding:
     def error(self) -> BackboneError:
         """As a message."""
         problem = f"expected {self.expected}, found {self.found}"
-        return BackboneError(self.where, problem, self.state, self.next_step)
+        return BackboneError(shown(self.where), problem, self.state, self.next_step)

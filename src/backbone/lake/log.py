@@ -127,7 +127,10 @@ class TableLog:
         FileNotFoundError
             When there is none.
         """
-        text = self.path(version).read_bytes()
+        try:
+            text = self.path(version).read_bytes()
+        except IsADirectoryError:
+            return LoggedCommit(version, "", problem="it is a folder")
         digest = digest_of(text)
         problem, info = _commit_info(text)
         if problem or info is None:

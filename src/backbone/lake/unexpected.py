@@ -119,7 +119,7 @@ def _named(lake: Lake, dataset: str) -> set[str]:
                 action = json.loads(line) if line.startswith((b'{"add"', b'{"remove"')) else {}
                 for part in action.values():
                     found.add(f"{place}/{unquote(part['path'])}")
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, IsADirectoryError, ValueError):
             continue
     return found
 

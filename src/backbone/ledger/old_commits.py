@@ -17,7 +17,8 @@ def commit_problem(log: TableLog, version: int, remembered: str | None) -> str:
     """
     digest = log.digest(version)
     if digest is None:
-        return f"expected the commit of version {version}, found none"
+        found = "a folder" if log.path(version).is_dir() else "none"
+        return f"expected the commit of version {version}, found {found}"
     if digest == remembered:
         return ""
     problem = log.commit(version).problem

@@ -7,15 +7,17 @@ Rows that are lost are only marked as such: the next run formats and computes th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backbone.dataset import Receipt
 from backbone.lake.drop_files import drop_files, put_file_aside
 from backbone.lake.finding import What
 from backbone.lake.log import CHECKPOINT, RESTART
 from backbone.lake.restart import put_checkpoint_aside
+from backbone.ledger.index import Index
 from backbone.perform import Session, Waits, open_session
 from backbone.planning.formats import formatted_source
+from backbone.printable import shown
 from backbone.project import Progress, Project
 from backbone.repair.check import Checked, check
 from backbone.repair.losses import Loss
@@ -24,7 +26,7 @@ from backbone.repair.restore_manifest import restore_manifest
 from backbone.repair.restore_source import restore_source
 from backbone.repair.restore_table import restore_table
 from backbone.upkeep.leave_out_commits import leave_out_commits
-from backbone.upkeep.mend_logs import mend_logs
+from backbone.upkeep.mend_logs import ledger_warnings, mend_logs
 
 
 @dataclass
@@ -58,6 +60,12 @@ def repair(
         When another process holds the lock for longer than may be waited.
     """
     with open_session(project, progress, waits or Waits()) as session:
+        if len(session.warnings) > len(ledger_warnings(session.index)):
+            # Logs have just been mended: the check is not to miss their lost commits again.
+            session.index.write()
+            written = Index(project.lake, session.database, session.scratch)
+            written.update()
+            session = replace(session, index=written)
         checked = check(project, deep=deep, alone=True, progress=progress)
         plan = plan_repair(project, checked)
         done = [*session.warnings]
@@ -66,6 +74,7 @@ def repair(
             progress(str(step))
             done += _DO[step.does](session, step, checked)
         session.index.update()
+        session.index.write()
     return Repaired(plan, done, checked.losses)
 
 
@@ -126,7 +135,8 @@ def _aside(session: Session, step: RepairStep, checked: Checked) -> list[str]:
     place = put_file_aside(session.project.lake, session.project.root / step.of)
     if place is None:
         return []
-    return [f"{step.of}: is now {place.relative_to(session.project.root).as_posix()}"]
+    now = place.relative_to(session.project.root).as_posix()
+    return [f"{shown(step.of)}: is now {shown(now)}"]
 
 
 def _damaged(session: Session, step: RepairStep) -> list[str]:

@@ -44,7 +44,7 @@ class RepairStep:
 
     def __str__(self) -> str:
         count = len(self.findings)
-        about = self.findings[0].where if count == 1 else f"{count:,} findings"
+        about = shown(self.findings[0].where) if count == 1 else f"{count:,} findings"
         match self.does:
             case Does.LOG:
                 return f"{self.of}: {self.does}; the next run does again what is lost"
@@ -61,7 +61,7 @@ class RepairStep:
             case Does.TABLE:
                 return f"{self.of}: {self.does} ({about})"
             case Does.ASIDE:
-                return f"{self.of}: {self.does}, in .backbone/damaged"
+                return f"{shown(self.of)}: {self.does}, in .backbone/damaged"
 
 
 @dataclass(frozen=True)
