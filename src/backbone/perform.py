@@ -142,6 +142,9 @@ def _shorten_long_logs(session: Session) -> None:
     if upkeep.is_due():
         try:
             upkeep.shorten_long_logs()
+            session.warnings.extend(
+                str(one) for one in (*(lost.error() for lost in upkeep.lost), *upkeep.failures)
+            )
         except (BackboneError, OSError) as error:  # what the run was for is published
             session.warnings.append(
                 f"long logs could not be shortened, and stay as they are: {error}; "

@@ -97,6 +97,8 @@ def _step(finding: Finding, sources: Collection[str], models: Mapping[str, objec
             return "only the delivered file mends this; what was formatted from it stays in the tables"
         case What.OLD_DATA:
             return "nothing makes an earlier version again; the present one does not need the file"
+        case What.PIN:
+            return "nothing makes an earlier version again; a backup may have the file"
         case What.LEFT:
             return f"it does no harm; {finding.next_step} removes it"
         case What.UNRECORDED if finding.next_step == "backbone run":

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from backbone.dataset import Dataset
 from backbone.engines.duckdb.local_work import LocalWork
+from backbone.errors import BackboneError
 from backbone.lake.expiry import NEWEST, Kept, first_kept
 from backbone.lake.log import LoggedCommit
 from backbone.lake.trim import trim_log
@@ -18,6 +19,7 @@ from backbone.lake.unreferenced import remove_files, unreferenced
 from backbone.ledger.folded import DATASET as COMMITS
 from backbone.ledger.folded import fold
 from backbone.ledger.index import Index
+from backbone.ledger.lost_pins import LostPin, lost_pins
 from backbone.ledger.pins import pinned_versions, pins
 
 EVERY_COMMITS = 50  # of operations.receipt: a run that makes one of these does the cheap part
@@ -55,9 +57,14 @@ class _Table:
 class Upkeep:
     """What a process that holds the project's lock frees.
 
+    A table that can't be shortened is left as it is, and the others are done.
+
     Parameters
     ----------
     kept : the versions of tables that do not expire yet; of `operations.*` the newest few are kept.
+    failures : of tables that were left as they are.
+    lost : pins whose versions can't be read any more. Which data files these name is not known, so none of
+        their tables go.
     """
 
     work: LocalWork
@@ -65,6 +72,8 @@ class Upkeep:
     kept: Kept
     progress: Callable[[str], None] = lambda text: None
     freed: dict[str, Freed] = field(default_factory=dict)
+    failures: list[BackboneError] = field(default_factory=list)
+    lost: list[LostPin] = field(default_factory=list)
 
     def is_due(self) -> bool:
         """Whether a run that has published is to shorten long logs."""
@@ -88,19 +97,31 @@ class Upkeep:
         if not names:
             return
         lake = self.work.lake
-        pinned = pinned_versions(pins(lake, self.work.database))
+        found = pins(lake, self.work.database)
+        self.lost = lost_pins(lake, found)
+        pinned = pinned_versions(found)
         tables = [self._table(name, pinned, at_once) for name in names]
         self._fold(tables)
         for table in tables:
             self.progress(f"maintain {table.dataset}")
-            freed = self.of(table.dataset)
-            files, size = trim_log(lake, table.dataset, table.first, table.pinned)
-            freed.log_files += files
-            gone = unreferenced(lake, table.dataset, table.first, table.pinned)
-            freed.data_files += len(gone)
-            freed.bytes += size + remove_files(gone)
+            try:
+                self._free(table)
+            except BackboneError as error:
+                self.failures.append(error)
         self.index.update()
         self.index.write()
+
+    def _free(self, table: _Table) -> None:
+        """Remove what nobody can ask for of one table."""
+        lake, freed = self.work.lake, self.of(table.dataset)
+        files, size = trim_log(lake, table.dataset, table.first, table.pinned)
+        freed.log_files += files
+        freed.bytes += size
+        if any(lost.pin.dataset == table.dataset for lost in self.lost):
+            return
+        gone = unreferenced(lake, table.dataset, table.first, table.pinned)
+        freed.data_files += len(gone)
+        freed.bytes += remove_files(gone)
 
     def of(self, dataset: str) -> Freed:
         return self.freed.setdefault(dataset, Freed(dataset))
