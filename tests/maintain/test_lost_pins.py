@@ -87,6 +87,8 @@ def test_a_damaged_data_file_of_a_pinned_version_is_named(project: TinyProject, 
     assert [left for left, _ in repair(project.open()).plan.left] == [finding]
     assert maintain(project.open()).failures == ()
     assert run_command(project.root, *finding.next_step.split()[1:])[0] == 0
+    assert {f.what for f in findings(project)} <= {What.OLD_DATA}, "it has not expired yet"
+    maintain(project.open())
     assert findings(project) == []
 
 

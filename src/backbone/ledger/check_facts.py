@@ -10,6 +10,7 @@ from backbone.engines.duckdb.database import Database
 from backbone.lake.finding import DEEP_REPAIR, Finding, What
 from backbone.lake.table import Lake
 from backbone.ledger.facts import facts_of_commit
+from backbone.ledger.folded import Folded
 from backbone.ledger.tables import OF_RECEIPTS, columns, schema
 
 
@@ -17,7 +18,7 @@ def compare_facts(lake: Lake, database: Database) -> Iterator[Finding]:
     """The tables that say something else of a version than its receipt, as far as they say something of it.
 
     Commits after the last one that is indexed are left to the next run. Of versions whose commits are gone
-    from the log nothing can be said.
+    from the log nothing can be said, and so of those that hold no more, as receipts before them are lost.
     """
     import pyarrow as pa
 
@@ -26,13 +27,17 @@ def compare_facts(lake: Lake, database: Database) -> Iterator[Finding]:
     for table in OF_RECEIPTS:
         database.read(lake.read(f"operations.{table}"))
     indexed = dict(database.fetch("select dataset, max(version) from operations.receipt group by dataset"))
+    folded = Folded(lake, database)
     rows: dict[str, list[dict[str, object]]] = {table: [] for table in OF_RECEIPTS}
     versions: set[tuple[str, int]] = set()
     for dataset in lake.datasets():
         if Dataset.of(dataset).zone == "operations":
             continue
-        for commit in lake.commits(dataset):
-            if commit.receipt is not None and commit.version <= indexed.get(dataset, -1):
+        in_log = {*lake.log(dataset).versions}
+        for commit in folded.history(dataset).commits:
+            if commit.version not in in_log or commit.receipt is None:
+                continue
+            if commit.version <= indexed.get(dataset, -1):
                 versions.add((dataset, commit.version))
                 for table, row in facts_of_commit(dataset, commit):
                     rows[table].append(row)

@@ -37,7 +37,7 @@ from backbone.ledger.facts import facts_of_commit
 from backbone.ledger.folded import Folded, note_lost
 from backbone.ledger.half_published import half_published
 from backbone.ledger.known import LOST, REVIVED, TRIM, Change, Commit, Known, Warned, WindowState
-from backbone.ledger.tables import LASTING, OF_RECEIPTS, TABLES, columns, schema
+from backbone.ledger.tables import LASTING, OF_RECEIPTS, TABLES, columns, is_indexed, schema
 
 # Asked for every table of a project: read from their many small files once.
 IN_MEMORY = ("input", "window")
@@ -144,8 +144,7 @@ class Index:
 
     def _of_receipts(self) -> list[str]:
         """The datasets whose commits carry receipts that are indexed."""
-        found = [(name, Dataset.of(name)) for name in self._lake.datasets()]
-        return [name for name, of in found if of.zone != "operations" or of.name in LASTING]
+        return [name for name in self._lake.datasets() if is_indexed(name)]
 
     def _compare(self) -> None:
         """Find the damage of all logs; damaged tables are read at their last whole version from now on."""

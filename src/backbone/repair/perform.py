@@ -10,10 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from backbone.dataset import Receipt
+from backbone.lake.data_files import logged_files
 from backbone.lake.drop_files import drop_files, put_file_aside
 from backbone.lake.finding import What
 from backbone.lake.log import CHECKPOINT, RESTART
 from backbone.lake.restart import put_checkpoint_aside
+from backbone.ledger.refold import refold
+from backbone.ledger.restore_pins import restore_pins, restored_lines
+from backbone.ledger.tables import is_indexed
 from backbone.perform import Session, Waits, open_session
 from backbone.planning.formats import formatted_source
 from backbone.project import Progress, Project
@@ -22,7 +26,7 @@ from backbone.repair.plan import Does, RepairPlan, RepairStep, plan_repair
 from backbone.repair.restore_manifest import restore_manifest
 from backbone.repair.restore_source import restore_source
 from backbone.repair.restore_table import restore_table
-from backbone.upkeep.mend_logs import mend_logs
+from backbone.upkeep.mend_logs import as_ranges, mend_logs
 
 
 @dataclass
@@ -83,6 +87,29 @@ def _ledger(session: Session, step: RepairStep, checked: Checked) -> list[str]:
     return ["operations: the ledger is made again from the receipts in the logs"]
 
 
+def _commits(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    receipt = Receipt(session.run_id, RESTART, step.of, "")
+    drop_files(session.project.lake, _damaged(session, step), receipt)
+    count = refold(session.work, session.index.broken)
+    done = [f"{step.of}: {count:,} receipts are folded again from the ledger"]
+    for dataset in session.project.lake.datasets():
+        lost = session.index.folded.history(dataset).lost if is_indexed(dataset) else ()
+        if lost:
+            done.append(f"Lost: {dataset}: the receipts of versions {as_ranges(lost)}")
+    return done
+
+
+def _pins(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    lake, damaged = session.project.lake, _damaged(session, step)
+    rows = [file.rows for file in logged_files(lake, step.of)[1] if file.path in damaged]
+    count = sum(row for row in rows if row is not None)
+    drop_files(lake, damaged, Receipt(session.run_id, RESTART, step.of, ""))
+    return [
+        f"Lost: {step.of}: {count:,} pins that its damaged files held",
+        *(f"{step.of}: {line}" for line in restored_lines(restore_pins(session.work), count)),
+    ]
+
+
 def _runs(session: Session, step: RepairStep, checked: Checked) -> list[str]:
     if "run" not in session.index.broken:  # else it is mended when the ledger is written
         drop_files(session.project.lake, _damaged(session, step), Receipt("", RESTART, step.of, ""))
@@ -121,6 +148,8 @@ def _damaged(session: Session, step: RepairStep) -> list[str]:
 
 _DO: Mapping[Does, Callable[[Session, RepairStep, Checked], list[str]]] = {
     Does.LOG: _log,
+    Does.COMMITS: _commits,
+    Does.PINS: _pins,
     Does.LEDGER: _ledger,
     Does.RUNS: _runs,
     Does.MANIFEST: _manifest,

@@ -17,6 +17,8 @@ class Does(StrEnum):
     """What a step does; in the order in which steps are done."""
 
     LOG = "continue from the last whole version"
+    COMMITS = "fold receipts again"
+    PINS = "leave out the damaged pins"
     LEDGER = "make the ledger again"
     RUNS = "leave out the damaged files"
     MANIFEST = "record originals again"
@@ -45,6 +47,10 @@ class RepairStep:
         match self.does:
             case Does.LOG:
                 return f"{self.of}: {self.does}; the next run does again what is lost"
+            case Does.COMMITS:
+                return f"{self.of}: {self.does}, as far as the ledger or a log has them ({about})"
+            case Does.PINS:
+                return f"{self.of}: {self.does}; versions that only a pin can have kept stay pinned ({about})"
             case Does.LEDGER:
                 return f"operations: {self.does} from the receipts in the logs ({about})"
             case Does.RUNS:
@@ -114,7 +120,9 @@ def _of_table(
     if finding.dataset == MANIFEST:
         return Does.MANIFEST, MANIFEST
     if dataset.zone == "operations":
-        return (Does.RUNS, finding.dataset) if dataset.name == "run" else (Does.LEDGER, "operations")
+        of_itself = {"run": Does.RUNS, "commit": Does.COMMITS, "pin": Does.PINS}
+        does = of_itself.get(dataset.name)
+        return (Does.LEDGER, "operations") if does is None else (does, finding.dataset)
     if dataset.zone == "exploitation":
         if finding.dataset in models:
             return Does.TABLE, finding.dataset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from backbone.dataset import Dataset, Receipt
 from backbone.engines.duckdb.local_work import LocalWork
@@ -29,7 +30,7 @@ def join_small_files(work: LocalWork, dataset: str) -> int:
     except FileNotFoundError as error:
         raise BackboneError(
             dataset,
-            f"expected the file {error.filename}, found none",
+            f"expected {Path(error.filename).relative_to(work.lake.project).as_posix()}, found none",
             "Its small files were not joined.",
             "backbone repair",
         ) from error
