@@ -49,7 +49,9 @@ def unexpected(
             if not _is_folder(path) or not DATASET_NAME.fullmatch(path.name):
                 yield of_stray(lake.project, path)
             elif not lake.exists(dataset):
-                yield of_left(lake.project, path) if _is_begun(path) else of_stray(lake.project, path)
+                # No upkeep looks into it, as it is no table.
+                is_begun = _is_begun(path)
+                yield of_left(lake.project, path, REPAIR) if is_begun else of_stray(lake.project, path)
             elif lake.last_receipt(dataset) is None:
                 yield of_stray(lake.project, path)
             else:

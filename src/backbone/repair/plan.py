@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from backbone.dataset import Dataset
-from backbone.lake.finding import Finding, What
+from backbone.lake.finding import MAINTAIN, RUN, Finding, What
 from backbone.ledger.manifest import DATASET as MANIFEST
 from backbone.project import Project
 from backbone.repair.check import Checked
@@ -67,18 +67,25 @@ class RepairStep:
 
 @dataclass(frozen=True)
 class RepairPlan:
-    """The steps of a repair, and the findings that it can't mend, each with why."""
+    """The steps of a repair, and the findings that it can't mend, each with why.
+
+    `others` are the findings that another command sees to.
+    """
 
     steps: tuple[RepairStep, ...]
     left: tuple[tuple[Finding, str], ...] = ()
+    others: tuple[Finding, ...] = ()
 
 
 def plan_repair(project: Project, checked: Checked) -> RepairPlan:
     """What can be done about the findings of a check."""
     steps: dict[tuple[Does, str], list[Finding]] = {}
     left: list[tuple[Finding, str]] = []
+    others = [finding for finding in checked.findings if _is_of_another(finding)]
     sources = {source.name for source, _ in project.sources}
     for finding in checked.findings:
+        if _is_of_another(finding):
+            continue
         step = _step(finding, sources, project.models)
         if isinstance(step, str):
             left.append((finding, step))
@@ -86,7 +93,13 @@ def plan_repair(project: Project, checked: Checked) -> RepairPlan:
             steps.setdefault(step, []).append(finding)
     order = [*Does]
     made = [RepairStep(does, of, tuple(findings)) for (does, of), findings in steps.items()]
-    return RepairPlan(tuple(sorted(made, key=lambda step: (order.index(step.does), step.of))), tuple(left))
+    made.sort(key=lambda step: (order.index(step.does), step.of))
+    return RepairPlan(tuple(made), tuple(left), tuple(others))
+
+
+def _is_of_another(finding: Finding) -> bool:
+    """Whether another command than a repair sees to it: `maintain` removes, `run` records."""
+    return finding.what in (What.LEFT, What.UNRECORDED) and finding.next_step in (MAINTAIN, RUN)
 
 
 def _step(finding: Finding, sources: Collection[str], models: Mapping[str, object]) -> tuple[Does, str] | str:
@@ -97,7 +110,7 @@ def _step(finding: Finding, sources: Collection[str], models: Mapping[str, objec
             return Does.LOG, finding.dataset
         case What.LEDGER:
             return Does.LEDGER, "operations"
-        case What.UNEXPECTED:
+        case What.UNEXPECTED | What.LEFT:
             return Does.ASIDE, finding.where
         case What.ORIGINAL:
             return "only the delivered file mends this; what was formatted from it stays in the tables"
@@ -105,10 +118,6 @@ def _step(finding: Finding, sources: Collection[str], models: Mapping[str, objec
             return "nothing makes an earlier version again; the present one does not need the file"
         case What.PIN:
             return "nothing makes an earlier version again; a backup may have the file"
-        case What.LEFT:
-            return f"it does no harm; {finding.next_step} removes it"
-        case What.UNRECORDED if finding.next_step == "backbone run":
-            return "the next run records it"
         case What.UNRECORDED:
             return Does.MANIFEST, MANIFEST
     return _of_table(finding, dataset, sources, models)
@@ -136,4 +145,26 @@ def lines(plan: RepairPlan) -> Sequence[str]:
     """The plan as text."""
     shown = [str(step) for step in plan.steps]
     shown += [f"Can't be mended: {finding.error()}\n  {why}." for finding, why in plan.left]
-    return shown
+    return [*shown, *others_lines(plan)]
+
+
+def others_lines(plan: RepairPlan) -> list[str]:
+    """What other commands see to, a sentence for each of them.
+
+    Examples
+    --------
+    >>> left = Finding(What.LEFT, "", "formatted/sale/0a.parquet", "", "", "", MAINTAIN)
+    >>> others_lines(RepairPlan((), others=(left, left)))
+    ['backbone maintain sees to 2 more findings, which do no harm: formatted/sale/0a.parquet and others']
+    """
+    lines = []
+    for command in (RUN, MAINTAIN):
+        found = [finding for finding in plan.others if finding.next_step == command]
+        if len(found) == 1:
+            lines.append(f"{command} sees to 1 more finding, which does no harm: {found[0].where}")
+        elif found:
+            first = found[0].where
+            lines.append(
+                f"{command} sees to {len(found):,} more findings, which do no harm: {first} and others"
+            )
+    return lines
