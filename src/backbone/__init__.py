@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from backbone.exploitation.csv_export import CsvExport
     from backbone.exploitation.model import Retention, SqlModel, Step, StepContext
     from backbone.perform import execute
+    from backbone.pinning import pin, pins, unpin
     from backbone.pipeline import Pipeline, Source
     from backbone.planning.plan import plan
     from backbone.planning.task import Plan, Task
@@ -75,9 +76,12 @@ __all__ = [
     "is_utc",
     "map_groups",
     "open_project",
+    "pin",
+    "pins",
     "plan",
     "run",
     "train_sentiment",
+    "unpin",
 ]
 
 _PLACES = {
@@ -124,6 +128,7 @@ _PLACES = {
         "Source",
     ),
     "backbone.perform": ("execute",),
+    "backbone.pinning": ("pin", "pins", "unpin"),
     "backbone.planning.plan": ("plan",),
     "backbone.planning.task": ("Plan", "Task"),
     "backbone.project": ("open_project",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from backbone.errors import BackboneError
 from backbone.perform import Waits, open_session, upkeep_of
 from backbone.project import Progress, Project
 from backbone.upkeep.join_small_files import join_small_files
@@ -14,11 +15,14 @@ from backbone.upkeep.shorten_logs import Freed
 class Maintained:
     """What `maintain` freed, by table, those of which nothing went left out.
 
-    `warnings` are of damaged logs. Where there are any, these were mended and nothing was freed.
+    `warnings` are of damaged logs. Where there are any, these were mended and nothing was freed. `lost` are
+    of pinned versions that can't be read any more, and `failures` of tables that were left as they are.
     """
 
     tables: tuple[Freed, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    lost: tuple[BackboneError, ...] = field(default=())
+    failures: tuple[BackboneError, ...] = field(default=())
 
     @property
     def files(self) -> int:
@@ -42,10 +46,17 @@ def maintain(
         upkeep = upkeep_of(session)
         for dataset in project.lake.datasets():
             progress(f"join small files of {dataset}")
-            upkeep.of(dataset).joined = join_small_files(session.work, dataset)
+            try:
+                upkeep.of(dataset).joined = join_small_files(session.work, dataset)
+            except BackboneError as error:
+                upkeep.failures.append(error)
         session.index.update()
         session.index.write()
         upkeep.shorten()
         tables = (freed for freed in upkeep.freed.values() if freed.files or freed.joined)
-        sorted_tables = tuple(sorted(tables, key=lambda freed: freed.dataset))
-        return Maintained(sorted_tables, tuple(upkeep.warnings))
+        return Maintained(
+            tuple(sorted(tables, key=lambda freed: freed.dataset)),
+            tuple(upkeep.warnings),
+            lost=tuple(lost.error() for lost in upkeep.lost),
+            failures=tuple(upkeep.failures),
+        )

@@ -142,7 +142,8 @@ def _shorten_long_logs(session: Session) -> None:
     if upkeep.is_due():
         try:
             upkeep.shorten_long_logs()
-            session.warnings.extend(upkeep.warnings)
+            errors = (*(lost.error() for lost in upkeep.lost), *upkeep.failures)
+            session.warnings.extend([*upkeep.warnings, *map(str, errors)])
         except (BackboneError, OSError) as error:  # what the run was for is published
             session.warnings.append(
                 f"long logs could not be shortened, and stay as they are: {error}; "

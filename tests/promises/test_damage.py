@@ -541,8 +541,43 @@ def test_what_a_dead_run_left_is_named_as_such(whole: TinyProject, tmp_path: Pat
     left.write_bytes(b"PAR1")
     (finding,) = found_by_check(project)
     assert (finding.what, finding.next_step) == (What.LEFT, "backbone maintain")
-    assert repaired(project).plan.steps == ()
+    assert command(project, "repair", "--yes") == (
+        0,
+        "backbone maintain sees to 1 more finding, which does no harm: "
+        f"formatted/sale/{left.name}\nThere is nothing to repair.\n",
+        "",
+    )
     assert left.exists()
+    assert command(project, "maintain")[0] == 0
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_what_a_run_left_of_no_table_is_put_aside(whole: TinyProject, is_empty: bool, tmp_path: Path) -> None:
+    project = copy_of(whole, tmp_path / "project")
+    place = project.root / "formatted" / "foo"
+    (place / "_delta_log").mkdir(parents=True)
+    if not is_empty:
+        (place / f"{'0a' * 16}.parquet").write_bytes(b"PAR1")
+    (finding,) = found_by_check(project)
+    assert (finding.what, finding.where, finding.next_step) == (What.LEFT, "formatted/foo", "backbone repair")
+    assert command(project, "repair", "--yes")[0] == 0
+    assert not place.exists()
+    assert (project.root / ".backbone" / "damaged" / "formatted" / "foo").exists()
+    assert found_by_check(project) == []
+
+
+def test_a_log_that_a_repair_mends_leaves_nothing_that_it_cannot(whole: TinyProject, tmp_path: Path) -> None:
+    """The data file of the lost commit is for `maintain`."""
+    project = copy_of(whole, tmp_path / "project")
+    log = project.lake.log("formatted.sale")
+    log.path(log.versions[-1]).write_bytes(b"")
+    status, out, _ = command(project, "repair", "--yes")
+    assert (status, "Can't be mended" in out) == (0, False), out
+    assert project.run().ok
+    assert {f.what for f in found_by_check(project)} <= {What.LEFT}
+    assert command(project, "maintain")[0] == 0
+    assert found_by_check(project) == []
 
 
 # --- beside a run ---

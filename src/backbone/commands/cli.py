@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from backbone.commands.maintain import maintain
+from backbone.commands.pin import pin
 from backbone.commands.projects import demo, init, version
 from backbone.commands.reading import history, quarantine, query, status
 from backbone.commands.report import report
@@ -21,7 +22,7 @@ from backbone.commands.storage import check, repair
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     demo, init, land, run, plan, query, status, history, quarantine, report, check, repair,
-    maintain, version,
+    maintain, pin, version,
 )  # fmt: skip
 
 app = typer.Typer(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from backbone.commands.terminal import console, progress, show_errors
+from backbone.commands.terminal import FAILED, console, progress, show_error, show_errors
 
 if TYPE_CHECKING:
     from backbone.maintain import Maintained
@@ -15,7 +15,10 @@ KIB = 1024
 
 
 def maintain(context: typer.Context) -> None:
-    """Join small files, let old versions expire, and remove files that no version refers to."""
+    """Join small files, let old versions expire, and remove files that no version refers to.
+
+    Exit status: 0 all tables are done, 1 some could not be, 2 wrong use.
+    """
     from backbone.maintain import maintain as maintain_project
     from backbone.perform import Waits
     from backbone.project import open_project
@@ -29,7 +32,13 @@ def maintain(context: typer.Context) -> None:
             done = maintain_project(project, shown, Waits(on_wait=waiting))
         for warning in done.warnings:
             typer.echo(f"Warning: {warning}", err=True)
+        for lost in done.lost:
+            typer.echo(f"Warning: {lost}", err=True)
+        for failure in done.failures:
+            show_error(failure)
         _show(done)
+    if done.failures:
+        raise typer.Exit(FAILED)
 
 
 def _show(done: Maintained) -> None:

@@ -80,7 +80,7 @@ def repair(
 ) -> None:
     """Show what would mend what `check` finds, and with --yes do it.
 
-    Exit status: 0 nothing is left to mend or lost, 1 something is, 2 wrong use.
+    Exit status: 0 nothing is left for a repair or lost, 1 something is, 2 wrong use.
     """
     from backbone.perform import Waits
     from backbone.project import open_project
@@ -108,7 +108,8 @@ def repair(
             for line in lines_of_left(plan):
                 typer.echo(line)
         if not plan.steps and not done:
-            typer.echo("There is nothing to repair.")
+            if not plan.left:
+                typer.echo("There is nothing to repair.")
         elif yes:
             typer.echo("Next: backbone run")
         else:

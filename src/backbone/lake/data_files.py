@@ -34,11 +34,11 @@ def as_it_is(path: str | Path) -> LoggedFile:
     return LoggedFile(str(path), size, None)
 
 
-def logged_files(lake: Lake, dataset: str) -> tuple[int, list[LoggedFile]]:
-    """The version that readers see of a table, and its files."""
+def logged_files(lake: Lake, dataset: str, version: int | None = None) -> tuple[int, list[LoggedFile]]:
+    """A version of a table, and its files; the version that readers see by default."""
     import pyarrow as pa
 
-    table = lake.open(dataset)
+    table = lake.open(dataset, version)
     place = lake.path(dataset)
     added = pa.table(table.get_add_actions(flatten=True)).to_pydict()
     paths, sizes = added["path"], added["size_bytes"]

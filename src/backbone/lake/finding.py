@@ -17,6 +17,7 @@ class What(StrEnum):
 
     DATA = "data file"
     OLD_DATA = "data file of an old version"
+    PIN = "pinned version"
     CHECKPOINT = "checkpoint"
     LOG = "log"
     OLD_COMMIT = "commit of an old version"
@@ -38,7 +39,7 @@ class Finding:
     dataset : the table that it belongs to; empty where it belongs to none.
     where : a path relative to the project, or a table.
     state : in which state the data is.
-    next_step : the command that mends it.
+    next_step : the command that mends it, or that lets go of what can't be mended.
 
     Examples
     --------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection
 
+from backbone.errors import BackboneError
 from backbone.lake.checkpoint import BESIDE, write_checkpoint
 from backbone.lake.log import checkpoint_name
 from backbone.lake.table import Lake
@@ -20,14 +21,20 @@ def trim_log(lake: Lake, dataset: str, first: int, pinned: Collection[int]) -> t
     Parameters
     ----------
     first : the oldest version that is kept, with all after it.
-    pinned : earlier versions that are kept, with a checkpoint and the commit of each.
+    pinned : earlier versions that are kept, with a checkpoint and the commit of each. What is left of one
+        that can't be opened any more stays too.
+
+    Raises
+    ------
+    BackboneError
+        When a version that is kept can't be read; nothing has gone then.
     """
     place, log = lake.path(dataset), lake.log(dataset)
     shutil.rmtree(place / BESIDE, ignore_errors=True)
     old = [log.path(version) for version in log.versions if version < first and version not in pinned]
     if old:
-        for version in sorted({*pinned, first} & {*log.versions}):
-            write_checkpoint(place, version, lake.barrier)
+        for version in sorted({*pinned, first} & {*log.openable}):
+            _write_checkpoint(lake, dataset, version)
         lake.barrier.wait()
     old += [
         log.folder / checkpoint_name(version)
@@ -41,3 +48,17 @@ def trim_log(lake: Lake, dataset: str, first: int, pinned: Collection[int]) -> t
         lake.barrier.wait()  # before files go that only these versions refer to
         lake.forget(dataset)
     return len(old), freed
+
+
+def _write_checkpoint(lake: Lake, dataset: str, version: int) -> None:
+    from deltalake.exceptions import DeltaError
+
+    try:
+        write_checkpoint(lake.path(dataset), version, lake.barrier)
+    except DeltaError as error:
+        raise BackboneError(
+            dataset,
+            f"expected to read version {version}, found: {' '.join(str(error).split())[:200]}",
+            "Its log stays as it is.",
+            "backbone check shows what is damaged",
+        ) from error

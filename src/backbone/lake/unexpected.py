@@ -28,13 +28,16 @@ UNFINISHED = re.compile(r"_commit_.*\.tmp|.*\.json\.tmp")
 SUMS = re.compile(r"\d{20}\.crc")
 
 
-def unexpected(lake: Lake, damaged: Collection[str], others: Collection[Path]) -> Iterator[Finding]:
+def unexpected(
+    lake: Lake, damaged: Collection[str], others: Collection[Path], unclear: Collection[str] = ()
+) -> Iterator[Finding]:
     """What is in the zones and belongs to no table.
 
     Parameters
     ----------
     damaged : tables whose log does not say which files are theirs.
     others : further folders of the project that are written to, such as those of exported lists.
+    unclear : tables with a pinned version that can't be read: which files it names is not known.
     """
     for zone in ZONES:
         for path in _listed(lake.project / zone):
@@ -46,11 +49,13 @@ def unexpected(lake: Lake, damaged: Collection[str], others: Collection[Path]) -
             if not _is_folder(path) or not DATASET_NAME.fullmatch(path.name):
                 yield of_stray(lake.project, path)
             elif not lake.exists(dataset):
-                yield of_left(lake.project, path) if _is_begun(path) else of_stray(lake.project, path)
+                # No upkeep looks into it, as it is no table.
+                is_begun = _is_begun(path)
+                yield of_left(lake.project, path, REPAIR) if is_begun else of_stray(lake.project, path)
             elif lake.last_receipt(dataset) is None:
                 yield of_stray(lake.project, path)
             else:
-                yield from _in_table(lake, dataset, path)
+                yield from _in_table(lake, dataset, path, is_clear=dataset not in unclear)
 
 
 def of_stray(project: Path, path: Path) -> Finding:
@@ -79,7 +84,7 @@ def of_left(project: Path, path: Path, next_step: str = MAINTAIN) -> Finding:
     )
 
 
-def _in_table(lake: Lake, dataset: str, place: Path) -> Iterator[Finding]:
+def _in_table(lake: Lake, dataset: str, place: Path, *, is_clear: bool) -> Iterator[Finding]:
     own: list[Path] = []
     for path in _listed(place):
         if path.name == LOG:
@@ -92,10 +97,19 @@ def _in_table(lake: Lake, dataset: str, place: Path) -> Iterator[Finding]:
         else:
             own.append(path)
     named = _named(lake, dataset) if own else set()
-    for path in own:
-        if str(path) not in named:
-            is_ours = (OWN_NAME.fullmatch(path.name) and not _is_folder(path)) or path.name == BESIDE
-            yield of_left(lake.project, path) if is_ours else of_stray(lake.project, path)
+    others = [path for path in own if str(path) not in named]
+    kept = _named_before(lake, dataset) if others else set()
+    for path in others:
+        if not _is_ours(path):
+            if str(path) not in (kept or ()):
+                yield of_stray(lake.project, path)
+        elif is_clear and kept is not None and str(path) not in kept:
+            yield of_left(lake.project, path)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a run gives such a name."""
+    return (OWN_NAME.fullmatch(path.name) is not None and not _is_folder(path)) or path.name == BESIDE
 
 
 def _in_log(project: Path, folder: Path) -> Iterator[Finding]:
@@ -122,6 +136,24 @@ def _named(lake: Lake, dataset: str) -> set[str]:
         except (FileNotFoundError, IsADirectoryError, ValueError):
             continue
     return found
+
+
+def _named_before(lake: Lake, dataset: str) -> set[str] | None:
+    """The files of versions with which a part of the log begins, such as pinned ones.
+
+    None where one of them can't be read, so that it is not known.
+    """
+    log = lake.log(dataset)
+    versions = {*log.versions}
+    try:
+        return {
+            file
+            for version in log.checkpoints
+            if version - 1 not in versions
+            for file in lake.read(dataset, version).files
+        }
+    except BackboneError:
+        return None
 
 
 def _is_begun(folder: Path) -> bool:

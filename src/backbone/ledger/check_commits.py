@@ -20,9 +20,9 @@ def check_commits(lake: Lake, index: Index) -> Iterator[Finding]:
     for dataset in lake.datasets():
         if dataset in damaged:
             continue
-        log, known, gone = lake.log(dataset), {}, set[int]()
-        if has_receipts(dataset):
-            known, gone = index.digests(dataset), index.folded.versions(dataset)
+        log, kept = lake.log(dataset), has_receipts(dataset)
+        known = index.digests(dataset) if kept else {}
+        gone = index.folded.versions(dataset) if kept else set()
         for version, problem in old_problems(log, known, gone).items():
             expected, _, found = problem.removeprefix("expected ").partition(", found ")
             if not found:

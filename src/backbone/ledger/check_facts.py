@@ -18,7 +18,7 @@ def compare_facts(lake: Lake, database: Database) -> Iterator[Finding]:
     """The tables that say something else of a version than its receipt, as far as they say something of it.
 
     Commits after the last one that is indexed are left to the next run. Of versions whose commits are gone
-    from the log nothing can be said.
+    from the log nothing can be said, and so of those that hold no more, as receipts before them are lost.
     """
     import pyarrow as pa
 
@@ -28,16 +28,17 @@ def compare_facts(lake: Lake, database: Database) -> Iterator[Finding]:
     for table in OF_RECEIPTS:
         database.read(lake.read(f"operations.{table}"))
     indexed = dict(database.fetch("select dataset, max(version) from operations.receipt group by dataset"))
+    folded = Folded(lake, database)
     rows: dict[str, list[dict[str, object]]] = {table: [] for table in OF_RECEIPTS}
     versions: set[tuple[str, int]] = set()
     for dataset in lake.datasets():
         if Dataset.of(dataset).zone == "operations":
             continue
-        logged = {*lake.log(dataset).versions}
+        in_log = {*lake.log(dataset).versions}
         for commit in folded.history(dataset).commits:
-            if commit.version not in logged:
+            if commit.version not in in_log or commit.receipt is None:
                 continue
-            if commit.receipt is not None and commit.version <= indexed.get(dataset, -1):
+            if commit.version <= indexed.get(dataset, -1):
                 versions.add((dataset, commit.version))
                 for table, row in facts_of_commit(dataset, commit):
                     rows[table].append(row)

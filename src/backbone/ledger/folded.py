@@ -52,10 +52,13 @@ class Folded:
         rows = self._fetch(sql, {"dataset": dataset, "version": version})
         return Receipt.from_json(rows[0][0]) if rows and rows[0][0] is not None else None
 
-    def versions(self, dataset: str) -> set[int]:
-        """The versions of a dataset that are folded, or noted as gone."""
-        rows = self._fetch("select distinct version from {0} where dataset = $dataset", {"dataset": dataset})
-        return {int(version) for (version,) in rows}
+    def versions(self, dataset: str) -> set[int] | None:
+        """The versions of a dataset that are folded, or noted as gone; None where that can't be read."""
+        sql = "select distinct version from {0} where dataset = $dataset"
+        if not self._lake.exists(DATASET):
+            return set()
+        rows = self._fetch_or_none(sql, {"dataset": dataset})
+        return None if rows is None else {int(version) for (version,) in rows}
 
     def receipts(self, dataset: str) -> list[Receipt]:
         """Those of all its folded commits, also of versions that hold no more, the oldest first."""
@@ -80,13 +83,17 @@ class Folded:
     def _fetch(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         if not self._lake.exists(DATASET):
             return []
+        return self._fetch_or_none(sql, parameters) or []
+
+    def _fetch_or_none(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]] | None:
+        """The rows; None where files are damaged: the receipts in them are lost, see `History.lost`."""
         try:
             self._database.read(self._lake.read(DATASET))
             return self._database.fetch(sql.format(DATASET), parameters)
         except StorageRefused:
             raise
-        except BackboneError:  # its files are damaged: the receipts in them are lost, see `History.lost`
-            return []
+        except BackboneError:
+            return None
 
 
 def _commit(version: int, at: Any, digest: str, text: str | None) -> LoggedCommit:

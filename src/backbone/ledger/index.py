@@ -42,7 +42,7 @@ from backbone.ledger.half_published import half_published
 from backbone.ledger.known import LOST, REVIVED, TRIM, Change, Commit, Known, Warned, WindowState
 from backbone.ledger.lost_manifest import lost_manifest
 from backbone.ledger.manifest import DATASET as MANIFEST
-from backbone.ledger.tables import LASTING, OF_RECEIPTS, TABLES, columns, schema
+from backbone.ledger.tables import LASTING, OF_RECEIPTS, TABLES, columns, is_indexed, schema
 
 # Asked for every table of a project: read from their many small files once.
 IN_MEMORY = ("input", "window")
@@ -149,15 +149,14 @@ class Index:
 
     def _of_receipts(self) -> list[str]:
         """The datasets whose commits carry receipts that are indexed."""
-        found = [(name, Dataset.of(name)) for name in self._lake.datasets()]
-        return [name for name, of in found if of.zone != "operations" or of.name in LASTING]
+        return [name for name in self._lake.datasets() if is_indexed(name)]
 
     def _compare(self) -> None:
         """Find the damage of all logs; damaged tables are read at their last whole version from now on."""
         names = {*self._of_receipts(), *self._last, *self._digests}
         known = {name: self._digests.get(name, {}) for name in names}
         found = find_damages(self._lake, dict(sorted(known.items())), old=True)
-        self.damages = [d for d in found if d.old < 0 or d.old not in self.folded.versions(d.dataset)]
+        self.damages = [d for d in found if d.old < 0 or d.old not in (self.folded.versions(d.dataset) or ())]
         self._is_compared = True
         manifest = None if MANIFEST in known else lost_manifest(self._lake)
         self.damages += [manifest] if manifest is not None else []

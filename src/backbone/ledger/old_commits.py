@@ -50,20 +50,22 @@ def first_old_problem(log: TableLog, known: Mapping[int, str]) -> tuple[int, str
     return None
 
 
-def old_problems(log: TableLog, known: Mapping[int, str], gone: Collection[int]) -> dict[int, str]:
+def old_problems(log: TableLog, known: Mapping[int, str], gone: Collection[int] | None) -> dict[int, str]:
     """All commits up to the last checkpoint that are damaged, by version, each with what is wrong with it.
 
     Parameters
     ----------
     known : the digests of all commits.
-    gone : the versions that are known to be no longer in the log, though commits before them are.
+    gone : the versions that are known to be no longer in the log, though commits before them are; None where
+        that is not known: none is missed then.
     """
     versions, checkpoints = log.versions, log.checkpoints
     if not versions or not checkpoints:
         return {}
     wanted = {v for v in versions if v <= checkpoints[-1]}
-    wanted |= {v for v in known if versions[0] < v <= checkpoints[-1]} - {*gone}
-    wanted |= {*_absent(versions, checkpoints)}
+    if gone is not None:
+        wanted |= {v for v in known if versions[0] < v <= checkpoints[-1]} - {*gone}
+    wanted |= {*_absent(versions, checkpoints)} - {*(gone or ())}
     found = {version: commit_problem(log, version, known.get(version)) for version in sorted(wanted)}
     return {version: problem for version, problem in found.items() if problem}
 

@@ -32,6 +32,11 @@ class Pin:
     version: int
     created_at: datetime
 
+    @property
+    def removal(self) -> str:
+        """The command that lets go of it."""
+        return f"backbone pin --remove {self.name} {self.dataset}@{self.version}"
+
 
 def pins(lake: Lake, database: Database) -> list[Pin]:
     """All pins, oldest first.
@@ -59,8 +64,12 @@ def pinned_versions(found: Iterable[Pin]) -> dict[str, set[int]]:
     return versions
 
 
-def pin(work: LocalWork, name: str, versions: Mapping[str, int]) -> list[Pin]:
-    """Keep versions of tables under a name, in one commit.
+def pin(work: LocalWork, name: str, versions: Mapping[str, int | None]) -> list[Pin]:
+    """Keep versions of tables under a name, in one commit; returns the new pins.
+
+    Parameters
+    ----------
+    versions : by table, the version; None for the present one.
 
     Raises
     ------
@@ -71,6 +80,12 @@ def pin(work: LocalWork, name: str, versions: Mapping[str, int]) -> list[Pin]:
     before = {(p.name, p.dataset, p.version) for p in pins(lake, work.database)}
     made = []
     for dataset, version in sorted(versions.items()):
+        if dataset not in lake.datasets():
+            raise BackboneError(
+                dataset, "there is no such table", "Nothing is pinned.", "backbone status lists what is there"
+            )
+        if version is None:
+            version = lake.version(dataset)
         if not lake.has(dataset, version):
             raise BackboneError(
                 dataset,
@@ -87,11 +102,23 @@ def pin(work: LocalWork, name: str, versions: Mapping[str, int]) -> list[Pin]:
     return made
 
 
-def unpin(work: LocalWork, name: str) -> int:
-    """Let go of what a name keeps; returns how many versions. They expire like others."""
-    gone = sum(1 for found in pins(work.lake, work.database) if found.name == name)
+def unpin(work: LocalWork, name: str, versions: Mapping[str, int | None] | None = None) -> list[Pin]:
+    """Let go of what a name keeps; returns these pins. Their versions expire like others.
+
+    Parameters
+    ----------
+    versions : only these: by table, the version, or None for all versions of it.
+    """
+    of_name = [found for found in pins(work.lake, work.database) if found.name == name]
+    gone = [
+        found
+        for found in of_name
+        if versions is None
+        or (found.dataset in versions and versions[found.dataset] in (None, found.version))
+    ]
     if gone:
-        _publish(work, [], "unpin", Replacing(f"name = {quote_literal(name)}"))
+        left = [found for found in of_name if found not in gone]
+        _publish(work, left, "unpin", Replacing(f"name = {quote_literal(name)}"))
     return gone
 
 

@@ -45,6 +45,12 @@ _COLUMNS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
+def is_indexed(dataset: str) -> bool:
+    """Whether the receipts of a table are: those of the ledger itself carry no facts."""
+    zone, _, name = dataset.partition(".")
+    return zone != "operations" or name in LASTING
+
+
 def columns(table: str) -> tuple[tuple[str, str], ...]:
     """The names and Delta types of a table's columns, as `TableVersion.columns` gives them."""
     return tuple(_COLUMNS[table].items())

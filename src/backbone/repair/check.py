@@ -27,10 +27,12 @@ from backbone.landing.check_arrivals import Unrecorded, unrecorded_files
 from backbone.landing.check_originals import check_originals
 from backbone.ledger.check_commits import check_commits
 from backbone.ledger.check_facts import compare_facts
+from backbone.ledger.check_pins import check_pins
 from backbone.ledger.compare import PARTS, compare_account, compare_batches
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import DATASET as MANIFEST
 from backbone.ledger.manifest import Manifest, batch_id, read_manifest
+from backbone.ledger.pins import Pin, pins
 from backbone.ledger.tables import OF_RECEIPTS
 from backbone.planning.formats import formatted_source
 from backbone.project import Progress, Project
@@ -100,7 +102,8 @@ def check(
         found.findings += check_originals(project.root, manifest, progress, deep=deep)
         found.findings += _of_accounts(project, lake, database, index, found, deep=deep)
         progress("check the zones")
-        found.findings += unexpected(lake, damaged, export_folders(project))
+        unclear = _check_pins(lake, database, found, deep=deep)
+        found.findings += unexpected(lake, damaged, export_folders(project), unclear)
         found.unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
         found.findings += _of_landing(project, index, manifest, found.unrecorded, found.findings)
         found.losses += _losses(project, lake, database, index, manifest, found)
@@ -160,7 +163,8 @@ def _settle(project: Project, found: Checked, *, deep: bool) -> None:
         manifest = _manifest(lake, database, again)
         again.findings += _of_accounts(project, lake, database, index, found, deep=deep)
         damaged = {f.dataset for f in found.findings if f.what == What.LOG}
-        again.findings += unexpected(lake, damaged, export_folders(project))
+        unclear = {f.dataset for f in found.findings if f.what == What.PIN}
+        again.findings += unexpected(lake, damaged, export_folders(project), unclear)
         unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
         again.findings += _of_landing(project, index, manifest, unrecorded, found.findings)
         if deep and not index.broken and not index.missing:
@@ -236,6 +240,26 @@ def _manifest(lake: Lake, database: Database, found: Checked) -> Manifest:
                 Finding(What.LOG, MANIFEST, MANIFEST, "to read it", error.problem, error.state, REPAIR)
             )
         return Manifest(())
+
+
+def _check_pins(lake: Lake, database: Database, found: Checked, *, deep: bool) -> set[str]:
+    """Look at the pinned versions; returns the tables that have lost one."""
+    findings = list(check_pins(lake, _pins(lake, database), deep=deep))
+    if findings:  # one may have been let go of, and what it named have been removed
+        still = {pin.removal for pin in _pins(Lake(lake.project), database)}
+        findings = [finding for finding in findings if finding.next_step in still]
+    named = {finding.where for finding in findings}
+    found.findings = [f for f in found.findings if f.what != What.OLD_DATA or f.where not in named]
+    found.findings += findings
+    return {finding.dataset for finding in findings}
+
+
+def _pins(lake: Lake, database: Database) -> list[Pin]:
+    """The pins, as far as they can be read; a damaged file of them is a finding of its table."""
+    try:
+        return pins(lake, database)
+    except BackboneError:
+        return []
 
 
 def _unrecorded(

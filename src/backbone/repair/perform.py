@@ -10,11 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from backbone.dataset import Receipt
+from backbone.lake.data_files import logged_files
 from backbone.lake.drop_files import drop_files, put_file_aside
 from backbone.lake.finding import What
 from backbone.lake.log import CHECKPOINT, RESTART
 from backbone.lake.restart import put_checkpoint_aside
 from backbone.ledger.index import Index
+from backbone.ledger.refold import refold
+from backbone.ledger.restore_pins import restore_pins, restored_lines
+from backbone.ledger.tables import is_indexed
 from backbone.perform import Session, Waits, open_session
 from backbone.planning.formats import formatted_source
 from backbone.printable import shown
@@ -26,7 +30,7 @@ from backbone.repair.restore_manifest import restore_manifest
 from backbone.repair.restore_source import restore_source
 from backbone.repair.restore_table import restore_table
 from backbone.upkeep.leave_out_commits import leave_out_commits
-from backbone.upkeep.mend_logs import ledger_warnings, mend_logs
+from backbone.upkeep.mend_logs import as_ranges, ledger_warnings, mend_logs
 
 
 @dataclass
@@ -92,7 +96,7 @@ def _log(session: Session, step: RepairStep, checked: Checked) -> list[str]:
     return done
 
 
-def _commits(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+def _old_commits(session: Session, step: RepairStep, checked: Checked) -> list[str]:
     warning = leave_out_commits(session.work, session.index, step.of)
     return [warning] if warning else []
 
@@ -102,6 +106,29 @@ def _ledger(session: Session, step: RepairStep, checked: Checked) -> list[str]:
         return []  # it is made again already, and written at the end
     session.index.rebuild()
     return ["operations: the ledger is made again from the receipts in the logs"]
+
+
+def _commits(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    receipt = Receipt(session.run_id, RESTART, step.of, "")
+    drop_files(session.project.lake, _damaged(session, step), receipt)
+    count = refold(session.work, session.index.broken)
+    done = [f"{step.of}: {count:,} receipts are folded again from the ledger"]
+    for dataset in session.project.lake.datasets():
+        lost = session.index.folded.history(dataset).lost if is_indexed(dataset) else ()
+        if lost:
+            done.append(f"Lost: {dataset}: the receipts of versions {as_ranges(lost)}")
+    return done
+
+
+def _pins(session: Session, step: RepairStep, checked: Checked) -> list[str]:
+    lake, damaged = session.project.lake, _damaged(session, step)
+    rows = [file.rows for file in logged_files(lake, step.of)[1] if file.path in damaged]
+    count = sum(row for row in rows if row is not None)
+    drop_files(lake, damaged, Receipt(session.run_id, RESTART, step.of, ""))
+    return [
+        f"Lost: {step.of}: {count:,} pins that its damaged files held",
+        *(f"{step.of}: {line}" for line in restored_lines(restore_pins(session.work), count)),
+    ]
 
 
 def _runs(session: Session, step: RepairStep, checked: Checked) -> list[str]:
@@ -147,6 +174,8 @@ def _damaged(session: Session, step: RepairStep) -> list[str]:
 _DO: Mapping[Does, Callable[[Session, RepairStep, Checked], list[str]]] = {
     Does.LOG: _log,
     Does.COMMITS: _commits,
+    Does.OLD_COMMITS: _old_commits,
+    Does.PINS: _pins,
     Does.LEDGER: _ledger,
     Does.RUNS: _runs,
     Does.MANIFEST: _manifest,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from backbone.dataset import Dataset
-from backbone.lake.finding import Finding, What
+from backbone.lake.finding import MAINTAIN, RUN, Finding, What
 from backbone.ledger.manifest import DATASET as MANIFEST
 from backbone.printable import shown
 from backbone.project import Project
@@ -19,7 +19,9 @@ class Does(StrEnum):
     """What a step does; in the order in which steps are done."""
 
     LOG = "continue from the last whole version"
-    COMMITS = "put aside commits that can't be read"
+    OLD_COMMITS = "put aside commits that can't be read"
+    COMMITS = "fold receipts again"
+    PINS = "leave out the damaged pins"
     LEDGER = "make the ledger again"
     RUNS = "leave out the damaged files"
     MANIFEST = "record originals again"
@@ -49,7 +51,11 @@ class RepairStep:
             case Does.LOG:
                 return f"{self.of}: {self.does}; the next run does again what is lost"
             case Does.COMMITS:
+                return f"{self.of}: {self.does}, as far as the ledger or a log has them ({about})"
+            case Does.OLD_COMMITS:
                 return f"{self.of}: {self.does}, and those that need it; the table is whole ({about})"
+            case Does.PINS:
+                return f"{self.of}: {self.does}; versions that only a pin can have kept stay pinned ({about})"
             case Does.LEDGER:
                 return f"operations: {self.does} from the receipts in the logs ({about})"
             case Does.RUNS:
@@ -68,20 +74,25 @@ class RepairStep:
 class RepairPlan:
     """The steps of a repair, and the findings that it can't mend, each with why.
 
-    `losses` are rows that are gone already, and that no step brings back.
+    `losses` are rows that are gone already, and that no step brings back; `others` are the findings that
+    another command sees to.
     """
 
     steps: tuple[RepairStep, ...]
     left: tuple[tuple[Finding, str], ...] = ()
     losses: tuple[Loss, ...] = ()
+    others: tuple[Finding, ...] = ()
 
 
 def plan_repair(project: Project, checked: Checked) -> RepairPlan:
     """What can be done about the findings of a check."""
     steps: dict[tuple[Does, str], list[Finding]] = {}
     left: list[tuple[Finding, str]] = []
+    others = [finding for finding in checked.findings if _is_of_another(finding)]
     sources = {source.name for source, _ in project.sources}
     for finding in checked.findings:
+        if _is_of_another(finding):
+            continue
         step = _step(finding, sources, project.models)
         if finding.what == What.ORIGINAL:
             step = _of_original(finding, checked)
@@ -92,7 +103,7 @@ def plan_repair(project: Project, checked: Checked) -> RepairPlan:
     order = [*Does]
     made = [RepairStep(does, of, tuple(findings)) for (does, of), findings in steps.items()]
     ordered = sorted(made, key=lambda step: (order.index(step.does), step.of))
-    return RepairPlan(tuple(ordered), tuple(left), tuple(checked.losses))
+    return RepairPlan(tuple(ordered), tuple(left), tuple(checked.losses), tuple(others))
 
 
 def _of_original(finding: Finding, checked: Checked) -> str:
@@ -107,6 +118,11 @@ def _of_original(finding: Finding, checked: Checked) -> str:
     return "only the delivered file mends this; what was formatted from it stays in the tables"
 
 
+def _is_of_another(finding: Finding) -> bool:
+    """Whether another command than a repair sees to it: `maintain` removes, `run` records."""
+    return finding.what in (What.LEFT, What.UNRECORDED) and finding.next_step in (MAINTAIN, RUN)
+
+
 def _step(finding: Finding, sources: Collection[str], models: Mapping[str, object]) -> tuple[Does, str] | str:
     """What is done about a finding, and of what; or why nothing is."""
     dataset = Dataset.of(finding.dataset)
@@ -114,19 +130,17 @@ def _step(finding: Finding, sources: Collection[str], models: Mapping[str, objec
         case What.LOG | What.CHECKPOINT:
             return Does.LOG, finding.dataset
         case What.OLD_COMMIT:
-            return Does.COMMITS, finding.dataset
+            return Does.OLD_COMMITS, finding.dataset
         case What.LEDGER:
             return Does.LEDGER, "operations"
-        case What.UNEXPECTED:
+        case What.UNEXPECTED | What.LEFT:
             return Does.ASIDE, finding.where
         case What.BATCH:
             return "only its original mends this; what was formatted from it stays in the tables until then"
         case What.OLD_DATA:
             return "nothing makes an earlier version again; the present one does not need the file"
-        case What.LEFT:
-            return f"it does no harm; {finding.next_step} removes it"
-        case What.UNRECORDED if finding.next_step == "backbone run":
-            return "the next run records it"
+        case What.PIN:
+            return "nothing makes an earlier version again; a backup may have the file"
         case What.UNRECORDED:
             return Does.MANIFEST, MANIFEST
     return _of_table(finding, dataset, sources, models)
@@ -138,7 +152,9 @@ def _of_table(
     if finding.dataset == MANIFEST:
         return Does.MANIFEST, MANIFEST
     if dataset.zone == "operations":
-        return (Does.RUNS, finding.dataset) if dataset.name == "run" else (Does.LEDGER, "operations")
+        of_itself = {"run": Does.RUNS, "commit": Does.COMMITS, "pin": Does.PINS}
+        does = of_itself.get(dataset.name)
+        return (Does.LEDGER, "operations") if does is None else (does, finding.dataset)
     if dataset.zone == "exploitation":
         if finding.dataset in models:
             return Does.TABLE, finding.dataset
@@ -155,4 +171,27 @@ def lines(plan: RepairPlan) -> Sequence[str]:
 
 def lines_of_left(plan: RepairPlan) -> Sequence[str]:
     """What the plan can't mend, as text."""
-    return [f"Can't be mended: {finding.error()}\n  {why}." for finding, why in plan.left]
+    left = [f"Can't be mended: {finding.error()}\n  {why}." for finding, why in plan.left]
+    return [*left, *others_lines(plan)]
+
+
+def others_lines(plan: RepairPlan) -> list[str]:
+    """What other commands see to, a sentence for each of them.
+
+    Examples
+    --------
+    >>> left = Finding(What.LEFT, "", "formatted/sale/0a.parquet", "", "", "", MAINTAIN)
+    >>> others_lines(RepairPlan((), others=(left, left)))
+    ['backbone maintain sees to 2 more findings, which do no harm: formatted/sale/0a.parquet and others']
+    """
+    lines = []
+    for command in (RUN, MAINTAIN):
+        found = [finding for finding in plan.others if finding.next_step == command]
+        if len(found) == 1:
+            lines.append(f"{command} sees to 1 more finding, which does no harm: {found[0].where}")
+        elif found:
+            first = found[0].where
+            lines.append(
+                f"{command} sees to {len(found):,} more findings, which do no harm: {first} and others"
+            )
+    return lines

@@ -25,7 +25,7 @@ def leave_out_commits(work: LocalWork, index: Index, dataset: str) -> str | None
     known = index.digests(dataset) if kept else {}
     folded = index.folded.versions(dataset) if kept else set()
     problems = old_problems(log, known, folded)
-    if not problems:
+    if not problems or folded is None:  # the folded receipts are to be mended first
         return None
     last = max(problems)
     end = min((version for version in log.checkpoints if version > last), default=log.versions[-1])

@@ -5,6 +5,7 @@ Windows and files whose receipts are lost count as not computed and not formatte
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from backbone.asked import Asked
@@ -22,6 +23,8 @@ from backbone.ledger.known import FROM
 from backbone.ledger.manifest import DATASET as MANIFEST
 from backbone.ledger.pins import DATASET as PINS
 from backbone.ledger.pins import create_pins
+from backbone.ledger.refold import refold
+from backbone.ledger.restore_pins import restore_pins, restored_lines
 from backbone.upkeep.leave_out_commits import leave_out_commits
 
 _MADE_AGAIN = {COMMITS: create_folded, PINS: create_pins}
@@ -63,6 +66,11 @@ def mend_logs(work: LocalWork, index: Index, sources: set[str]) -> list[str]:
             if damage.dataset in _MADE_AGAIN:  # at once, as no task makes it
                 _MADE_AGAIN[damage.dataset](work)
         warnings.append(_warning(damage, number))
+    damaged = {damage.dataset for damage in index.damages}
+    if COMMITS in damaged:
+        refold(work, index.broken)
+    if PINS in damaged:
+        warnings += [f"{PINS}: {line}" for line in restored_lines(restore_pins(work))]
     index.damages.clear()
     index.update()
     if any(warning.startswith(f"{MANIFEST}:") for warning in warnings):
@@ -99,16 +107,24 @@ def _warning(damage: Damage, number: int) -> str:
         done = f"it goes on from version {damage.good} as version {number}"
     again = "what the lost commits held is done again"
     if damage.dataset == COMMITS:
-        again = (
-            "the receipts that the lost commits held are gone; tables and ledger are as they were, but if "
-            "the ledger has to be made again, what these receipts were of is done again"
-        )
+        again = "the receipts that the lost commits held are folded again, as far as the ledger has them"
     elif damage.dataset == PINS:
-        again = "the pins that the lost commits held are gone: pin these versions again before maintain"
+        again = "the pins that the lost commits held are gone"
     return (
         f"{damage.dataset}: {damage.problem}; {done}, and {again}; "
         f"the damaged files are in .backbone/damaged/{damage.dataset}"
     )
+
+
+def as_ranges(versions: Iterable[tuple[int, int]]) -> str:
+    """Ranges of versions as text.
+
+    Examples
+    --------
+    >>> as_ranges([(0, 5), (7, 7)])
+    '0 to 5, 7'
+    """
+    return ", ".join(f"{low}" if low == high else f"{low} to {high}" for low, high in versions)
 
 
 def lost_receipts(work: LocalWork, index: Index) -> list[str]:
@@ -117,9 +133,8 @@ def lost_receipts(work: LocalWork, index: Index) -> list[str]:
     for dataset, lost in index.lost.items():
         warning = leave_out_commits(work, index, dataset)
         found += [warning] if warning else []
-        ranges = ", ".join(f"{low}" if low == high else f"{low} to {high}" for low, high in lost)
         found.append(
-            f"{dataset}: expected the receipts of versions {ranges} in {COMMITS}, found none; "
+            f"{dataset}: expected the receipts of versions {as_ranges(lost)} in {COMMITS}, found none; "
             "the rows are there, and what is not known to be done is done again"
         )
     return found

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 from backbone.dataset import Dataset
 from backbone.engines.duckdb.local_work import LocalWork
+from backbone.errors import BackboneError
 from backbone.lake.expiry import NEWEST, Kept, first_kept
 from backbone.lake.log import LoggedCommit
 from backbone.lake.trim import trim_log
 from backbone.lake.unreferenced import remove_files, unreferenced
 from backbone.ledger.folded import fold, has_receipts
 from backbone.ledger.index import Index
+from backbone.ledger.lost_pins import LostPin, lost_pins
 from backbone.ledger.pins import pinned_versions, pins
 from backbone.upkeep.leave_out_commits import leave_out_commits
 
@@ -55,10 +57,15 @@ class _Table:
 class Upkeep:
     """What a process that holds the project's lock frees.
 
+    A table that can't be shortened is left as it is, and the others are done.
+
     Parameters
     ----------
     kept : the versions of tables that do not expire yet; of `operations.*` the newest few are kept.
     warnings : what was found to be damaged.
+    failures : of tables that were left as they are.
+    lost : pins whose versions can't be read any more. Which data files these name is not known, so none of
+        their tables go.
     """
 
     work: LocalWork
@@ -67,6 +74,8 @@ class Upkeep:
     progress: Callable[[str], None] = lambda text: None
     freed: dict[str, Freed] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    failures: list[BackboneError] = field(default_factory=list)
+    lost: list[LostPin] = field(default_factory=list)
 
     def is_due(self) -> bool:
         """Whether a run that has published is to shorten long logs."""
@@ -93,19 +102,31 @@ class Upkeep:
         for name in names:  # else their receipts would be folded as if they had none
             warning = leave_out_commits(self.work, self.index, name)
             self.warnings += [warning] if warning else []
-        pinned = pinned_versions(pins(lake, self.work.database))
+        found = pins(lake, self.work.database)
+        self.lost = lost_pins(lake, found)
+        pinned = pinned_versions(found)
         tables = [self._table(name, pinned, at_once) for name in names]
         self._fold(tables)
         for table in tables:
             self.progress(f"maintain {table.dataset}")
-            freed = self.of(table.dataset)
-            files, size = trim_log(lake, table.dataset, table.first, table.pinned)
-            freed.log_files += files
-            gone = unreferenced(lake, table.dataset, table.first, table.pinned)
-            freed.data_files += len(gone)
-            freed.bytes += size + remove_files(gone)
+            try:
+                self._free(table)
+            except BackboneError as error:
+                self.failures.append(error)
         self.index.update()
         self.index.write()
+
+    def _free(self, table: _Table) -> None:
+        """Remove what nobody can ask for of one table."""
+        lake, freed = self.work.lake, self.of(table.dataset)
+        files, size = trim_log(lake, table.dataset, table.first, table.pinned)
+        freed.log_files += files
+        freed.bytes += size
+        if any(lost.pin.dataset == table.dataset for lost in self.lost):
+            return
+        gone = unreferenced(lake, table.dataset, table.first, table.pinned)
+        freed.data_files += len(gone)
+        freed.bytes += remove_files(gone)
 
     def of(self, dataset: str) -> Freed:
         return self.freed.setdefault(dataset, Freed(dataset))
