@@ -51,6 +51,36 @@ def test_a_column_that_changes_its_name_is_warned_of_once(noted: Trial) -> None:
     assert "5.csv lacks the column 'note'" in noted.command("run").errors
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_redelivery_without_a_column_says_how_many_values_go(noted: Trial, form: str) -> None:
+    """Also where the file before it, which is another one, lacked the column too."""
+
+    def deliver(name: str, number: int, note: bool) -> str:
+        if form == "csv":
+            noted.drop(rows(FULL if note else HEADER, number), name)
+        else:
+            more = ', "note": "x"' if note else ""
+            record = (
+                f'"sale_id": {number}, "item": "tea", "price": 1.00, "sold_at": "2026-01-0{number}"{more}'
+            )
+            noted.drop(f"{{{record}}}\n", name)
+        ended = noted.command("run")
+        assert ended.status == 0
+        return ended.errors
+
+    first, second = f"1.{form}", f"2.{form}"
+    deliver(first, 1, note=True)
+    deliver(second, 2, note=False)
+    told = deliver(first, 1, note=False)
+    assert (
+        "Warning: formatted.sale: delivered again without the column 'note' that the version before had: "
+        f"1 value is null now ({first} 1)\n"
+    ) in told
+    assert noted.formatted("sale_id, note") == [(1, None), (2, None)]
+    assert "delivered again" not in deliver(first, 1, note=True)
+    assert noted.formatted("sale_id, note") == [(1, "x"), (2, None)]
+
+
 def test_what_the_first_file_has_is_noted_only(noted: Trial) -> None:
     noted.drop(rows(HEADER.replace("\n", ",till\n"), 1), "1.csv")
     assert "Warning" not in noted.command("run").errors

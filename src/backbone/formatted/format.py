@@ -27,6 +27,7 @@ from backbone.formatted.duplicates import Change, DuplicateOutcome, places, rank
 from backbone.formatted.fewer_rows import fewer_rows_warning
 from backbone.formatted.lines_passed_over import passed_over_notes
 from backbone.formatted.loss import accepted, not_republished, unrecorded
+from backbone.formatted.lost_columns import lost_columns_warnings
 from backbone.formatted.outstanding import GIVEN_UP, outstanding
 from backbone.formatted.refusal import as_end, ends_formatting, named
 from backbone.formatted.same_bytes import same_bytes_warnings
@@ -102,6 +103,9 @@ def format_source(
         fewer = fewer_rows_warning(source.name, done, before, staging.done)
         in_table = [b for b in manifest.batches if b.batch in now and now[b.batch].rows]
         warned += [*([fewer] if fewer else []), *same_bytes_warnings(source, in_table, staging.done)]
+        versions = manifest.versions(source.name, source.settings.redelivery)
+        if out and lake.exists(source.dataset):
+            warned += lost_columns_warnings(work, source, versions, staging.unread, out)
         receipt = Receipt(
             run_id=work.run_id,
             stage="format",
@@ -119,7 +123,7 @@ def format_source(
             warnings=(*accepted(losses), *warned),
             remembered={GIVEN_UP: tuple(sorted(choice.given_up))} | columns,
         )
-        order = places(manifest.versions(source.name, source.settings.redelivery), source.settings.latest)
+        order = places(versions, source.settings.latest)
         publishing = _Publishing(work, source, staging, out, started)
         try:
             result.receipt = publishing.publish(receipt, known, order, changed_before)
