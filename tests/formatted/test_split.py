@@ -225,6 +225,7 @@ def in_two_ways(record: bytes) -> bool:
 @given(data=damaged())
 @example(data=b'0,n0,rye\n7,a,b\nz\n2,n2,",\n3,n3,\n1,2,3\n\n4,n4,y\n5,n5,,"\n')
 @example(data=b'2,n2,",\n5,n5,,"\r\n1,2,",\n,,"\nz')
+@example(data=b'short,"a"\na,aa,aaa\n,"\r,",\n')
 def test_a_damaged_file_has_no_record_that_can_be_read_in_two_ways(tmp_path: Path, data: bytes) -> None:
     path, cleaned = tmp_path / "a.csv", tmp_path / "b.csv"
     path.write_bytes(data)

@@ -39,9 +39,11 @@ def readable_in_two_ways(chunk: Chunk, found: Ends, grammar: Grammar) -> list[in
     >>> places(b'1,x\n2,"tea,\n3,y\n4,"\n'), places(b'1,x\n2,"\ntea\n"\n')
     ([], [])
     """
-    if grammar.quote is None or found.every.size == found.ends.size:
-        return []
     view = chunk.view
+    alone = view == CR  # within a record it may stand for a line end, whatever the others are
+    alone[:-1] &= view[1:] != LF
+    if grammar.quote is None or (found.every.size == found.ends.size and not alone.any()):
+        return []
     quotes = np.flatnonzero(view == grammar.quote_byte)
     nothing = np.zeros(256, dtype=np.bool_)
     nothing[[ord(grammar.delimiter), CR, LF, grammar.quote_byte]] = True
@@ -51,7 +53,8 @@ def readable_in_two_ways(chunk: Chunk, found: Ends, grammar: Grammar) -> list[in
         return []
     starts = np.concatenate(([2], found.ends + 1))
     stops = np.concatenate((found.ends + 1, [view.size]))
-    several = _between(found.every, starts, stops - 1) > 0
+    lines = np.union1d(found.every, np.flatnonzero(alone))
+    several = _between(lines, starts, stops - 1) > 0
     starts, stops = starts[several], stops[several]
     unclear = (_between(quotes, starts, stops) > 0) & (_between(quotes[shows], starts, stops) == 0)
     chosen = []
