@@ -230,7 +230,8 @@ def test_a_watched_run_survives_some_power_cuts(
     shutil.copytree(root, before)
     found = _watched(project, before, monkeypatch)
     assert len(found) > SAMPLE
-    assert _try_all(found[:SAMPLE], tmp_path, project, monkeypatch) == []
+    failures = _try_all(found[:SAMPLE], tmp_path, project, monkeypatch)
+    assert not failures, failures[0]
 
 
 def _watched(

@@ -40,7 +40,8 @@ def first_old_problem(log: TableLog, known: Mapping[int, str]) -> tuple[int, str
     if not versions or not checkpoints:
         return None
     for version, recorded in sorted(known.items()):
-        is_old = versions[-1] - NEWEST < version <= checkpoints[-1]
+        # Without a digest it is known to be lost.
+        is_old = recorded != "" and versions[-1] - NEWEST < version <= checkpoints[-1]
         if is_old and (problem := commit_problem(log, version, recorded)):
             return version, problem
     for version in _absent(versions, checkpoints):
