@@ -61,3 +61,19 @@ class Finding:
         """As a message."""
         problem = f"expected {self.expected}, found {self.found}"
         return BackboneError(shown(self.where), problem, self.state, self.next_step)
+
+
+def both_parts(problem: str) -> tuple[str, str]:
+    """What was expected and what was found, of a problem that is told in one text.
+
+    Examples
+    --------
+    >>> both_parts("expected the commit of version 7, found none")
+    ('the commit of version 7', 'none')
+    >>> both_parts("expected the commit of version 7 as it was written; it is empty")
+    ('the commit of version 7 as it was written', 'it is empty')
+    """
+    expected, _, found = problem.removeprefix("expected ").partition(", found ")
+    if not found:
+        expected, _, found = expected.partition("; ")
+    return expected, found

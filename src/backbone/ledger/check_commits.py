@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backbone.lake.finding import REPAIR, Finding, What
+from backbone.lake.finding import REPAIR, Finding, What, both_parts
 from backbone.lake.table import Lake
 from backbone.ledger.folded import has_receipts
 from backbone.ledger.index import Index
@@ -22,10 +22,7 @@ def check_commits(lake: Lake, index: Index) -> Iterator[Finding]:
             continue
         log, kept = lake.log(dataset), has_receipts(dataset)
         known = index.digests(dataset) if kept else {}
-        gone = index.folded.versions(dataset) if kept else set()
-        for version, problem in old_problems(log, known, gone).items():
-            expected, _, found = problem.removeprefix("expected ").partition(", found ")
-            if not found:
-                expected, _, found = expected.partition("; ")
+        folded = index.folded.versions(dataset) if kept else set()
+        for version, problem in old_problems(log, known, folded).items():
             where = log.path(version).relative_to(lake.project).as_posix()
-            yield Finding(What.OLD_COMMIT, dataset, where, expected, found, STATE, REPAIR)
+            yield Finding(What.OLD_COMMIT, dataset, where, *both_parts(problem), STATE, REPAIR)

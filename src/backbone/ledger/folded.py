@@ -23,8 +23,6 @@ from backbone.ledger.known import FROM, LOST
 from backbone.ledger.tables import schema
 
 DATASET = "operations.commit"
-GONE = "gone"
-"""The digest of a commit that was damaged, and whose receipt nobody has any more."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Folded:
         return Receipt.from_json(rows[0][0]) if rows and rows[0][0] is not None else None
 
     def versions(self, dataset: str) -> set[int] | None:
-        """The versions of a dataset that are folded, or noted as gone; None where that can't be read."""
+        """The versions of a dataset that are folded; None where that can't be read."""
         sql = "select distinct version from {0} where dataset = $dataset"
         if not self._lake.exists(DATASET):
             return set()
@@ -75,7 +73,7 @@ class Folded:
             "where dataset = $dataset order by version, digest desc",
             {"dataset": dataset},
         )
-        folded = {row[0]: _commit(*row) for row in rows if row[2] != GONE}
+        folded = {row[0]: _commit(*row) for row in rows}
         logged = {commit.version: commit for commit in self._lake.commits(dataset) if not commit.problem}
         commits = [(folded | logged)[version] for version in sorted({*folded, *logged})]
         return _valid(commits, rebuilt_whole=Dataset.of(dataset).zone == "formatted")
@@ -153,13 +151,6 @@ def fold(work: LocalWork, commits: Iterable[tuple[str, LoggedCommit]]) -> None:
             for name, c in commits
         ],
     )
-
-
-def note_gone(work: LocalWork, dataset: str, versions: Iterable[int]) -> None:
-    """Note that commits of a table are damaged and were put aside."""
-    now = datetime.now(UTC)
-    row = {"dataset": dataset, "committed_at": now, "digest": GONE, "receipt": None}
-    _append(work, [row | {"version": version} for version in versions])
 
 
 def note_lost(work: LocalWork, tables: Iterable[tuple[str, int]]) -> None:

@@ -51,22 +51,22 @@ def first_old_problem(log: TableLog, known: Mapping[int, str]) -> tuple[int, str
     return None
 
 
-def old_problems(log: TableLog, known: Mapping[int, str], gone: Collection[int] | None) -> dict[int, str]:
+def old_problems(log: TableLog, known: Mapping[int, str], folded: Collection[int] | None) -> dict[int, str]:
     """All commits up to the last checkpoint that are damaged, by version, each with what is wrong with it.
 
     Parameters
     ----------
     known : the digests of all commits.
-    gone : the versions that are known to be no longer in the log, though commits before them are; None where
-        that is not known: none is missed then.
+    folded : the versions whose receipts are folded, and which may have left the log; None where that can't be
+        read: none is missed then.
     """
     versions, checkpoints = log.versions, log.checkpoints
     if not versions or not checkpoints:
         return {}
     wanted = {v for v in versions if v <= checkpoints[-1]}
-    if gone is not None:
-        wanted |= {v for v in known if versions[0] < v <= checkpoints[-1]} - {*gone}
-    wanted |= {*_absent(versions, checkpoints)} - {*(gone or ())}
+    if folded is not None:
+        wanted |= {v for v in known if versions[0] < v <= checkpoints[-1]} - {*folded}
+    wanted |= {*_absent(versions, checkpoints)} - {*(folded or ())}
     found = {version: commit_problem(log, version, known.get(version)) for version in sorted(wanted)}
     return {version: problem for version, problem in found.items() if problem}
 

@@ -18,7 +18,7 @@ from backbone.errors import BackboneError, StorageRefused, TableDamaged
 from backbone.home import HOME
 from backbone.lake.check import check_table
 from backbone.lake.data_files import content_problem, logged_files
-from backbone.lake.finding import DEEP_REPAIR, REPAIR, RUN, Finding, What
+from backbone.lake.finding import DEEP_REPAIR, REPAIR, RUN, Finding, What, both_parts
 from backbone.lake.lock import is_locked
 from backbone.lake.log import RESTART
 from backbone.lake.table import Lake
@@ -107,12 +107,13 @@ def check(
         found.unrecorded = _unrecorded(project, lake, index, manifest, found.findings)
         found.findings += _of_landing(project, index, manifest, found.unrecorded, found.findings)
         found.losses += _losses(project, lake, database, index, manifest, found)
-        found.reduced |= {
-            batch.path
+        restarted = {
+            batch
             for source, _ in project.sources
-            for batch in manifest.batches
-            if (was := index.batches(source.name).get(batch.batch)) and was.fingerprint == RESTART
+            for batch, was in index.batches(source.name).items()
+            if was.fingerprint == RESTART
         }
+        found.reduced |= {batch.path for batch in manifest.batches if batch.batch in restarted}
         damaged_logs = any(f.what in (What.LOG, What.OLD_COMMIT) for f in found.findings)
         if deep and not (index.broken or index.missing or damaged_logs):
             progress("check the ledger")
@@ -189,13 +190,9 @@ def _logs(project: Project, lake: Lake, index: Index) -> list[Finding]:
         if (damage.dataset, damage.problem) not in there:
             lake.forget(damage.dataset)
             continue
-        expected, _, problem = damage.problem.removeprefix("expected ").partition(", found ")
-        if not problem:
-            expected, _, problem = expected.partition("; ")
         what = What.CHECKPOINT if damage.checkpoint >= 0 else What.LOG
-        found.append(
-            Finding(what, damage.dataset, damage.dataset, expected, problem, damage.error().state, RUN)
-        )
+        parts = both_parts(damage.problem)
+        found.append(Finding(what, damage.dataset, damage.dataset, *parts, damage.error().state, RUN))
     return found
 
 
@@ -209,11 +206,8 @@ def _of_index(index: Index) -> Iterator[Finding]:
 
 
 def _of_ledger(dataset: str, problem: str, next_step: str) -> Finding:
-    expected, _, found = problem.removeprefix("expected ").partition(", found ")
-    if not found:
-        expected, _, found = expected.partition("; ")
     state = "It is an index over the receipts, which are in the logs of the tables."
-    return Finding(What.LEDGER, dataset, dataset, expected, found, state, next_step)
+    return Finding(What.LEDGER, dataset, dataset, *both_parts(problem), state, next_step)
 
 
 def _is_known(finding: Finding, before: list[Finding]) -> bool:

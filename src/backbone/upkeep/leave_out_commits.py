@@ -6,16 +6,17 @@ from backbone.engines.duckdb.local_work import LocalWork
 from backbone.lake.checkpoint import write_checkpoint
 from backbone.lake.log import checkpoint_name
 from backbone.lake.restart import DAMAGED, put_log_files_aside
-from backbone.ledger.folded import fold, has_receipts, note_gone
+from backbone.ledger.folded import fold, has_receipts
 from backbone.ledger.index import Index
 from backbone.ledger.old_commits import old_problems
+from backbone.ledger.refold import refold
 
 
 def leave_out_commits(work: LocalWork, index: Index, dataset: str) -> str | None:
     """Put aside the commits before the last checkpoint that are damaged, and those that need them.
 
-    The receipts of what goes are folded, as far as they can be read; of the others it is noted that they are
-    gone. The versions before and after stay readable.
+    The receipts of what goes are folded: those that can be read, and the others as the ledger has them. The
+    versions before and after stay readable.
 
     Returns
     -------
@@ -32,18 +33,15 @@ def leave_out_commits(work: LocalWork, index: Index, dataset: str) -> str | None
     if kept:
         commits = [c for c in log.commits() if c.version < end and c.version not in {*problems, *folded}]
         fold(work, [(dataset, commit) for commit in commits])
-        note_gone(work, dataset, sorted({*problems} - folded))
     put_log_files_aside(lake, dataset, map(log.path, problems))
     write_checkpoint(lake.path(dataset), end, lake.barrier)
     lake.barrier.wait()
     openable = {*log.openable}
-    useless = [log.path(version) for version in log.versions if version < end and version not in openable]
-    useless += [
-        log.folder / checkpoint_name(version)
-        for version in log.checkpoints
-        if version < end and version not in openable
-    ]
+    useless = [log.path(version) for version in log.versions if version not in openable]
+    useless += [log.folder / checkpoint_name(v) for v in log.checkpoints if v not in openable]
     put_log_files_aside(lake, dataset, useless)
+    if kept:
+        refold(work, index.broken)
     more = f", and {len(problems) - 1:,} more" if len(problems) > 1 else ""
     return (
         f"{dataset}: {next(iter(problems.values()))}{more}; the table is whole, but versions that need it "
