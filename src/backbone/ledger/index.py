@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backbone.dataset import BatchCount, Dataset, HourRanges, instant_of, merge_hours
+from backbone.dataset import BatchCount, HourRanges, instant_of, merge_hours
 from backbone.engines.duckdb.database import Database
 from backbone.errors import BackboneError
 from backbone.lake.table import Lake
 from backbone.ledger.delivered import MEASURE, Delivered, delivered_of, measure_of
-from backbone.ledger.half_published import half_published
+from backbone.ledger.half_published import half_published, revived_left
 from backbone.ledger.index_tables import IndexTables
-from backbone.ledger.known import REVIVED, TRIM, Change, Commit, Known, Warned, WindowState
+from backbone.ledger.known import Change, Commit, Known, Warned, WindowState
 from backbone.ledger.manifest import DATASET as MANIFEST
 
 
@@ -118,21 +118,7 @@ class Index(IndexTables):
 
     def revived_left(self, source: str) -> bool:
         """Whether a run died before it removed from the duplicates what it had formatted again."""
-        duplicate, formatted = (str(Dataset(zone, source)) for zone in ("duplicate", "formatted"))
-        receipts = self.facts("receipt", "dataset", formatted)
-        if receipts is None:
-            return False
-        sql = (
-            f"select max(committed_at) from {receipts} as f where dataset = $formatted "
-            "and json_extract_string(measures, $revived) is not null"
-        )
-        revived = self._database.fetch(sql, {"formatted": formatted, "revived": f"$.{REVIVED}"})[0][0]
-        trimmed = self.facts("receipt", "dataset", duplicate)
-        if revived is None or trimmed is None:
-            return revived is not None
-        sql = f"select max(committed_at) from {trimmed} as d where dataset = $duplicate and stage = $trim"
-        done = self._database.fetch(sql, {"duplicate": duplicate, "trim": TRIM})[0][0]
-        return done is None or bool(done < revived)
+        return revived_left(self.facts("receipt"), self._database, source)
 
     def warnings(self) -> list[Warned]:
         """By dataset, the warnings of its last commit that has any.
