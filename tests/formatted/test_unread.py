@@ -81,6 +81,22 @@ def test_a_redelivery_without_a_column_says_how_many_values_go(noted: Trial, for
     assert noted.formatted("sale_id, note") == [(1, "x"), (2, None)]
 
 
+def test_a_redelivery_lacks_the_column_that_the_settings_of_its_file_name(noted: Trial) -> None:
+    noted.settings('[[sources.sale.when]]\npath = "1*"\ncolumns = { note = "remark" }')
+    old = rows(FULL.replace("note", "remark"), 1) + rows("", 2)[:-1] + ",\n"
+    noted.drop(old, "1.csv")
+    noted.drop(rows(FULL, 3), "3.csv")
+    assert "Warning" not in noted.command("run").errors
+    noted.drop(rows(HEADER, 1), "1.csv")
+    noted.drop(rows(HEADER, 3), "3.csv")
+    told = noted.command("run").errors
+    for column, file in (("remark", "1.csv"), ("note", "3.csv")):
+        assert (
+            f"delivered again without the column {column!r} that the version before had: 1 value is null now "
+            f"({file} 1)"
+        ) in told
+
+
 def test_what_the_first_file_has_is_noted_only(noted: Trial) -> None:
     noted.drop(rows(HEADER.replace("\n", ",till\n"), 1), "1.csv")
     assert "Warning" not in noted.command("run").errors

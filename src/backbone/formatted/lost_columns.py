@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from backbone.dataset import Batch
 from backbone.engines.duckdb.local_work import LocalWork
@@ -30,14 +31,9 @@ def lost_columns_warnings(
     replaced : the batches whose rows are in the table and go.
     """
     lost: dict[str, list[tuple[str, int]]] = {}
-    gone = {*replaced}
-    for of_file in versions:
-        found = unread.get(of_file[0].batch)
-        before = next((batch.batch for batch in of_file[1:] if batch.batch in gone), None)
-        if found is None or before is None or not found.absent:
-            continue
-        for name, rows in _values(work, source, before, found.absent).items():
-            lost.setdefault(name, []).append((of_file[0].name, rows))
+    lacking = _lacking(source, versions, unread, {*replaced})
+    for column, values_of_file in _values(work, source, lacking):
+        lost.setdefault(column, []).append(values_of_file)
     warnings = []
     for name, files in sorted(lost.items()):
         shown = ", ".join(f"{file} {rows:,}" for file, rows in files[:FEW_FILES])
@@ -51,19 +47,50 @@ def lost_columns_warnings(
     return warnings
 
 
-def _values(work: LocalWork, source: FormattedSource, batch: str, missing: Sequence[str]) -> dict[str, int]:
-    """By name of a missing column, how many values of it a batch has in the table; none where it has none."""
-    there = {name for name, _ in work.lake.read(source.dataset).columns}
-    fields = {
-        one_of(source.settings.names_of(column.name)): column.name
-        for column in source.columns
-        if column.name in there
-    }
-    wanted = [name for name in missing if name in fields]
-    if not wanted:
-        return {}
-    counts = ", ".join(f"count({quote_identifier(fields[name])})" for name in wanted)
-    work.database.read(work.lake.read(source.dataset))
-    sql = f"select {counts} from {source.dataset} where _batch = $batch"
-    rows = work.database.fetch(sql, {"batch": batch})[0]
-    return {name: count for name, count in zip(wanted, rows, strict=True) if count}
+@dataclass(frozen=True)
+class _File:
+    """A file that lacks columns: its name, the batch whose rows go, and by field the column it had."""
+
+    name: str
+    before: str
+    columns: Mapping[str, str]
+
+
+def _lacking(
+    source: FormattedSource,
+    versions: Sequence[Sequence[Batch]],
+    unread: Mapping[str, Unread],
+    gone: Collection[str],
+) -> list[_File]:
+    found = []
+    for newest, *older in versions:
+        absent = unread[newest.batch].absent if newest.batch in unread else ()
+        before = next((batch.batch for batch in older if batch.batch in gone), None) if absent else None
+        if before is not None:
+            settings = source.for_file(newest.name).settings
+            columns = {column.name: one_of(settings.names_of(column.name)) for column in source.columns}
+            lacks = {field: name for field, name in columns.items() if name in absent}
+            found.append(_File(newest.name, before, lacks))
+    return found
+
+
+def _values(
+    work: LocalWork, source: FormattedSource, files: Sequence[_File]
+) -> Iterator[tuple[str, tuple[str, int]]]:
+    """By column that files lack, a file and how many values it had there; nothing where it had none."""
+    if not files:
+        return
+    table = work.lake.read(source.dataset)
+    wanted = {field for file in files for field in file.columns}
+    fields = [name for name, _ in table.columns if name in wanted]
+    work.database.read(table)
+    rows = work.database.fetch(
+        f"select {', '.join(['_batch', *(f'count({quote_identifier(field)})' for field in fields)])} "
+        f"from {source.dataset} where _batch in (select unnest($batches)) group by _batch",
+        {"batches": [file.before for file in files]},
+    )
+    counts = {batch: dict(zip(fields, row, strict=True)) for batch, *row in rows}
+    for file in files:
+        for field, name in file.columns.items():
+            if count := counts.get(file.before, {}).get(field, 0):
+                yield name, (file.name, count)
