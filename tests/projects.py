@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -139,6 +140,13 @@ class TinyProject:
         if settings is not None:
             head = f'[project]\npipelines = ["{self.module}"]\n'
             (self.root / "backbone.toml").write_text(head + settings, encoding="utf-8")
+
+    def copy(self, folder: Path) -> TinyProject:
+        """A copy of it as it is, in a folder that is not there yet."""
+        shutil.copytree(self.root, folder)
+        copied = object.__new__(type(self))
+        copied.root, copied.module = folder, self.module
+        return copied
 
     @property
     def lake(self) -> Lake:

@@ -43,10 +43,7 @@ def _grown(tmp_path_factory: pytest.TempPathFactory) -> TinyProject:
 
 @pytest.fixture(name="project")
 def _project(grown: TinyProject, tmp_path: Path) -> TinyProject:
-    shutil.copytree(grown.root, tmp_path / "project")
-    copy = object.__new__(TinyProject)
-    copy.root, copy.module = tmp_path / "project", grown.module
-    return copy
+    return grown.copy(tmp_path / "project")
 
 
 def findings(project: TinyProject, *, deep: bool = False) -> list[Finding]:

@@ -12,11 +12,16 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from backbone.engines.duckdb.local_work import LocalWork
+from backbone.errors import BackboneError
 from backbone.lake.expiry import NEWEST
 from backbone.lake.table import Lake, day_of
 from backbone.ledger.folded import Folded
+from backbone.ledger.index import Index
 from backbone.ledger.tables import OF_RECEIPTS
 from backbone.maintain import maintain
+from backbone.repair.check import check
+from backbone.upkeep.leave_out_commits import leave_out_commits
 from projects import LEDGER_GONE, TinyProject, accounts, contents, finished
 
 RUNS = 60
@@ -70,9 +75,7 @@ def _grown(tmp_path_factory: pytest.TempPathFactory) -> TinyProject:
 
 @pytest.fixture(name="project")
 def _project(grown: TinyProject, tmp_path: Path) -> TinyProject:
-    shutil.copytree(grown.root, tmp_path / "project")
-    copy = object.__new__(TinyProject)
-    copy.root, copy.module = tmp_path / "project", grown.module
+    copy = grown.copy(tmp_path / "project")
     copy.write(settings=EXPIRE)
     return copy
 
@@ -133,6 +136,25 @@ def test_runs_shorten_long_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for name in OF_RECEIPTS:
         shutil.rmtree(project.root / "operations" / name)
     assert (project.run().receipts, contents(project.root)) == ([], contents(project.root))
+
+
+def test_a_table_that_fails_stops_no_other(project: TinyProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = BackboneError("formatted.sale", "it can't be read")
+
+    def failing(work: LocalWork, index: Index, dataset: str) -> str | None:
+        if dataset == "formatted.sale":
+            raise error
+        return leave_out_commits(work, index, dataset)
+
+    before = {name: len(project.lake.log(name).versions) for name in TABLES}
+    with monkeypatch.context() as patch:
+        patch.setattr("backbone.upkeep.shorten_logs.leave_out_commits", failing)
+        assert maintain(project.open()).failures == (error,)
+    for name in TABLES:
+        shortened = len(project.lake.log(name).versions) < before[name]
+        assert shortened == (name != "formatted.sale")
+    assert maintain(project.open()).failures == ()
+    assert check(project.open(), deep=True).is_whole
 
 
 def test_who_reads_meanwhile_sees_all_rows(project: TinyProject) -> None:

@@ -6,14 +6,13 @@ The damage of logs is in `test_damaged_logs.py`.
 from __future__ import annotations
 
 import os
-import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from damages import cut, empty, garbage, gone, longer
 
 from backbone.dataset import ZONES
 from backbone.lake.checkpoint import write_checkpoint
@@ -22,7 +21,7 @@ from backbone.lake.finding import Finding, What
 from backbone.lake.log import checkpoint_name
 from backbone.repair.check import check
 from backbone.repair.perform import Repaired, repair
-from projects import SHOP_DAY, TinyProject, accounts, contents, deliveries, finished
+from projects import SHOP_DAY, TinyProject, accounts, contents, deliveries, finished, run_command
 
 PIPELINE = """
 def add(context):
@@ -79,21 +78,6 @@ def _whole(tmp_path_factory: pytest.TempPathFactory) -> TinyProject:
     return project
 
 
-def copy_of(project: TinyProject, folder: Path) -> TinyProject:
-    shutil.copytree(project.root, folder)
-    copy = object.__new__(TinyProject)
-    copy.root, copy.module = folder, project.module
-    return copy
-
-
-def command(project: TinyProject, *arguments: str) -> tuple[int, str, str]:
-    """Exit status, output and errors of a command."""
-    from backbone.commands.cli import app
-
-    done = CliRunner().invoke(app, ["-C", str(project.root), *arguments], catch_exceptions=False)
-    return done.exit_code, done.stdout, done.stderr
-
-
 def found_by_check(project: TinyProject, *, deep: bool = False) -> list[Finding]:
     return check(project.open(), deep=deep).findings
 
@@ -107,27 +91,6 @@ def has_four_parts(finding: Finding) -> bool:
 
 
 # --- data files ---
-
-
-def gone(file: Path) -> None:
-    file.unlink()
-
-
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-
-
-def empty(file: Path) -> None:
-    file.write_bytes(b"")
-
-
-def longer(file: Path) -> None:
-    with file.open("ab") as opened:
-        opened.write(b"and more")
-
-
-def garbage(file: Path) -> None:
-    file.write_bytes(random.Random(0).randbytes(file.stat().st_size))
 
 
 def garbage_inside(file: Path) -> None:
@@ -163,7 +126,7 @@ def of_data() -> Iterator[Any]:
 def test_a_damaged_data_file_is_found_and_made_good(
     whole: TinyProject, dataset: str, damage: Callable[[Path], None], files: str, tmp_path: Path
 ) -> None:
-    project, deep = copy_of(whole, tmp_path / "project"), damage is garbage_inside
+    project, deep = whole.copy(tmp_path / "project"), damage is garbage_inside
     there = [Path(file.path) for file in logged_files(project.lake, dataset)[1]]
     for file in there if files == "all" else there[:1]:
         damage(file)
@@ -172,11 +135,11 @@ def test_a_damaged_data_file_is_found_and_made_good(
     found = [f for f in findings if f.dataset == dataset and f.what in (What.DATA, What.LEDGER)]
     assert found, findings
     assert all(map(has_four_parts, findings))
-    status, out, errors = command(project, "check", *(["--deep"] if deep else []))
+    status, out, errors = run_command(project.root, "check", *(["--deep"] if deep else []))
     assert (status, errors) == (1, "")
     assert found[0].what in out
     if dataset not in LEDGER and not deep:
-        status, out, errors = command(project, "status")
+        status, out, errors = run_command(project.root, "status")
         assert status == 1, out
         assert dataset in out + errors
 
@@ -199,11 +162,11 @@ def test_a_damaged_data_file_is_found_and_made_good(
     ["formatted.sale", "quarantine.sale", "duplicate.sale", "exploitation.shop_day", "landing.batch"],
 )
 def test_a_run_that_reads_a_damaged_file_names_it(whole: TinyProject, dataset: str, tmp_path: Path) -> None:
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     for file in logged_files(project.lake, dataset)[1]:
         gone(Path(file.path))
     project.sales("9.csv", (300, "a", 2, "2026-02-01T10:00:00"))
-    status, _, errors = command(project, "run")
+    status, _, errors = run_command(project.root, "run")
     assert status == 1
     assert f"{dataset}: expected to read {dataset.replace('.', '/')}/" in errors
     assert "backbone repair" in errors
@@ -234,7 +197,7 @@ def edited_secretly(file: Path) -> None:
 def test_a_damaged_original_is_named_and_left_where_it_is(
     whole: TinyProject, damage: Callable[[Path], None], tmp_path: Path
 ) -> None:
-    project, deep = copy_of(whole, tmp_path / "project"), damage is edited_secretly
+    project, deep = whole.copy(tmp_path / "project"), damage is edited_secretly
     file = original(project, "1.csv")
     before = file.read_bytes()
     damage(file)
@@ -243,7 +206,7 @@ def test_a_damaged_original_is_named_and_left_where_it_is(
     (finding,) = found_by_check(project, deep=deep)
     assert (finding.what, has_four_parts(finding)) == (What.ORIGINAL, True)
     assert finding.where == file.relative_to(project.root).as_posix()
-    assert command(project, "check", *(["--deep"] if deep else []))[0] == 1
+    assert run_command(project.root, "check", *(["--deep"] if deep else []))[0] == 1
 
     result = repaired(project, deep=deep)
     assert [left for left, _ in result.plan.left] == [finding]
@@ -261,21 +224,21 @@ def test_rows_without_an_original_are_named_as_lost(
     whole: TinyProject, damage: Callable[[Path], None], zone: str, tmp_path: Path
 ) -> None:
     """The rows are gone, and one of the files that they came from too: the others are made good."""
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     file = original(project, "1.csv")
     for logged in logged_files(project.lake, f"{zone}.sale")[1]:
         gone(Path(logged.path))
     damage(file)
-    status, plan, _ = command(project, "repair")
+    status, plan, _ = run_command(project.root, "repair")
     assert status == 1
     assert "stays in the tables" not in plan
-    status, out, errors = command(project, "repair", "--yes")
+    status, out, errors = run_command(project.root, "repair", "--yes")
     assert (status, errors) == (1, "")
     lost = [line for line in out.splitlines() if line.startswith("Lost:")]
     assert len(lost) == 1, out
     assert "1.csv" in lost[0]
     assert [line for line in plan.splitlines() if line.startswith("Lost:")] == lost
-    status, out, _ = command(project, "repair")
+    status, out, _ = run_command(project.root, "repair")
     assert status == 1
     assert "rows of it were lost" in " ".join(out.split())
     refused = project.run()
@@ -295,7 +258,7 @@ def test_rows_without_an_original_are_named_as_lost(
 
 def test_an_original_that_is_gone_with_the_manifest_is_named(whole: TinyProject, tmp_path: Path) -> None:
     """Before the run that records the originals again, and after it, until it is back or given up."""
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     file = original(project, "1.csv")
     before = file.read_bytes()
     ((batch,),) = project.rows("select batch from landing.batch where source = 'sale' and name = '1.csv'")
@@ -306,14 +269,14 @@ def test_an_original_that_is_gone_with_the_manifest_is_named(whole: TinyProject,
             assert "formatted.sale" in project.run().failures
         (finding,) = (f for f in found_by_check(project) if f.what == What.BATCH)
         assert (finding.where, has_four_parts(finding)) == (f"formatted.sale, batch {batch}", True)
-        status, out, errors = command(project, "status")
+        status, out, errors = run_command(project.root, "status")
         assert (status, errors) == (1, "")
         assert f"Damaged: formatted.sale, batch {batch}" in out
-        status, out, _ = command(project, "repair")
+        status, out, _ = run_command(project.root, "repair")
         assert status == 1
         assert f"Can't be mended: formatted.sale, batch {batch}" in out
 
-    given_up = copy_of(project, tmp_path / "given up")
+    given_up = project.copy(tmp_path / "given up")
     assert given_up.run(accept_loss=["sale"]).ok
     assert found_by_check(given_up, deep=True) == []
     file.write_bytes(before)
@@ -328,7 +291,7 @@ def test_an_edit_is_found_when_the_manifest_is_lost(
     whole: TinyProject, lost: tuple[str, ...], tmp_path: Path
 ) -> None:
     """The receipts of landing have the hashes; where they are gone with the manifest, that is said."""
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     file = original(project, "1.csv")
     shutil.rmtree(project.root / "formatted" / "sale")
     if "operations" in lost:
@@ -358,10 +321,10 @@ def test_an_edit_is_found_when_the_manifest_is_lost(
 
 
 def test_a_ledger_that_is_gone_is_made_again(whole: TinyProject, tmp_path: Path) -> None:
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     shutil.rmtree(project.root / "operations")
     assert {f.what for f in found_by_check(project)} == {What.LEDGER}
-    assert command(project, "check")[0] == 1
+    assert run_command(project.root, "check")[0] == 1
     repaired(project)
     assert project.run().receipts == []
     assert (contents(project.root), accounts(project.root)) == (contents(whole.root), accounts(whole.root))
@@ -373,7 +336,7 @@ def test_a_ledger_that_says_something_else_is_made_again(whole: TinyProject, tmp
     import pyarrow as pa
     from deltalake import DeltaTable, write_deltalake
 
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     path = str(project.lake.path("operations.change"))
     rows = DeltaTable(path).to_pyarrow_table().to_pylist()
     schema = pa.schema(DeltaTable(path).schema().to_arrow())
@@ -386,14 +349,14 @@ def test_a_ledger_that_says_something_else_is_made_again(whole: TinyProject, tmp
 
 
 def test_a_manifest_and_a_ledger_that_are_gone_are_made_again(whole: TinyProject, tmp_path: Path) -> None:
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     shutil.rmtree(project.root / "operations")
     shutil.rmtree(project.root / "landing" / "batch")
     assert {f.what for f in found_by_check(project)} == {What.LOG, What.LEDGER}
-    status, out, _ = command(project, "status")
+    status, out, _ = run_command(project.root, "status")
     assert status == 1
     assert "Damaged: landing.batch: expected the commit of version" in out
-    done = repaired(copy_of(project, tmp_path / "repaired")).done
+    done = repaired(project.copy(tmp_path / "repaired")).done
     run = project.run()
     for warnings in (done, run.warnings):
         assert any(warning.startswith("landing.batch: expected the commit") for warning in warnings)
@@ -413,7 +376,7 @@ def test_a_manifest_and_a_ledger_that_are_gone_are_made_again(whole: TinyProject
 def test_a_damaged_checkpoint_is_put_aside(
     whole: TinyProject, dataset: str, damage: Callable[[Path], None], tmp_path: Path
 ) -> None:
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     lake, deep = project.lake, damage is garbage_inside
     version = lake.version(dataset)
     write_checkpoint(lake.path(dataset), version, lake.barrier)
@@ -429,19 +392,19 @@ def test_a_damaged_checkpoint_is_put_aside(
 
 
 def test_a_run_puts_a_damaged_checkpoint_aside(whole: TinyProject, tmp_path: Path) -> None:
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     lake = project.lake
     write_checkpoint(lake.path("formatted.sale"), 2, lake.barrier)
     lake.barrier.wait()
     garbage(lake.log("formatted.sale").folder / checkpoint_name(2))
-    status, out, _ = command(project, "status")
+    status, out, _ = run_command(project.root, "status")
     assert status == 1
     assert "formatted.sale: expected the checkpoint of version 2" in " ".join(out.split())
     result = project.run()
     assert (result.ok, result.receipts) == (True, [])
     assert any("expected the checkpoint of version 2" in warning for warning in result.warnings)
     assert contents(project.root) == contents(whole.root)
-    assert command(project, "status")[0] == 0
+    assert run_command(project.root, "status")[0] == 0
 
 
 # --- commits ---
@@ -466,14 +429,14 @@ def test_a_damaged_commit_is_named_and_put_aside_once(
     tmp_path: Path,
 ) -> None:
     """The rest of the project goes on; what is mended by a repair is not found damaged again by it."""
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     log = project.lake.log(dataset)
     version = log.versions[place]
     damage(log.path(version))
     (finding,) = (f for f in found_by_check(project) if f.what == What.LOG)
     assert (finding.where, has_four_parts(finding)) == (dataset, True)
     for reading in (["status"], ["check"], ["repair"]):
-        status, out, errors = command(project, *reading)
+        status, out, errors = run_command(project.root, *reading)
         assert (status, errors) == (1, ""), reading
         assert dataset in out
     warnings = repaired(project).done if mended_by == "repair" else project.run().warnings
@@ -487,7 +450,7 @@ def test_a_damaged_commit_is_named_and_put_aside_once(
     assert contents(project.root) == contents(whole.root)
     assert deliveries(project.root) == deliveries(whole.root)
     assert {f.what for f in found_by_check(project, deep=True)} <= {What.LEFT}
-    assert command(project, "maintain")[0] == 0
+    assert run_command(project.root, "maintain")[0] == 0
 
 
 # --- what nobody expects ---
@@ -495,7 +458,7 @@ def test_a_damaged_commit_is_named_and_put_aside_once(
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_what_nobody_expects_is_put_aside(whole: TinyProject, zone: str, tmp_path: Path) -> None:
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     table = next(name for name in TABLES if name.startswith(f"{zone}."))
     strays = [
         project.root / zone / "notes.txt",
@@ -515,7 +478,7 @@ def test_what_nobody_expects_is_put_aside(whole: TinyProject, zone: str, tmp_pat
     findings = found_by_check(project)
     assert [f.what for f in findings] == [What.UNEXPECTED] * len(strays), [f.where for f in findings]
     assert all(map(has_four_parts, findings))
-    assert command(project, "check")[0] == 1
+    assert run_command(project.root, "check")[0] == 1
 
     repaired(project)
     assert not any(stray.exists() for stray in strays)
@@ -527,41 +490,41 @@ def test_what_nobody_expects_is_put_aside(whole: TinyProject, zone: str, tmp_pat
 
 
 def test_a_name_that_breaks_lines_is_shown_on_one(whole: TinyProject, tmp_path: Path) -> None:
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     (project.root / "formatted" / "a\nb.csv").write_text("something")
     for arguments in (["check"], ["repair"], ["repair", "--yes"]):
-        _, out, _ = command(project, *arguments)
+        _, out, _ = run_command(project.root, *arguments)
         assert "formatted/a\\nb.csv" in out, arguments
     assert found_by_check(project) == []
 
 
 def test_what_a_dead_run_left_is_named_as_such(whole: TinyProject, tmp_path: Path) -> None:
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     left = project.lake.path("formatted.sale") / f"{'0a' * 16}.parquet"
     left.write_bytes(b"PAR1")
     (finding,) = found_by_check(project)
     assert (finding.what, finding.next_step) == (What.LEFT, "backbone maintain")
-    assert command(project, "repair", "--yes") == (
+    assert run_command(project.root, "repair", "--yes") == (
         0,
         "backbone maintain sees to 1 more finding, which does no harm: "
         f"formatted/sale/{left.name}\nThere is nothing to repair.\n",
         "",
     )
     assert left.exists()
-    assert command(project, "maintain")[0] == 0
+    assert run_command(project.root, "maintain")[0] == 0
     assert not left.exists()
 
 
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_what_a_run_left_of_no_table_is_put_aside(whole: TinyProject, is_empty: bool, tmp_path: Path) -> None:
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     place = project.root / "formatted" / "foo"
     (place / "_delta_log").mkdir(parents=True)
     if not is_empty:
         (place / f"{'0a' * 16}.parquet").write_bytes(b"PAR1")
     (finding,) = found_by_check(project)
     assert (finding.what, finding.where, finding.next_step) == (What.LEFT, "formatted/foo", "backbone repair")
-    assert command(project, "repair", "--yes")[0] == 0
+    assert run_command(project.root, "repair", "--yes")[0] == 0
     assert not place.exists()
     assert (project.root / ".backbone" / "damaged" / "formatted" / "foo").exists()
     assert found_by_check(project) == []
@@ -569,14 +532,14 @@ def test_what_a_run_left_of_no_table_is_put_aside(whole: TinyProject, is_empty: 
 
 def test_a_log_that_a_repair_mends_leaves_nothing_that_it_cannot(whole: TinyProject, tmp_path: Path) -> None:
     """The data file of the lost commit is for `maintain`."""
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     log = project.lake.log("formatted.sale")
     log.path(log.versions[-1]).write_bytes(b"")
-    status, out, _ = command(project, "repair", "--yes")
+    status, out, _ = run_command(project.root, "repair", "--yes")
     assert (status, "Can't be mended" in out) == (0, False), out
     assert project.run().ok
     assert {f.what for f in found_by_check(project)} <= {What.LEFT}
-    assert command(project, "maintain")[0] == 0
+    assert run_command(project.root, "maintain")[0] == 0
     assert found_by_check(project) == []
 
 
@@ -587,7 +550,7 @@ def test_a_run_that_is_writing_is_no_finding(whole: TinyProject, tmp_path: Path)
     """Runs go on while the project is looked at again and again."""
     import threading
 
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     ended = threading.Event()
     failures: list[str] = []
 

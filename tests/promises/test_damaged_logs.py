@@ -93,13 +93,6 @@ def _whole(tmp_path_factory: pytest.TempPathFactory) -> TinyProject:
     return project
 
 
-def copy_of(project: TinyProject, folder: Path) -> TinyProject:
-    shutil.copytree(project.root, folder)
-    copy = object.__new__(TinyProject)
-    copy.root, copy.module = folder, project.module
-    return copy
-
-
 def rows_by_version(root: Path, dataset: str) -> dict[int, list[str]]:
     """The rows of each version that can be opened."""
     found = {}
@@ -117,7 +110,7 @@ def rows_by_version(root: Path, dataset: str) -> dict[int, list[str]]:
 def test_a_damaged_log_is_noticed_and_made_good(
     whole: TinyProject, dataset: str, damage: Callable[[TableLog], None], tmp_path: Path
 ) -> None:
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     before = rows_by_version(project.root, dataset)
     damage(TableLog(project.lake.path(dataset) / LOG))
     is_ledger = dataset.startswith("operations.")
@@ -146,7 +139,7 @@ def test_a_checkpoint_without_a_commit_is_not_the_last_version(
     whole: TinyProject, dataset: str, tmp_path: Path
 ) -> None:
     """A run that dies while it begins a lost log again leaves one; who reads the folder sees that version."""
-    project = copy_of(whole, tmp_path / "project")
+    project = whole.copy(tmp_path / "project")
     log = TableLog(project.lake.path(dataset) / LOG)
     last = log.versions[-1]
     DeltaTable(str(log.folder.parent)).create_checkpoint()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from damages import cut, empty, gone
 
 from backbone.lake.finding import What
 from backbone.lake.log import LAST_CHECKPOINT, commit_name
@@ -50,26 +51,11 @@ def _whole(tmp_path_factory: pytest.TempPathFactory) -> TinyProject:
 
 @pytest.fixture(name="project")
 def _project(whole: TinyProject, tmp_path: Path) -> TinyProject:
-    shutil.copytree(whole.root, tmp_path / "project")
-    copy = object.__new__(TinyProject)
-    copy.root, copy.module = tmp_path / "project", whole.module
-    return copy
+    return whole.copy(tmp_path / "project")
 
 
 def commit(project: TinyProject, dataset: str, version: int) -> Path:
     return project.lake.log(dataset).path(version)
-
-
-def empty(file: Path) -> None:
-    file.write_bytes(b"")
-
-
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-
-
-def gone(file: Path) -> None:
-    file.unlink()
 
 
 def replaced(file: Path) -> None:
@@ -116,7 +102,8 @@ def test_a_damaged_old_commit_is_named_and_put_aside(
     assert check(project.open(), deep=True).is_whole
 
     shutil.rmtree(project.root / "operations" / "receipt")
-    assert project.run().ok
+    result = project.run()
+    assert (result.ok, result.receipts) == (True, []), "the ledger had the receipt, which is folded"
     assert_same(project, whole)
 
 
@@ -137,6 +124,11 @@ def test_a_run_puts_aside_what_it_notices(
         project.lake.read(dataset, OLD)
     for version in (OLD - 1, CHECKPOINT, RUNS - 2):
         assert project.lake.read(dataset, version).files == whole_files(whole, project, dataset, version)
+
+    shutil.rmtree(project.root / "operations" / "receipt")
+    result = project.run()
+    assert (result.ok, result.receipts) == (True, []), "the ledger had the receipt, which is folded"
+    assert_same(project, whole)
 
 
 def whole_files(whole: TinyProject, project: TinyProject, dataset: str, version: int) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from backbone.dataset import Dataset
 from backbone.engines.duckdb.local_work import LocalWork
@@ -22,6 +23,7 @@ from backbone.ledger.lost_pins import LostPin, lost_pins
 from backbone.ledger.pins import pinned_versions, pins
 from backbone.upkeep.leave_out_commits import leave_out_commits
 
+T = TypeVar("T")
 EVERY_COMMITS = 50  # of operations.receipt: a run that makes one of these does the cheap part
 LONG_LOG = 50  # commits; a shorter log is left alone by runs
 FEW = 5  # versions of a table of the ledger that may be too many
@@ -99,22 +101,32 @@ class Upkeep:
         if not names:
             return
         lake = self.work.lake
-        for name in names:  # else their receipts would be folded as if they had none
-            warning = leave_out_commits(self.work, self.index, name)
-            self.warnings += [warning] if warning else []
+        names = [name for name in names if self._tried(self._leave_out_commits, name)]
         found = pins(lake, self.work.database)
         self.lost = lost_pins(lake, found)
-        pinned = pinned_versions(found)
-        tables = [self._table(name, pinned, at_once) for name in names]
+        pinned, tables = pinned_versions(found), list[_Table]()
+        for name in names:
+            self._tried(lambda name: tables.append(self._table(name, pinned, at_once)), name)
         self._fold(tables)
         for table in tables:
             self.progress(f"maintain {table.dataset}")
-            try:
-                self._free(table)
-            except BackboneError as error:
-                self.failures.append(error)
+            self._tried(self._free, table)
         self.index.update()
         self.index.write()
+
+    def _tried(self, task: Callable[[T], None], of: T) -> bool:
+        """Whether a task has succeeded; a table of which it has not is left as it is."""
+        try:
+            task(of)
+        except BackboneError as error:
+            self.failures.append(error)
+            return False
+        return True
+
+    def _leave_out_commits(self, dataset: str) -> None:
+        """Before anything is folded: a receipt that can't be read would be taken for none."""
+        warning = leave_out_commits(self.work, self.index, dataset)
+        self.warnings += [warning] if warning else []
 
     def _free(self, table: _Table) -> None:
         """Remove what nobody can ask for of one table."""
