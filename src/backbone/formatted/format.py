@@ -37,7 +37,8 @@ from backbone.formatted.unread import Unread, drift, unmatched_mapping
 from backbone.lake.publish import Staged
 from backbone.lake.store import Replacing
 from backbone.lake.table import Lake
-from backbone.ledger.known import REVIVED, Known, beside
+from backbone.ledger.half_published import versions_beside
+from backbone.ledger.known import REVIVED, Known
 from backbone.ledger.manifest import Manifest
 
 ZONES = ("quarantine", "duplicate", "formatted")
@@ -268,11 +269,6 @@ class _Publishing:
         rows = self.work.database.fetch(f"select count(*) from {outcome.revived}")[0][0]
         return {REVIVED: str(rows)} if rows else {}
 
-    def _beside(self) -> dict[str, str]:
-        """The versions of the other two tables, by which a run that died between them is known."""
-        beside_it = [zone for zone in ZONES if zone != "formatted"]
-        return {beside(zone): str(self.work.lake.version(f"{zone}.{self.source.name}")) for zone in beside_it}
-
     def _written(self, table: str) -> Staged:
         return self.work.database.write(f"select * from {table}", self.work.scratch)
 
@@ -292,7 +288,8 @@ class _Publishing:
             receipt = replace(receipt, rows_written=rows, batches={}, removed_batches=(), measures={})
             receipt = replace(receipt, notes=(), warnings=(), remembered={})  # said once
         else:
-            receipt = replace(receipt, measures={**receipt.measures, **self._beside()})
+            beside = versions_beside(self.work.lake, self.source.name)
+            receipt = replace(receipt, measures={**receipt.measures, **beside})
         receipt = replace(receipt, dataset=dataset, seconds=round(time.monotonic() - self.started, 3))
         number = self.work.lake.version(dataset) + 1
         self.work.store.replace(staged, receipt, ("format", number), None if whole else Replacing(where))

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from backbone.engines.duckdb.database import Database
-from backbone.ledger.known import REVIVED, TRIM, beside
+from backbone.lake.table import Lake
+from backbone.ledger.known import REVIVED, TRIM
 
 # The versions beside which a formatted table was last published; without it, by an older version of Backbone,
 # the times of the commits have to do, which a clock that is set back spoils.
 _BESIDE = "max(cast(json_extract_string(measures, $version) as bigint))"
+
+
+def versions_beside(lake: Lake, source: str) -> dict[str, str]:
+    """The measures of a formatted table's receipt that say which versions the two tables beside it have."""
+    return {_beside(zone): str(lake.version(f"{zone}.{source}")) for zone in ("quarantine", "duplicate")}
+
+
+def _beside(zone: str) -> str:
+    return f"{zone}_version"
 
 
 def half_published(receipts: str | None, database: Database, source: str) -> str | None:
@@ -32,7 +42,7 @@ def half_published(receipts: str | None, database: Database, source: str) -> str
             "then not exists (select 1 from f where f.committed_at >= r.committed_at) "
             "else r.version > known.version end "
             "order by r.version desc limit 1",
-            {"good": f"formatted.{source}", "other": f"{zone}.{source}", "version": f"$.{beside(zone)}"},
+            {"good": f"formatted.{source}", "other": f"{zone}.{source}", "version": f"$.{_beside(zone)}"},
         )
         found |= {fingerprint for (fingerprint,) in rows}
     return "" if len(found) > 1 else next(iter(found), None)
@@ -59,7 +69,7 @@ def revived_left(receipts: str | None, database: Database, source: str) -> bool:
             "other": f"duplicate.{source}",
             "trim": TRIM,
             "revived": f"$.{REVIVED}",
-            "version": f"$.{beside('duplicate')}",
+            "version": f"$.{_beside('duplicate')}",
         },
     )
     return bool(rows[0][0])

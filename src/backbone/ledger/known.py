@@ -17,11 +17,6 @@ FROM = "from"
 """The measure in the receipt of a restart: the version that it goes on from."""
 
 
-def beside(zone: str) -> str:
-    """The measure in a formatted table's receipt: the version that a table beside it had then."""
-    return f"{zone}_version"
-
-
 @dataclass(frozen=True)
 class Known:
     """What is known of a batch formatted before: under which fingerprint, and its rows."""

@@ -11,6 +11,7 @@ from backbone.formatted.source import FormattedSource
 from backbone.lake.drop_files import drop_files
 from backbone.lake.log import RESTART
 from backbone.ledger.compare import other_batches, rows_by_batch
+from backbone.ledger.half_published import versions_beside
 from backbone.ledger.index import Index
 from backbone.ledger.manifest import Manifest
 from backbone.quoting import quote_identifier
@@ -40,6 +41,7 @@ def restore_source(
     if not redone and not damaged:
         return [], []
     lost = losses(lake.project, index, manifest, name, redone)
+    was_half_published = index.half_published(name) is not None
     of_formatted = [file for file in damaged if _is_of(work, file, source.dataset)]
     last = lake.last_receipt(source.dataset)
     receipt = Receipt(work.run_id, RESTART, source.dataset, "", inputs={} if last is None else last.inputs)
@@ -55,6 +57,7 @@ def restore_source(
             remembered=last.remembered,
             touched=_touched(index, source, redone),
             batches={batch: redone[batch] for batch in sorted(redone)},
+            measures={} if was_half_published else versions_beside(lake, name),
         )
         drop_files(lake, of_formatted, receipt)
     count = "1 file is" if len(redone) == 1 else f"{len(redone):,} files are"
