@@ -1,9 +1,12 @@
-"""Kill a run at its n-th step that changes files, for one n after the other, and complete the work.
+"""Kill a command at its n-th step that changes files, for one n after the other, and complete the work.
 
-Run as a script: `python crashing.py PROJECT FOLDER EVERY OFFSET [SOURCE]…` copies PROJECT into FOLDER for
-each n and prints one JSON line with what came of it. Nothing is imported again for each n: processes are
-forked. The run that dies accepts the losses of each SOURCE. Where it had not published the source, the next
-run refuses to, with all rows still there, and one that accepts the losses too completes the work.
+Run as a script: `python crashing.py PROJECT FOLDER EVERY OFFSET COMMAND [SOURCE]…` copies PROJECT into FOLDER
+for each n and prints one JSON line with what came of it. Nothing is imported again for each n: processes are
+forked. The command is one of `DYING`; a run completes the work of each, after a further repair where a repair
+has died.
+
+A run that dies accepts the losses of each SOURCE. Where it had not published the source, the next run refuses
+to, with all rows still there, and one that accepts the losses too completes the work.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 KILLED = 137
+DYING = ("run", "land", "repair")
 
 
 class Steps:
@@ -83,7 +87,7 @@ def in_child(work: Callable[[], Any]) -> tuple[int, Any]:
     return os.waitstatus_to_exitcode(ended), json.loads(text) if text else None
 
 
-def main(project: Path, folder: Path, every: int, offset: int, accept: list[str]) -> None:
+def main(project: Path, folder: Path, every: int, offset: int, dies: str, accept: list[str]) -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     import deltalake  # noqa: F401
     import duckdb  # noqa: F401
@@ -95,6 +99,9 @@ def main(project: Path, folder: Path, every: int, offset: int, accept: list[str]
     import backbone.analysis.rare_edges.detector
     import backbone.engines.duckdb.engine  # noqa: F401
     from backbone.errors import NotRepublished
+    from backbone.lake.finding import What
+    from backbone.repair.check import check
+    from backbone.repair.perform import repair
     from backbone.runner import open_project, run
     from projects import NOW, accounts, contents, deliveries
 
@@ -102,7 +109,11 @@ def main(project: Path, folder: Path, every: int, offset: int, accept: list[str]
         opened = open_project(root)
         steps = Steps(fatal)
         watch_all(steps)
-        assert run(opened, now=NOW, accept_loss=accept).ok
+        if dies == "repair":
+            assert repair(opened).plan.steps
+        else:
+            land_only: list[str] | None = [] if dies == "land" else None
+            assert run(opened, now=NOW, accept_loss=accept, land_only=land_only).ok
         return steps.names
 
     def state(root: Path) -> dict[str, Any]:
@@ -113,6 +124,8 @@ def main(project: Path, folder: Path, every: int, offset: int, accept: list[str]
         }
 
     def complete(root: Path) -> dict[str, Any]:
+        if dies == "repair":
+            repair(open_project(root))
         result = run(open_project(root), now=NOW)
         if accept and not result.ok:
             assert {*result.failures} == {f"formatted.{source}" for source in accept}, result.failures
@@ -125,17 +138,19 @@ def main(project: Path, folder: Path, every: int, offset: int, accept: list[str]
         again = run(open_project(root), now=NOW)
         assert again.ok
         assert not again.receipts, [r.dataset for r in again.receipts]
+        findings = check(open_project(root), deep=True).findings
+        assert all(finding.what == What.LEFT for finding in findings), [*map(str, findings)]
         left = [str(p) for p in (root / "landing" / "temporal").rglob("*") if p.is_file()]
         assert not left, left
         return found
 
-    status, before = in_child(lambda: contents(project))
+    status, before = in_child(lambda: contents(project) if accept else {})
     assert status == 0, before
     reference = folder / "undisturbed"
     shutil.copytree(project, reference)
     status, names = in_child(lambda: crash(reference, None))
     assert status == 0, names
-    status, expected = in_child(lambda: state(reference))
+    status, expected = in_child(lambda: state(reference) if dies == "run" else complete(reference))
     assert status == 0, expected
     for fatal in range(1 + offset, len(names) + 1, every):
         root = folder / f"{project.name}-{fatal}"
@@ -169,4 +184,4 @@ def difference(found: dict[str, Any], expected: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6:])

@@ -1,4 +1,4 @@
-"""A run that dies at any step that changes files is completed by the next run."""
+"""What dies at any step that changes files is completed by the next run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from damages import cut, empty, gone
 
 from projects import TinyProject
 
@@ -176,20 +177,28 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(k, marks=[pytest.mark.long] if k in ("edges", "activity") else []) for k in KINDS],
-)
-@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.long)])
-def test_every_crash_point(kind: str, every: int, tmp_path: Path) -> None:
-    project = KINDS[kind](tmp_path / "project")
+def _damaged(root: Path) -> TinyProject:
+    """A project that has lost files of each zone, of its manifest and of its ledger."""
+    project = _grown(root)
+    assert project.run().ok
+    project.sales("d.csv", (7, "x", 4, "2026-02-02T10:00:00"), (1, "x", 4, "2026-02-02T10:00:00"))
+    assert project.run().ok
+    for dataset in ("formatted.sale", "exploitation.shop_day", "landing.batch", "operations.window"):
+        gone(Path(project.lake.read(dataset).files[0]))
+    for dataset in ("quarantine.sale", "duplicate.sale"):
+        cut(Path(project.lake.read(dataset).files[0]))
+    empty(project.lake.log("formatted.visit").path(project.lake.version("formatted.visit")))
+    (project.root / "formatted" / "sale" / "notes.txt").write_text("of nobody", encoding="utf-8")
+    return project
+
+
+def _crash(project: TinyProject, tmp_path: Path, every: int, dies: str, *accepted: str) -> None:
+    """Hold a project to its promise with each `every`-th step as the last one of a command."""
     work = tmp_path / "work"
     work.mkdir()
+    arguments = (str(project.root), str(work), str(every), str(every // 2), dies, *accepted)
     driven = subprocess.run(
-        [
-            *(sys.executable, str(DRIVER), str(project.root), str(work), str(every), str(every // 2)),
-            *(["sale"] if kind == "accepted loss" else []),
-        ],
+        [sys.executable, str(DRIVER), *arguments],
         capture_output=True,
         text=True,
         timeout=600,
@@ -202,3 +211,27 @@ def test_every_crash_point(kind: str, every: int, tmp_path: Path) -> None:
     failures = [f"{o['n']} of {o['of']}, {o['step']}: {o['failure']}" for o in outcomes if o["failure"]]
     assert failures == []
     shutil.rmtree(work)
+
+
+EVERY = pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.long)])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(k, marks=[pytest.mark.long] if k in ("edges", "activity") else []) for k in KINDS],
+)
+@EVERY
+def test_every_crash_point(kind: str, every: int, tmp_path: Path) -> None:
+    accepted = ["sale"] if kind == "accepted loss" else []
+    _crash(KINDS[kind](tmp_path / "project"), tmp_path, every, "run", *accepted)
+
+
+@pytest.mark.parametrize("kind", ["new", "grown"])
+@EVERY
+def test_landing_dies(kind: str, every: int, tmp_path: Path) -> None:
+    _crash(KINDS[kind](tmp_path / "project"), tmp_path, every, "land")
+
+
+@EVERY
+def test_repair_dies(every: int, tmp_path: Path) -> None:
+    _crash(_damaged(tmp_path / "project"), tmp_path, every, "repair")

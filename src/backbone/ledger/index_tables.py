@@ -249,14 +249,34 @@ class IndexTables:
         for table, broken in self.broken.items():
             make_room(self._lake, table, broken)
         self.broken.clear()
-        wrote = False
+        wrote, ahead = False, self._ahead()
         for table in TABLES:
             if self._new[table] or table in self._replaced:
-                self._append(table, self._new[table], None if table in self._replaced else NOTHING)
+                rows = self._new[table]
+                kept = self._again(table, rows) if table in ahead else NOTHING
+                self._append(table, rows, None if table in self._replaced else kept)
                 self._new[table] = []
                 wrote = True
         self._replaced.clear()
         return wrote
+
+    def _ahead(self) -> set[str]:
+        """The tables to which a writer that died has added facts, and none to the receipts."""
+        newest = self._lake.last_receipt(_dataset("receipt"))
+        then = {} if newest is None else newest.inputs
+        versions = {table: self._lake.version(_dataset(table)) for table in OF_RECEIPTS if table != "receipt"}
+        return {table for table, version in versions.items() if version > then.get(_dataset(table), -1)}
+
+    def _again(self, table: str, rows: list[dict[str, Any]]) -> Replacing:
+        """What gives way where some of these rows are in a table already: all of the same commits."""
+        import pyarrow as pa
+
+        names = ["source" if table == "batch" else "dataset", "version"]
+        kinds = pa.schema([schema(table).field(name) for name in names])
+        commits = pa.Table.from_pylist([{name: row[name] for name in names} for row in rows], kinds)
+        self._database.take(f"again_{table}", commits)
+        key = f"({', '.join(names)})"
+        return Replacing(f"{key} in (select {key} from again_{table})")
 
     def _append(self, table: str, rows: list[dict[str, Any]], replacing: Replacing | None) -> None:
         import pyarrow as pa
