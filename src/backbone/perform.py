@@ -24,7 +24,7 @@ from backbone.formatted.format import format_source
 from backbone.formatted.refusal import as_end, ends_formatting
 from backbone.home import HOME
 from backbone.lake.abandoned import remove_abandoned
-from backbone.lake.expiry import Kept
+from backbone.lake.expiry import KeptVersions
 from backbone.lake.lock import project_lock
 from backbone.lake.originals import Originals
 from backbone.landing.land import land
@@ -133,8 +133,9 @@ def open_session(project: Project, progress: Progress, waits: Waits) -> Iterator
 
 def upkeep_of(session: Session) -> Upkeep:
     """What keeps the project of a session small."""
-    kept = session.project.settings.maintain
-    return Upkeep(session.work, session.index, Kept(kept.keep_days, kept.keep_versions), session.progress)
+    settings = session.project.settings.maintain
+    keep = KeptVersions(settings.keep_days, settings.keep_versions)
+    return Upkeep(session.work, session.index, keep, session.progress)
 
 
 def _shorten_long_logs(session: Session) -> None:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backbone.dataset import Receipt
-from backbone.lake.expiry import NEWEST, Kept, first_kept
+from backbone.lake.expiry import NEWEST, KeptVersions, first_kept
 from backbone.lake.log import MAINTAIN, LoggedCommit
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 TEN_YEARS = timedelta(days=3652)
-A_MONTH = Kept(30, 10_000)
+A_MONTH = KeptVersions(30, 10_000)
 
 
 def commits(at: Sequence[datetime], stage: str = "build") -> list[LoggedCommit]:
@@ -28,10 +28,10 @@ def days(number: int, *, wrong: range = range(0), by: timedelta = timedelta()) -
 
 def test_a_version_expires_so_many_days_after_it_was_superseded() -> None:
     assert first_kept(commits(days(100)), A_MONTH) == 100 + 69
-    assert first_kept(commits(days(100)), Kept(0, 10_000)) == 100 + 100 - NEWEST
-    assert first_kept(commits(days(100)), Kept(1000, 10_000)) == 100
-    assert first_kept(commits(days(100)), Kept(36500, 20)) == 180
-    assert first_kept(commits(days(1)), Kept(0, 0)) == 100
+    assert first_kept(commits(days(100)), KeptVersions(0, 10_000)) == 100 + 100 - NEWEST
+    assert first_kept(commits(days(100)), KeptVersions(1000, 10_000)) == 100
+    assert first_kept(commits(days(100)), KeptVersions(36500, 20)) == 180
+    assert first_kept(commits(days(1)), KeptVersions(0, 0)) == 100
     assert first_kept(commits([*days(3), BEGIN + TEN_YEARS]), A_MONTH) == 100, "the newest stay"
 
 
@@ -46,4 +46,4 @@ def test_a_clock_that_was_wrong_removes_nothing_that_is_younger(by: timedelta, w
 def test_the_commit_that_made_the_rows_stays() -> None:
     joined = [*commits(days(5)), *commits(days(40), MAINTAIN)]
     found = [LoggedCommit(n, "", c.at, c.receipt) for n, c in enumerate(joined)]
-    assert first_kept(found, Kept(0, 10)) == 4
+    assert first_kept(found, KeptVersions(0, 10)) == 4

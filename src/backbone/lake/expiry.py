@@ -20,7 +20,7 @@ NEWEST = 10  # what readers that have just begun look at, and the commits that a
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptVersions:
     """The versions of a table that can be read although others have superseded them.
 
     Parameters
@@ -33,7 +33,7 @@ class Kept:
     versions: int
 
 
-def first_kept(commits: Sequence[LoggedCommit], kept: Kept) -> int:
+def first_kept(commits: Sequence[LoggedCommit], keep: KeptVersions) -> int:
     """The oldest version that has not expired; all after it have not either.
 
     The commit that made the present rows stays too, as its receipt is asked for.
@@ -44,8 +44,8 @@ def first_kept(commits: Sequence[LoggedCommit], kept: Kept) -> int:
     """
     at = _plausible([commit.at or LONG_AGO for commit in commits])
     newest = commits[-1].at or LONG_AGO
-    fewest = max(len(commits) - max(kept.versions, NEWEST), 0)
-    oldest = max(newest, LONG_AGO + timedelta(days=kept.days)) - timedelta(days=kept.days)
+    fewest = max(len(commits) - max(keep.versions, NEWEST), 0)
+    oldest = max(newest, LONG_AGO + timedelta(days=keep.days)) - timedelta(days=keep.days)
     young = next((n for n, (_, until) in enumerate(pairwise(at)) if until > oldest), len(commits) - 1)
     place = min(max(fewest, young), max(len(commits) - NEWEST, 0))
     made = (n for n, c in reversed([*enumerate(commits)]) if c.receipt and c.receipt.stage not in SAME_ROWS)

@@ -122,8 +122,8 @@ class DeltaStore:
                 files.extend(remaining.files)
                 rows += remaining.rows
             remove = list(touched) if same else None
-        whole = Staged(tuple(files), rows, staged[0].schema, staged[0].partitioned)
-        return publish(self.lake, dataset, whole, receipt, transaction=transaction, remove=remove)
+        published = Staged(tuple(files), rows, staged[0].schema, staged[0].partitioned)
+        return publish(self.lake, dataset, published, receipt, transaction=transaction, remove=remove)
 
     def join(self, dataset: str, files: Sequence[str], receipt: Receipt) -> int:
         """Write some files of the present version again as one, or as one for each day, and nothing else.
@@ -141,7 +141,7 @@ class DeltaStore:
         """The files that are written again without the rows that give way."""
         found: list[str] = []
         if replacing.where != "false":
-            looked_at = table if replacing.days is None else table.of_days(replacing.days)
-            found = self.rewriter.files_holding(looked_at, replacing.where)
+            searched = table if replacing.days is None else table.of_days(replacing.days)
+            found = self.rewriter.files_holding(searched, replacing.where)
         known = set(found)
         return found + [file for file in pieces(table, staged) if file not in known]

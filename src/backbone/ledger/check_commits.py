@@ -20,9 +20,9 @@ def check_commits(lake: Lake, index: Index) -> Iterator[Finding]:
     for dataset in lake.datasets():
         if dataset in damaged:
             continue
-        log, kept = lake.log(dataset), has_receipts(dataset)
-        known = index.digests(dataset) if kept else {}
-        folded = index.folded.versions(dataset) if kept else set()
+        log, indexed = lake.log(dataset), has_receipts(dataset)
+        known = index.digests(dataset) if indexed else {}
+        folded = index.folded.versions(dataset) if indexed else set()
         for version, problem in old_problems(log, known, folded).items():
             where = log.path(version).relative_to(lake.project).as_posix()
             yield Finding(What.OLD_COMMIT, dataset, where, *both_parts(problem), STATE, REPAIR)

@@ -164,8 +164,8 @@ def _damage(log: TableLog, dataset: str, known: Mapping[int, str]) -> Damage | N
         return Damage(dataset, max((v for v in versions if v < named), default=-1), seen, problem, named)
     if begin >= 0 and (problem := _checkpoint_problem(log, begin)):
         return Damage(dataset, max((v for v in versions if v < begin), default=-1), seen, problem, begin)
-    looked_at = [newest] if 0 <= newest <= begin else []
-    for version in [*looked_at, *range(begin + 1, last + 1)]:
+    at_newest = [newest] if 0 <= newest <= begin else []
+    for version in [*at_newest, *range(begin + 1, last + 1)]:
         problem = commit_problem(log, version, known.get(version))
         if problem:
             before = [v for v in versions if v < version] if version <= begin else [version - 1]

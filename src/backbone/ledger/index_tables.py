@@ -253,8 +253,8 @@ class IndexTables:
         for table in TABLES:
             if self._new[table] or table in self._replaced:
                 rows = self._new[table]
-                kept = self._again(table, rows) if table in ahead else NOTHING
-                self._append(table, rows, None if table in self._replaced else kept)
+                give_way = self._again(table, rows) if table in ahead else NOTHING
+                self._append(table, rows, None if table in self._replaced else give_way)
                 self._new[table] = []
                 wrote = True
         self._replaced.clear()

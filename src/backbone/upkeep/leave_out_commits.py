@@ -22,15 +22,15 @@ def leave_out_commits(work: LocalWork, index: Index, dataset: str) -> str | None
     -------
     A warning that says what was wrong; None where nothing was.
     """
-    lake, log, kept = work.lake, work.lake.log(dataset), has_receipts(dataset)
-    known = index.digests(dataset) if kept else {}
-    folded = index.folded.versions(dataset) if kept else set()
+    lake, log, indexed = work.lake, work.lake.log(dataset), has_receipts(dataset)
+    known = index.digests(dataset) if indexed else {}
+    folded = index.folded.versions(dataset) if indexed else set()
     problems = old_problems(log, known, folded)
     if not problems or folded is None:  # the folded receipts are to be mended first
         return None
     last = max(problems)
     end = min((version for version in log.checkpoints if version > last), default=log.versions[-1])
-    if kept:
+    if indexed:
         commits = [c for c in log.commits() if c.version < end and c.version not in {*problems, *folded}]
         fold(work, [(dataset, commit) for commit in commits])
     put_log_files_aside(lake, dataset, map(log.path, problems))
@@ -40,7 +40,7 @@ def leave_out_commits(work: LocalWork, index: Index, dataset: str) -> str | None
     useless = [log.path(version) for version in log.versions if version not in openable]
     useless += [log.folder / checkpoint_name(v) for v in log.checkpoints if v not in openable]
     put_log_files_aside(lake, dataset, useless)
-    if kept:
+    if indexed:
         refold(work, index.broken)
     more = f", and {len(problems) - 1:,} more" if len(problems) > 1 else ""
     return (

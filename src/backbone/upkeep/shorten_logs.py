@@ -13,7 +13,7 @@ from typing import TypeVar
 from backbone.dataset import Dataset
 from backbone.engines.duckdb.local_work import LocalWork
 from backbone.errors import BackboneError
-from backbone.lake.expiry import NEWEST, Kept, first_kept
+from backbone.lake.expiry import NEWEST, KeptVersions, first_kept
 from backbone.lake.log import LoggedCommit
 from backbone.lake.trim import trim_log
 from backbone.lake.unreferenced import remove_files, unreferenced
@@ -63,7 +63,7 @@ class Upkeep:
 
     Parameters
     ----------
-    kept : the versions of tables that do not expire yet; of `operations.*` the newest few are kept.
+    keep : the versions of tables that do not expire yet; of `operations.*` the newest few are kept.
     warnings : what was found to be damaged.
     failures : of tables that were left as they are.
     lost : pins whose versions can't be read any more. Which data files these name is not known, so none of
@@ -72,7 +72,7 @@ class Upkeep:
 
     work: LocalWork
     index: Index
-    kept: Kept
+    keep: KeptVersions
     progress: Callable[[str], None] = lambda text: None
     freed: dict[str, Freed] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -151,7 +151,7 @@ class Upkeep:
         commits = list(self.work.lake.commits(dataset))
         openable = {*self.work.lake.log(dataset).openable}
         there = [commit for commit in commits if commit.version in openable]
-        first = first_kept(there, Kept(0, NEWEST) if of_ledger else self.kept)
+        first = first_kept(there, KeptVersions(0, NEWEST) if of_ledger else self.keep)
         expired = [commit for commit in commits if commit.version < first]
         if of_ledger and len(expired) <= FEW:  # else what this says in the ledger would always be too much
             first, expired = there[0].version, []
