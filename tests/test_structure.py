@@ -17,10 +17,11 @@ PACKAGE = Path(backbone.__file__).parent
 ORDER = (
     "errors", "home", "interrupts", "printable", "whole_file", "storage_refused", "error_log", "dataset",
     "asked", "timezones", "resources", "quoting", "contracts", "column_settings", "settings_for_files",
-    "source_settings", "settings", "lake", "engines", "ledger", "landing", "formatted", "exploitation",
-    "analysis", "testing", "governance", "operations", "pipeline", "importing", "validation", "loading",
-    "project_folder", "project", "planning", "upkeep", "perform", "pinning", "repair", "publish_exports",
-    "runner", "maintain", "overview", "pipelines", "orchestration", "reports", "scaffold", "demo", "commands",
+    "unpivot_settings", "source_settings", "settings", "lake", "engines", "ledger", "landing", "formatted",
+    "exploitation", "analysis", "testing", "governance", "operations", "pipeline", "importing", "validation",
+    "loading", "project_folder", "project", "planning", "upkeep", "perform", "pinning", "repair",
+    "publish_exports", "runner", "maintain", "overview", "pipelines", "orchestration", "reports", "scaffold",
+    "demo", "commands",
 )  # fmt: skip
 HEAVY = (
     "duckdb", "deltalake", "pandas", "pyarrow", "sqlglot", "sklearn", "skops", "numba", "numpy", "scipy",

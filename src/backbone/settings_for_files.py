@@ -9,7 +9,7 @@ CHANGEABLE = (
     "format", "columns", "encoding", "delimiter", "quote", "escape", "header", "skip", "skip_until",
     "comment", "footer", "skip_empty_records", "header_rows", "trim", "timezone",
     "date_format", "datetime_format", "epoch", "decimal_separator", "thousands_separator", "null",
-    "null_in_quotes", "from_path", "column",
+    "null_in_quotes", "from_path", "column", "unpivot",
 )  # fmt: skip
 """The settings that may differ from file to file: those of how a file is written."""
 NOT_BOTH = ("epoch", "datetime_format")
@@ -49,6 +49,11 @@ def changed_settings(source: Mapping[str, Any], when: Mapping[str, Any]) -> dict
     result = _over(source, own)
     if own.get("header") is False and "columns" not in own:
         result.pop("columns", None)
+    unpivot = own.get("unpivot")
+    if isinstance(unpivot, Mapping) and "columns" in result:  # no column is read for its fields
+        made = {unpivot.get("name"), unpivot.get("value")}
+        source = {**source, "columns": {f: name for f, name in source["columns"].items() if f not in made}}
+        result["columns"] = source["columns"]
     for key in ("columns", "column"):
         if key in source and isinstance(own.get(key), Mapping):
             result[key] = {**source[key], **own[key]}

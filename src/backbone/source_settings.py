@@ -25,6 +25,7 @@ from backbone.dataset import Every
 from backbone.errors import SettingsError
 from backbone.settings_for_files import changed_settings, refuse_unusable_when
 from backbone.timezones import is_timezone
+from backbone.unpivot_settings import UnpivotSettings
 
 WINDOW_PARAMETER = re.compile(r"\$(window_start|window_end)\b")
 USUAL_DELIMITERS = (",", ";", "\t", "|")
@@ -78,6 +79,7 @@ class SourceSettings(BaseModel):
     null_in_quotes: bool = False
     from_path: str | None = None
     column: dict[str, ColumnSettings] = {}
+    unpivot: UnpivotSettings | None = None
     when: tuple[dict[str, Any], ...] = ()
     redelivery: Literal["replace", "append"] = "replace"
     latest: Literal["delivery", "hash"] = "delivery"
@@ -148,7 +150,7 @@ class SourceSettings(BaseModel):
         >>> SourceSettings(column={"unit": {"constant": "kWh"}}).names_of("unit")
         ()
         """
-        if self.is_given(field) or self.is_row_key(field):
+        if self.is_given(field) or self.is_row_key(field) or self.is_unpivoted(field):
             return ()
         names = self.columns.get(field, field)
         return (names,) if isinstance(names, str) else names
@@ -162,6 +164,15 @@ class SourceSettings(BaseModel):
     def is_row_key(self, field: str) -> bool:
         """Whether a field is a key made of file and record."""
         return field in self.column and self.column[field].row_key
+
+    def is_unpivoted(self, field: str) -> bool:
+        """Whether a field takes the names or the values of columns that become rows."""
+        return self.unpivot is not None and field in self.unpivot.fields
+
+    @field_validator("unpivot", mode="before")
+    @classmethod
+    def _or_not(cls, value: object) -> object:
+        return None if value is False else value
 
     @field_validator("from_path")
     @classmethod
@@ -177,13 +188,15 @@ class SourceSettings(BaseModel):
     @model_validator(mode="after")
     def _from_one_place(self) -> SourceSettings:
         parts = set(re.compile(self.from_path).groupindex) if self.from_path is not None else set[str]()
-        for field in sorted(parts | {*self.column}):
+        unpivoted = self.unpivot.fields if self.unpivot is not None else ()
+        for field in sorted(parts | {*self.column, *unpivoted}):
             own = self.column.get(field, ColumnSettings())
             ways = {
                 "a part of from_path": field in parts,
                 "a constant": own.constant is not None,
                 "a row_key": own.row_key,
                 "in columns": field in self.columns,
+                "a field of unpivot": field in unpivoted,
             }
             found = [way for way, holds in ways.items() if holds]
             if len(found) > 1:
@@ -315,6 +328,8 @@ class SourceSettings(BaseModel):
             raise Mistake("columns", "without a header the columns are the contract's fields, in their order")
         if self.header_rows > 1 and not self.header:
             raise Mistake("header_rows", "the settings say that there is no header")
+        if self.unpivot is not None and not self.header:
+            raise Mistake("unpivot", "the settings say that there is no header, so no column has a name")
         return self
 
     @model_validator(mode="after")

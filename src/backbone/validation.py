@@ -95,7 +95,33 @@ def _check_fields(name: str, section: SourceSettings, of_contract: Sequence[Colu
             "",
             "name a field of the contract, or remove the section",
         )
+    _check_unpivot(name, section, of_contract)
     _check_origins(name, section, of_contract)
+
+
+def _check_unpivot(name: str, section: SourceSettings, fields: Sequence[Column]) -> None:
+    """The columns that become rows are those of no field, and their names and values go to fields."""
+    unpivot, known = section.unpivot, [column.name for column in fields]
+    if unpivot is None:
+        return
+    for key, field in (("name", unpivot.name), ("value", unpivot.value)):
+        if field not in known:
+            raise SettingsError(
+                f"backbone.toml, [sources.{name}.unpivot] {key}",
+                f"the contract has no field {field!r}; it has {', '.join(sorted(known))}",
+                "",
+                f"write {key} = the field that takes the columns' {key}s",
+            )
+    for field in known:
+        for column in section.names_of(field):
+            if pattern := unpivot.takes(column):
+                raise SettingsError(
+                    f"backbone.toml, [sources.{name}.unpivot] columns",
+                    f"expected names of columns that no field reads, found {pattern!r}, which is also that "
+                    f"of the column {column!r} of the field {field}",
+                    "",
+                    'write a narrower pattern, or "*" for all columns that no field reads',
+                )
 
 
 def _check_origins(name: str, section: SourceSettings, fields: Sequence[Column]) -> None:
@@ -130,7 +156,7 @@ def _check_origins(name: str, section: SourceSettings, fields: Sequence[Column])
                 "",
                 "remove the sign, or declare the field as a number",
             )
-    if not any(section.names_of(column.name) for column in fields):
+    if section.unpivot is None and not any(section.names_of(column.name) for column in fields):
         raise SettingsError(
             f"backbone.toml, [sources.{name}]",
             "no field is left to be read from the files",

@@ -58,7 +58,7 @@ def test_files_are_read_as_if_alone(trial: Trial, monkeypatch: pytest.MonkeyPatc
     groups: list[int] = []
     load = Database.load_files
 
-    def counted(self: Database, name: str, files: Sequence[RawFile], *sql: str) -> list[int]:
+    def counted(self: Database, name: str, files: Sequence[RawFile], *sql: Any) -> list[int]:
         groups.append(len(files))
         return load(self, name, files, *sql)
 
@@ -76,7 +76,7 @@ def test_a_group_that_is_read_otherwise_than_counted_is_read_singly(
 ) -> None:
     load = Database.load_files
 
-    def one_less(self: Database, name: str, files: Sequence[RawFile], *sql: str) -> list[int]:
+    def one_less(self: Database, name: str, files: Sequence[RawFile], *sql: Any) -> list[int]:
         counts = load(self, name, files, *sql)
         return [counts[0] - 1, counts[1] + 1, *counts[2:]]
 

@@ -49,6 +49,7 @@ CHANGED: dict[str, Any] = {
     "null_in_quotes": True,
     "from_path": "(?P<kwh>.)",
     "column": {"kwh": {"sign": "%"}},
+    "unpivot": {"columns": "*", "name": "read_at", "value": "kwh"},
     "when": [{"path": "a*", "skip": 1}],
     "extra_columns": "refuse",
 }

@@ -26,6 +26,9 @@ SETTINGS = {
     "the beginning of the header": 'skip_until = "{first}"',
     "a header of two rows": "header_rows = 2",
     "several names of a column": 'columns = {{ {field} = ["{field}", "Column X"] }}',
+    "a column that becomes rows": (
+        '[sources.record.unpivot]\ncolumns = ["{first}"]\nname = "made_name"\nvalue = "{first}"'
+    ),
     "texts of one column that mean null": '[sources.record.column.{field}]\nnull = ["?", "n/a"]',
 }
 """None of the texts is in a clean table, so the rows that are right stay the same."""

@@ -27,6 +27,8 @@ _IN_RANGE = {
     " and timestamptz '9999-12-31 23:59:59.999999+00'",
     "DATE": "{value} between date '0001-01-01' and date '9999-12-31'",
 }
+ODD_FLOAT = "[_\r\n]|[+]-"
+"""Of the texts that DuckDB reads as a finite float, those that match are no numbers: `1_0`, `+-5`."""
 
 
 def read_sql(column: Column, raw: str, notation: Notation) -> str | None:
@@ -314,8 +316,7 @@ def _float(x: str, number: str, notation: Notation) -> str:
     rounded = f"when {_is_rounded_to_zero(x, number)} then null "
     if notation.thousands_separator is not None:
         return f"case {rounded}when {strict} then {number} end"
-    # DuckDB reads `1_0` and `+-5` too; apart from infinities and NaN, nothing else is beyond the grammar.
-    usual = f"isfinite({number}) and not regexp_matches({x}, '[_\r\n]|[+]-')"
+    usual = f"isfinite({number}) and not regexp_matches({x}, '{ODD_FLOAT}')"
     return _number(number, usual, strict, notation, rounded)
 
 

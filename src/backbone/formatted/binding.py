@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from backbone.contracts.column import Column
 from backbone.errors import BatchRefused
 from backbone.quoting import quote_toml
 from backbone.source_settings import SourceSettings
+from backbone.unpivot_settings import UnpivotSettings
 
 UNTOUCHED = "Nothing of it is formatted; an earlier version, if there is one, stays in force."
 
@@ -28,11 +30,13 @@ class Binding:
         field that no column has, such as a part of the path.
     ignored : names of the columns that no field reads; that of an unnamed one begins with `UNNAMED`.
     missing : names of the optional columns that the file lacks.
+    cells : the positions of the columns that become rows.
     """
 
     places: tuple[int | None, ...]
     ignored: tuple[str, ...]
     missing: tuple[str, ...]
+    cells: tuple[int, ...] = ()
 
 
 def empty_file(where: str, next_step: str) -> BatchRefused:
@@ -87,13 +91,15 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     --------
     >>> text = [Column(name, "VARCHAR", True, True, False, "", ()) for name in ("item", "note")]
     >>> bind(["", "item", "Item"], text, SourceSettings(), "formatted.sale, batch 7f3a")
-    Binding(places=(1, None), ignored=('the unnamed 1st column', 'Item'), missing=('note',))
+    Binding(places=(1, None), ignored=('the unnamed 1st column', 'Item'), missing=('note',), cells=())
     """
     wanted = wanted_names(fields, settings)
     places = {name: i for i, name in reversed(list(enumerate(names)))}
     there = found_names(wanted, places, fields, where)
     bound = {name for name in there if name is not None}
-    twice = sorted({name for name in bound if list(names).count(name) > 1})
+    cells = set[str]() if settings.unpivot is None else {*settings.unpivot.of(names, bound)}
+    used = bound | cells
+    twice = sorted(name for name, count in Counter(names).items() if count > 1 and name in used)
     absent = [some for some, name in zip(wanted, there, strict=True) if some and name is None]
     required = [some for some, c in zip(wanted, fields, strict=True) if some in absent and not c.optional]
     shown = shown_names(names) or "none"
@@ -113,13 +119,60 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
         problem = f"expected the column{'s' if len(required) > 1 else ''} {_either(required)}"
     elif absent and any(len(name.splitlines()) > 1 for name in names if name not in bound):
         problem = f"expected the column {_either(absent[:1])}, found a name that goes over several lines"
-    elif not bound:
+    elif not used:
         problem = f"expected at least one of the columns {_either(absent)}"
     else:
-        ignored = tuple(name or _unnamed(i + 1) for i, name in enumerate(names) if name not in bound)
+        if settings.unpivot is not None:
+            refuse_other_cells(cells, names, settings.unpivot, where)
+        ignored = tuple(name or _unnamed(i + 1) for i, name in enumerate(names) if name not in used)
         found = tuple(None if name is None else places[name] for name in there)
-        return Binding(found, ignored, tuple(map(one_of, absent)))
+        rows = tuple(i for i, name in enumerate(names) if name in cells)
+        return Binding(found, ignored, tuple(map(one_of, absent)), rows)
     raise BatchRefused(where, f"{problem}; the file has {shown}{hint}", UNTOUCHED, next_step)
+
+
+def refuse_other_cells(
+    cells: Collection[str], names: Collection[str], unpivot: UnpivotSettings, where: str
+) -> None:
+    """Refuse a file without columns to make rows of, without one that is named, or with rows already.
+
+    Parameters
+    ----------
+    cells : the columns that become rows.
+    names : all columns of the file.
+
+    Raises
+    ------
+    BatchRefused
+        When it has none of them or lacks one, or one is called as the field that takes their names or values.
+    """
+    section = f"[sources.{source_of(where)}.unpivot] columns"
+    lacking = [name for name in unpivot.exact if name not in cells]
+    clashing = [field for field in unpivot.fields if field in cells and field not in unpivot.exact]
+    if lacking:
+        some = ", ".join(map(repr, lacking[:40]))
+        problem = f"expected the column{'s' if len(lacking) > 1 else ''} {some}, as {section} says"
+        step = 'write a pattern such as "m*" for columns that not every file has'
+    elif not cells:
+        problem = (
+            f"expected columns that match {section} = {', '.join(map(repr, unpivot.patterns))}, found none"
+        )
+        step = "mend the pattern"
+    elif clashing:
+        problem = (
+            f"expected columns to make rows of, found {' and '.join(map(repr, clashing))}, called as a field "
+            "that takes their names or values: the file may have rows already"
+        )
+        step = f"write a narrower pattern in {section}"
+    else:
+        return
+    raise BatchRefused(
+        where,
+        f"{problem}; the file has {shown_names(list(names)) or 'none'}",
+        UNTOUCHED,
+        f"{step}, or say how such files are written in [[sources.{source_of(where)}.when]] (unpivot = false "
+        "for those that have rows already)",
+    )
 
 
 def refuse_lookalikes(

@@ -56,10 +56,15 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Check:
-    """A field, and the notation in which a layout of files has it."""
+    """A field, and the notation in which a layout of files has it.
+
+    `named_by` is set where the field is one of the two of a cell, a column's value in a row of its own: the
+    position of the field that takes the columns' names.
+    """
 
     column: Column
     notation: Notation
+    named_by: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,13 @@ class ConformSql:
     the contract's columns and `_bad`, which is null for a good row, else a list of texts: the only reason of
     a row that is bad as a whole; the record, where the reader gives it; by field, its raw text; and by field,
     whether its value is good. A struct of the same costs a fifth of all that is done with the rows here.
+
+    `width` is the number of rows that each record makes, where columns become rows; else None.
     """
 
-    levels: tuple[str, str, str]
+    levels: tuple[str, ...]
     checks: tuple[Check, ...]
+    width: int | None = None
 
 
 def conform_sql(
@@ -99,8 +107,7 @@ def conform_sql(
         for c, found in zip(fields, raw, strict=True)
     ]
     written = notation_of(settings)
-    cases = " ".join(f"when {refusal.condition} then {refusal.reason}" for refusal in refusals)
-    refusal = f"case {cases} end" if cases else "cast(null as varchar)"
+    refusal = refusal_sql(refusals)
     reads, values, select = [f"{text} as _text", f"{refusal} as _refusal"], ["v._text", "v._refusal"], []
     for name, sql in (also or {}).items():
         reads.append(f"{sql} as {name}")
@@ -109,8 +116,8 @@ def conform_sql(
     good, raws, checks = [], [], []
     for i, (column, found) in enumerate(zip(fields, raw, strict=True)):
         is_text = found is None or found.sql_type == "VARCHAR"
-        check = Check(column, _notation(written, column, found, settings))
-        read, value = _value_sql(i, check, found)
+        check = Check(column, notation_for(written, column, found, settings))
+        read, value = field_sql(i, check, found)
         reads += read
         values += [f"{value} as v{i}", f"v.r{i}"]
         select.append(f"v.v{i} as {quote_identifier(column.name)}")
@@ -123,7 +130,13 @@ def conform_sql(
     return ConformSql((", ".join(reads), ", ".join(values), ", ".join(select)), tuple(checks))
 
 
-def _notation(
+def refusal_sql(refusals: Sequence[Refusal]) -> str:
+    """SQL of the first reason that makes a whole row bad; null without one."""
+    cases = " ".join(f"when {refusal.condition} then {refusal.reason}" for refusal in refusals)
+    return f"case {cases} end" if cases else "cast(null as varchar)"
+
+
+def notation_for(
     written: Notation, column: Column, found: RawColumn | None, settings: SourceSettings
 ) -> Notation:
     """How the values of one column are written; of one with types, only what its texts do not show."""
@@ -141,7 +154,7 @@ def _is_number(sql_type: str) -> bool:
     return sql_type.startswith("DECIMAL") or sql_type.endswith("INT") or sql_type in NUMBERS
 
 
-def _value_sql(i: int, check: Check, found: RawColumn | None) -> tuple[list[str], str]:
+def field_sql(i: int, check: Check, found: RawColumn | None) -> tuple[list[str], str]:
     """What to read for the field `i`, and its value, over what was read."""
     column, notation = check.column, check.notation
     if found is None:
@@ -233,10 +246,20 @@ def raw_text(field: int) -> str:
     return f"_bad[{field + 3}]"
 
 
-def repeats_header(fields: Sequence[Column], raw: Sequence[RawColumn | None], names: Sequence[str]) -> bool:
-    """Whether a line with the header's own names would be taken for a row."""
-    read = [(column, name) for column, found, name in zip(fields, raw, names, strict=True) if found]
-    return len(read) > 1 and all(column.sql_type == "VARCHAR" for column, _ in read)
+def is_good(field: int, fields: int) -> str:
+    """SQL of whether the value of a field is good, as a text, of a bad row."""
+    return f"_bad[{field + 3 + fields}]"
+
+
+def repeats_header(fields: Sequence[Column], raw: Sequence[RawColumn | None], cells: int = 0) -> bool:
+    """Whether a line with the header's own names would be taken for a row.
+
+    Parameters
+    ----------
+    cells : how many more columns become rows.
+    """
+    read = [column for column, found in zip(fields, raw, strict=True) if found]
+    return len(read) + cells > 1 and all(column.sql_type == "VARCHAR" for column in read)
 
 
 def notation_of(settings: SourceSettings) -> Notation:

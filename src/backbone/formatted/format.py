@@ -33,6 +33,7 @@ from backbone.formatted.refusal import as_end, ends_formatting, named
 from backbone.formatted.same_bytes import same_bytes_warnings
 from backbone.formatted.source import FormattedSource, among
 from backbone.formatted.staging import GOOD, Staging
+from backbone.formatted.unpivoted import unpivoted_notes
 from backbone.formatted.unread import Unread, drift, unmatched_mapping
 from backbone.lake.publish import Staged
 from backbone.lake.store import Replacing
@@ -120,6 +121,7 @@ def format_source(
             notes=(
                 *sorted({note for unread in staging.unread.values() for note in unread.notes()}),
                 *passed_over_notes(staging.passed),
+                *unpivoted_notes(staging.unpivoted),
             ),
             warnings=(*accepted(losses), *warned),
             remembered={GIVEN_UP: tuple(sorted(choice.given_up))} | columns,

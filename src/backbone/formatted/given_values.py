@@ -82,8 +82,12 @@ def row_key_sql(
         NAMES,
         pa.table({"batch": pa.array(names, pa.string()), "begin": pa.array(begins, pa.string())}),
     )
+    place = "t._row"
+    if settings.unpivot is not None:  # stays the same when the file comes with more columns
+        column = f"coalesce(cast({quote_identifier(settings.unpivot.name)} as varchar), '')"
+        place = f"t._record || {quote_literal('#')} || {column}"
     listed = (
-        f"{NAMES}.begin || {quote_literal('#')} || t._row as {quote_identifier(field)}"
+        f"{NAMES}.begin || {quote_literal('#')} || {place} as {quote_identifier(field)}"
         if settings.is_row_key(field)
         else quote_identifier(field)
         for field in fields

@@ -26,6 +26,7 @@ from backbone.formatted.parquet.single_values import refuse_other_values
 from backbone.formatted.parse_result import ParseResult, unaccountable
 from backbone.formatted.plain import PACKED, make_plain
 from backbone.formatted.source import FormattedSource
+from backbone.formatted.unpivot_sql import Cells, of_one_type, unpivot_sql
 from backbone.quoting import quote_literal
 from backbone.source_settings import SourceSettings
 
@@ -112,9 +113,9 @@ def parse_together(
         files = [
             RawFile(path, "parquet", names, given=texts) for path, texts in zip(paths, given, strict=True)
         ]
-        sql = _typed_sql(fields, binding, types, settings)
-        records = database.load_parquet_files(table, files, batches, sql.levels)
-    return ParseResult(table, records, sql.checks, [], files[0], None, None, binding.ignored, binding.missing)
+        sql = _typed_sql(fields, binding, types, settings, names, labelled=True)
+        records = database.load_parquet_files(table, files, batches, sql.levels, sql.width)
+    return _of_parquet(table, records, sql, files[0], binding)
 
 
 def open_plain(
@@ -159,12 +160,17 @@ def _parse_csv(database: Database, table: str, opened: _Opened, scratch: Path) -
 
 def _parse_jsonl(database: Database, table: str, opened: _Opened) -> ParseResult:
     from backbone.engines.arrow_stream import arrow_stream
-    from backbone.formatted.json.file import JsonFile, json_sql
+    from backbone.formatted.json.file import JsonFile, first_cells, json_sql
 
-    file = JsonFile(opened.plain, opened.fields, opened.settings, opened.where, opened.given)
-    sql = json_sql(opened.fields, opened.settings)
-    with arrow_stream(file.batches()) as rows:
-        records = database.load(table, rows, sql.levels)
+    cells = first_cells(opened.plain, opened.fields, opened.settings)
+    while True:
+        file = JsonFile(opened.plain, opened.fields, opened.settings, opened.where, opened.given, cells)
+        sql = json_sql(opened.fields, opened.settings, cells)
+        with arrow_stream(file.batches()) as rows:
+            records = database.load(table, rows, sql.levels, sql.width)
+        if not file.more_cells:
+            break
+        cells += file.more_cells  # later records have keys that the first ones have not
     if file.records != records:
         raise unaccountable(opened.where, f"{file.records:,} records counted, {records:,} read")
     return file.parsed(table, sql)
@@ -177,29 +183,63 @@ def _parse_parquet(database: Database, table: str, opened: _Opened) -> ParseResu
         binding = bind(names, fields, settings, where)
         refuse_other_values(binding, schema, where)
         file = RawFile(opened.plain, "parquet", names, given=opened.given)
-        sql = _typed_sql(fields, binding, types, settings)
-        records = database.load(table, file, sql.levels)
-    database.number_lines(table, None)
-    return ParseResult(table, records, sql.checks, [], file, None, None, binding.ignored, binding.missing)
+        sql = _typed_sql(fields, binding, types, settings, names)
+        records = database.load(table, file, sql.levels, sql.width)
+    database.number_lines(table, None, sql.width)
+    return _of_parquet(table, records, sql, file, binding)
+
+
+def _of_parquet(table: str, records: int, sql: ConformSql, file: RawFile, binding: Binding) -> ParseResult:
+    return ParseResult(
+        table, records, sql.checks, [], file, None, None, binding.ignored, binding.missing, width=sql.width
+    )
 
 
 def _typed_sql(
-    fields: Sequence[Column], binding: Binding, types: Sequence[str], settings: SourceSettings
+    fields: Sequence[Column],
+    binding: Binding,
+    types: Sequence[str],
+    settings: SourceSettings,
+    names: Sequence[str] = (),
+    *,
+    labelled: bool = False,
 ) -> ConformSql:
-    """The expressions for a file whose columns have types; bytes of a field that is none are UTF-8."""
-    raw: list[RawColumn | None] = []
-    refusals = []
-    for column, place in zip(fields, binding.places, strict=True):
-        if place is None:
-            raw.append(None)
-        elif types[place] == "BLOB" and column.sql_type != "BLOB":
-            text = f"try(decode(raw.c{place}))"
-            reason = quote_literal(f"{column.name}: expected text in UTF-8, found other bytes")
-            refusals.append(Refusal(f"raw.c{place} is not null and {text} is null", reason))
-            raw.append(RawColumn(text))
-        else:
-            raw.append(RawColumn(f"raw.c{place}", types[place]))
-    return conform_sql(fields, with_given(fields, raw, settings), settings, refusals)
+    """The expressions for a file whose columns have types; bytes of a field that is none are UTF-8.
+
+    Parameters
+    ----------
+    names : of the file's columns; they are used where some of them become rows.
+    labelled : whether the rows have their place and batch already.
+    """
+    refusals: list[Refusal] = []
+
+    def read(column: Column, place: int, name: str) -> RawColumn:
+        if types[place] != "BLOB" or column.sql_type == "BLOB":
+            return RawColumn(f"raw.c{place}", types[place])
+        text = f"try(decode(raw.c{place}))"
+        reason = quote_literal(f"{name}: expected text in UTF-8, found other bytes")
+        refusals.append(Refusal(f"raw.c{place} is not null and {text} is null", reason))
+        return RawColumn(text)
+
+    raw = with_given(
+        fields,
+        [
+            None if place is None else read(column, place, column.name)
+            for column, place in zip(fields, binding.places, strict=True)
+        ],
+        settings,
+    )
+    if settings.unpivot is None:
+        return conform_sql(fields, raw, settings, refusals)
+    value = next(column for column in fields if column.name == settings.unpivot.value)
+    columns = of_one_type(value, [read(value, place, names[place]) for place in binding.cells])
+    labels = (
+        column.name if place is None else names[place]
+        for column, place in zip(fields, binding.places, strict=True)
+    )
+    cells = Cells(tuple(names[place] for place in binding.cells), columns, tuple(labels))
+    places = {"_line": "raw._line", "_batch": "raw._batch", "_record": "raw._row"}
+    return unpivot_sql(fields, raw, cells, settings, refusals, also=places if labelled else {})
 
 
 def _parquet_columns(database: Database, path: Path) -> tuple[pa.Schema, tuple[str, ...], list[str]]:

@@ -26,7 +26,9 @@ class ParseResult:
     `records` counts its rows; `broken` are the lines of the file that are no records. `ignored_columns` are
     those of the file that no field reads, `missing_columns` the optional ones that it lacks. `absent_keys`
     are those that no record of a JSON file has; any record may lack one, so that they are not missing.
-    `passed` counts the lines that the settings say are no records, by kind.
+    `passed` counts the lines that the settings say are no records, by kind. `width` is the number of columns
+    that become rows, where the settings say so: the table has the rows that the records make then, and
+    `_record` is the position of a row's record.
     """
 
     table: str
@@ -40,6 +42,11 @@ class ParseResult:
     missing_columns: tuple[str, ...] = ()
     absent_keys: tuple[str, ...] = ()
     passed: Mapping[str, int] = field(default_factory=dict)
+    width: int | None = None
+
+    def rows(self, left_out: Mapping[str, int]) -> int:
+        """How many rows its records make, without the cells that are left out, counted by reason."""
+        return self.records * (1 if self.width is None else self.width) - sum(left_out.values())
 
     def located(self, rows: Sequence[int]) -> pa.Table:
         """Row, line and raw text of some records of a text file, given by position in rising order."""
@@ -54,16 +61,18 @@ class ParseResult:
         return pa.table({"row": wanted, "line": self.lines.of(wanted), "raw": pa.array(raw, pa.string())})
 
 
-def number_lines(database: Database, table: str, records: int, lines: Lines) -> None:
+def number_lines(
+    database: Database, table: str, records: int, lines: Lines, width: int | None = None
+) -> None:
     """Give a loaded table its column `_line`."""
     if lines.distance is not None:
-        database.number_lines(table, lines.distance)
+        database.number_lines(table, lines.distance, width)
         return
     import pyarrow as pa
 
     schema = pa.schema([("_row", pa.int64()), ("_line", pa.int64())])
-    batches = (pa.record_batch(list(part), schema) for part in lines.batches(records))
-    database.number_lines(table, pa.RecordBatchReader.from_batches(schema, batches))
+    batches = (pa.record_batch(list(part), schema) for part in lines.batches(records, width=width or 1))
+    database.number_lines(table, pa.RecordBatchReader.from_batches(schema, batches), width)
 
 
 def unaccountable(where: str, found: str) -> BatchRefused:

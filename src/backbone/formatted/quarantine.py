@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from backbone.contracts.contract import quote_literal
 from backbone.engines.duckdb.database import Database
-from backbone.formatted.conform import RECORD
+from backbone.formatted.conform import RECORD, Check, is_good
 from backbone.formatted.parse_result import ParseResult
 from backbone.formatted.reasons import failing_fields, reasons_sql
+from backbone.formatted.unpivot_sql import SHOWN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,9 +84,10 @@ def _bad_records(database: Database, parsed: Mapping[str, ParseResult], batch: s
             [batch, "p._line", "p._row", f"p.{RECORD}"],
         )
         return database.insert(STAGED, f"{sql} order by r.o0, r.o2")
+    record, is_cell = ("_row", "false") if first.width is None else ("_record", _is_cell(checks))
     found, last = 0, ("", -1)
     while rows := database.fetch(
-        f"select {batch}, _row from {table} p where _bad is not null "
+        f"select {batch}, _row, {record}, {is_cell} from {table} p where _bad is not null "
         f"and ({batch} > $batch or ({batch} = $batch and _row > $last)) order by all limit {AT_A_TIME}",
         {"batch": last[0], "last": last[1]},
     ):
@@ -99,17 +101,37 @@ def _bad_records(database: Database, parsed: Mapping[str, ParseResult], batch: s
             ["l.batch", "l.line", "l.row", "l.raw"],
         )
         database.insert(STAGED, f"{sql} order by r.o0, r.o2")
-        found, last = found + len(rows), rows[-1]
+        found, last = found + len(rows), rows[-1][:2]
     database.drop("stage_located")
     return found
 
 
-def _located(parsed: Mapping[str, ParseResult], rows: Sequence[tuple[str, int]]) -> pa.Table:
-    """Line and raw text of some records of text files, given by batch and position, in rising order."""
+def _is_cell(checks: Sequence[Check]) -> str:
+    """SQL of whether a bad row is a cell of a record that is good itself."""
+    cells = [i for i, check in enumerate(checks) if check.named_by is not None]
+    return "(" + " or ".join(f"p.{is_good(i, len(checks))} = 'false'" for i in cells) + ")"
+
+
+def _located(parsed: Mapping[str, ParseResult], rows: Sequence[tuple[str, int, int, bool]]) -> pa.Table:
+    """Line and raw text of some rows of text files, in rising order.
+
+    Parameters
+    ----------
+    rows : of each its batch, its position and that of its record, and whether it is a cell: several cells
+        may be of one record, and only the beginning of its text is given for them.
+    """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     parts = []
     for batch, of_batch in groupby(rows, key=itemgetter(0)):
-        part = parsed[batch].located([row for _, row in of_batch])
+        some = list(of_batch)
+        place = {record: at for at, record in enumerate(dict.fromkeys(row[2] for row in some))}
+        part = parsed[batch].located(list(place))
+        if any(row[3] for row in some):
+            shown = pc.utf8_slice_codeunits(part["raw"], 0, SHOWN)
+            part = pa.concat_tables([part, part.set_column(2, "raw", shown)])
+            part = part.take(pa.array([place[row[2]] + len(place) * row[3] for row in some]))
+        part = part.set_column(0, "row", pa.array([row[1] for row in some], pa.int64()))
         parts.append(part.append_column("batch", pa.array([batch] * len(part), pa.string())))
     return pa.concat_tables(parts)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from backbone.contracts.contract import failures_sql, quote_identifier
 from backbone.engines.duckdb.database import Database
-from backbone.formatted.conform import REFUSAL, Check, raw_text
+from backbone.formatted.conform import REFUSAL, Check, is_good, raw_text
 
 
 def failing_fields(database: Database, table: str) -> list[int]:
@@ -32,7 +32,13 @@ def reasons_sql(checks: Sequence[Check], failing: Sequence[int], rows: str, othe
     for i in failing:
         column = checks[i].column
         columns += [f"p.{raw_text(i)} as r{i}", f"p.{quote_identifier(column.name)} as v{i}"]
-        failures += failures_sql(column, f"r.r{i}", f"r.v{i}", checks[i].notation)
+        of_field = failures_sql(column, f"r.r{i}", f"r.v{i}", checks[i].notation)
+        named_by = checks[i].named_by
+        if named_by is not None:  # a record that is bad itself has no cells of its own
+            columns += [f"p.{is_good(i, len(checks))} as ok{i}", f"p.{raw_text(named_by)} as name{i}"]
+            place = f"' (column ' || chr(39) || r.name{i} || chr(39) || ')'"
+            of_field = [f"case when r.ok{i} = 'false' then {reason} || {place} end" for reason in of_field]
+        failures += of_field
     listed = (
         f"list_filter([{', '.join(['cast(null as varchar)', *failures])}], lambda reason: reason is not null)"
     )

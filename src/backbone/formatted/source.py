@@ -30,7 +30,7 @@ PARSING = ("columns", "encoding", "delimiter", "quote", "escape", "header", "ski
 # Later ones, which are part of a fingerprint where they are set: files of others stay as they are.
 READING = {
     "null", "null_in_quotes", "from_path", "column", "when", "skip_until", "comment", "footer",
-    "skip_empty_records", "header_rows", "trim",
+    "skip_empty_records", "header_rows", "trim", "unpivot",
 }  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from backbone.formatted.parse import LandedFile, parse
 from backbone.formatted.parse_result import ParseResult
 from backbone.formatted.refusal import as_end, as_refusal, ends_formatting, named
 from backbone.formatted.source import PLACE, FormattedSource, among
+from backbone.formatted.unpivot_sql import EMPTY
+from backbone.formatted.unpivoted import Unpivoted, left_out
 from backbone.formatted.unread import Unread, refuse_extra_columns, unread_of
 from backbone.lake.publish import Staged
 
@@ -37,6 +39,7 @@ class Staging:
     hours : the hours, since 1970, in which the good rows of a source without keys happened.
     unread : by batch, the columns that were not read.
     passed : by name of a file, how many of its lines were passed over, by kind.
+    unpivoted : by name of a file whose columns become rows, what they have become.
     """
 
     def __init__(self, work: LocalWork, source: FormattedSource) -> None:
@@ -44,11 +47,13 @@ class Staging:
         self.hours: set[int] = set()
         self.unread: dict[str, Unread] = {}
         self.passed: dict[str, Mapping[str, int]] = {}
+        self.unpivoted: dict[str, Unpivoted] = {}
         self._lake, self._database, self._scratch = work.lake, work.database, work.scratch
         self._source, self._progress, self._originals = source, work.progress, work.originals
         self._written: list[Staged] = []
         self._collected = 0
         self._names: dict[str, str] = {}  # by batch, of its file
+        self._left_out: Mapping[str, Mapping[str, int]] = {}  # of the batches in hand, the cells without rows
         self._begun: list[str] = []  # the staged tables that may hold rows of the batch in hand
         fields = (f"cast(null as {c.sql_type}) as {quote_identifier(c.name)}" for c in source.columns)
         place = (f"cast(null as {kind}) as {name}" for name, kind in PLACE.items())
@@ -100,7 +105,8 @@ class Staging:
         finally:
             shutil.rmtree(plain, ignore_errors=True)
         self._names[batch.batch] = batch.name
-        rows = parsed.records + len(parsed.broken)
+        self._left_out = left_out(self._database, {batch.batch: parsed}, quote_literal(batch.batch))
+        rows = parsed.rows(self._left_out.get(batch.batch, {})) + len(parsed.broken)
         counts = {batch.batch: BatchCount(rows, rows - quarantined, quarantined, 0)}
         self._collect({batch.batch: parsed}, quote_literal(batch.batch), counts)
 
@@ -159,6 +165,7 @@ class Staging:
         self._names |= {member.batch.batch: member.batch.name for member in group.members}
         self._begun.append(quarantine.STAGED)
         quarantine.quarantine_group(self._database, parsed)
+        self._left_out = left_out(self._database, parsed, "_batch")
         counted = self._database.fetch(
             f"select _batch, count(*), count(*) filter (where _bad is null) from {PARSED} group by 1"
         )
@@ -214,7 +221,13 @@ class Staging:
         self.hours |= hours
         self._collected += added
         self.done |= counts
-        self.passed |= {names[batch]: file.passed for batch, file in parsed.items() if file.passed}
+        for name, file in parsed.items():
+            empty = self._left_out.get(name, {}).get(EMPTY, 0)
+            if file.passed or empty:
+                self.passed[names[name]] = {**file.passed, **({EMPTY: empty} if empty else {})}
+            if file.width is not None:
+                rows = file.rows(self._left_out.get(name, {}))
+                self.unpivoted[names[name]] = Unpivoted(file.records, file.width, rows)
         self.unread |= {name: unread_of(file) for name, file in parsed.items()}
 
     def _undo(self, batches: list[str]) -> None:

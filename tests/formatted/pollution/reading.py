@@ -13,7 +13,7 @@ from conftest import Trial
 from pollution.polluted import Polluted
 from pollution.tables import Row
 
-MADE = ("made_of_path", "made_constant", "made_key")
+MADE = ("made_of_path", "made_constant", "made_key", "made_name")
 """Fields that the settings give a value, added to the contract where they do."""
 
 

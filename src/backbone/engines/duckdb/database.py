@@ -88,7 +88,13 @@ class Database:
         """The SQL type of each column of a raw file; VARCHAR throughout for text formats."""
         return self._raw.types(file)
 
-    def load(self, name: str, file: RawFile | pa.RecordBatchReader, levels: Sequence[str]) -> int:
+    def load(
+        self,
+        name: str,
+        file: RawFile | pa.RecordBatchReader,
+        levels: Sequence[str],
+        width: int | None = None,
+    ) -> int:
         """Stage a raw file as table `name`, one row per record, and return the number of records.
 
         `file` may be a stream of the records of a file that was read elsewhere, which has a column `_row`:
@@ -98,6 +104,10 @@ class Database:
         over the one before it, written `v.name`. The staged table has a column `_row` before those of the
         last: the record's position in the file, from 0; and a column `_line`, null until `number_lines`.
 
+        With `width`, the levels make so many rows of each record, and `_row` is the row's position among all
+        of them; `_record` is the record's. Rows whose column `_bad` is a list of one text are not in the
+        table; `left_out` counts them by this text. The levels select both positions for a stream.
+
         Raises
         ------
         MalformedFile
@@ -105,21 +115,28 @@ class Database:
         """
         self.drop(name)
         if isinstance(file, RawFile):
-            return self._raw.load(name, file, levels)
-        return self._raw.load_stream(name, file, levels)
+            return self._raw.load(name, file, levels, width)
+        return self._raw.load_stream(name, file, levels, width)
 
-    def load_files(self, name: str, files: Sequence[RawFile], levels: Sequence[str]) -> list[int]:
+    def load_files(
+        self, name: str, files: Sequence[RawFile], levels: Sequence[str], width: int | None = None
+    ) -> list[int]:
         """Stage CSV files that are laid out alike as one table, as `load` does with one.
 
         Returns
         -------
-        The rows of each file; in the table they come in the order of the files and of the records.
+        The records of each file; in the table they come in the order of the files and of the records.
         """
         self.drop(name)
-        return self._raw.load_files(name, files, levels)
+        return self._raw.load_files(name, files, levels, width)
 
     def load_parquet_files(
-        self, name: str, files: Sequence[RawFile], labels: Sequence[str], levels: Sequence[str]
+        self,
+        name: str,
+        files: Sequence[RawFile],
+        labels: Sequence[str],
+        levels: Sequence[str],
+        width: int | None = None,
     ) -> int:
         """Stage several Parquet files with equal columns as one table, as `load` does with one.
 
@@ -127,14 +144,22 @@ class Database:
         position in its file.
         """
         self.drop(name)
-        return self._raw.load_parquet_files(name, files, labels, levels)
+        return self._raw.load_parquet_files(name, files, labels, levels, width)
 
-    def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
+    def left_out(self, name: str, label: str) -> list[tuple[str, str, int]]:
+        """How many rows of a table loaded with a width are left out, and why, for each value of a label."""
+        out = quote_identifier(f"{name}_left_out")
+        found = self.fetch(f"select {label}, _bad[1], count(*) from {out} as t group by all order by all")
+        return [(which, why, count) for which, why, count in found]
+
+    def number_lines(
+        self, name: str, lines: int | pa.RecordBatchReader | None, width: int | None = None
+    ) -> None:
         """Fill the column `_line` of a loaded table: with `_row` and a number, or with null.
 
         Of a reader's columns, one value for each row, all are added; `_row` and `_line` are among them.
         """
-        self._raw.number_lines(name, lines)
+        self._raw.number_lines(name, lines, width)
 
     def create(self, name: str, sql: str, parameters: Parameters | None = None) -> int:
         """Stage the result of a query as table `name`, in place of any before it; returns its rows."""

@@ -25,6 +25,10 @@ class RawTables:
     A table is a view that adds `_row` and `_line` to the rows as they were read: their place in the table is
     their place in the file.
 
+    Where each record makes several rows, `width` of them, `_record` is added too: the record's position. Rows
+    whose column `_bad` is a list of one text are left out of the table then; they are in a view whose name
+    ends in `_left_out`.
+
     Parameters
     ----------
     run : runs a statement.
@@ -47,17 +51,19 @@ class RawTables:
             ).fetchall()
         return [row[1] for row in found]
 
-    def load(self, name: str, file: RawFile, levels: Sequence[str]) -> int:
+    def load(self, name: str, file: RawFile, levels: Sequence[str], width: int | None = None) -> int:
         """Read one file; returns its records."""
         rows = quote_identifier(f"{name}_rows")
         with self._in_order(file.path.stat().st_size), _malformed():
             loaded = self._run(
                 f"create or replace table {rows} as {_nested(levels, raw_rows(file))}"
             ).fetchall()
-        self.number_lines(name, None)
-        return int(loaded[0][0])
+        self.number_lines(name, None, width)
+        return _records(int(loaded[0][0]), width)
 
-    def load_files(self, name: str, files: Sequence[RawFile], levels: Sequence[str]) -> list[int]:
+    def load_files(
+        self, name: str, files: Sequence[RawFile], levels: Sequence[str], width: int | None = None
+    ) -> list[int]:
         """Read CSV files that are laid out alike, one after the other; returns the records of each."""
         rows = quote_identifier(f"{name}_rows")
         with self._in_order(0), _malformed():
@@ -68,31 +74,61 @@ class RawTables:
         sql = f"select _file, min(rowid), max(rowid), count(*) from {rows} group by _file"
         found = {file: (first, last, count) for file, first, last, count in self._run(sql).fetchall()}
         self._run(f"alter table {rows} drop column _file")
-        self.number_lines(name, None)
+        self.number_lines(name, None, width)
         counts, begin = [], 0
         for file in files:
             first, last, count = found.get(str(file.path), (begin, begin - 1, 0))
             if (first, last) != (begin, begin + count - 1):
                 raise MalformedFile(f"rows of several files are mixed: {file.path}")
-            counts.append(count)
+            counts.append(_records(count, width))
             begin += count
         return counts
 
-    def load_stream(self, name: str, rows: pa.RecordBatchReader, levels: Sequence[str]) -> int:
+    def load_stream(
+        self, name: str, rows: pa.RecordBatchReader, levels: Sequence[str], width: int | None = None
+    ) -> int:
         """Take records that were read elsewhere, with their positions; returns how many."""
         self._connection.register(INCOMING, rows)
+        before = ["_row"] if width is None else []
         try:
             with self._in_order(SMALL + 1):
                 loaded = self._run(
-                    f"create or replace table {quote_identifier(name)} as "
-                    f"{_nested(levels, quote_identifier(INCOMING), before=['_row'])}"
+                    f"create or replace table {self._table(name, width)} as "
+                    f"{_nested(levels, quote_identifier(INCOMING), before=before)}"
                 )
-                return int(loaded.fetchall()[0][0])
+                count = int(loaded.fetchall()[0][0])
         finally:
             self._connection.unregister(INCOMING)
+        return self._shown(name, width, count)
+
+    def _table(self, name: str, width: int | None) -> str:
+        """The table to load numbered rows into; where records make several, the name is that of a view."""
+        if width is None:
+            return quote_identifier(name)
+        self._names.add(name)
+        return quote_identifier(f"{name}_rows")
+
+    def _shown(self, name: str, width: int | None, rows: int) -> int:
+        """Let a table of numbered rows have those that are not left out; returns the records."""
+        if width is None:
+            return rows
+        self._show(name, f"select * from {quote_identifier(f'{name}_rows')}", several=True)
+        return _records(rows, width)
+
+    def _show(self, name: str, sql: str, several: bool) -> None:
+        if several:
+            out = quote_identifier(f"{name}_left_out")
+            self._run(f"create or replace view {out} as select * from ({sql}) as r where len(_bad) = 1")
+            sql = f"select * from ({sql}) as r where _bad is null or len(_bad) > 1"
+        self._run(f"create or replace view {quote_identifier(name)} as {sql}")
 
     def load_parquet_files(
-        self, name: str, files: Sequence[RawFile], labels: Sequence[str], levels: Sequence[str]
+        self,
+        name: str,
+        files: Sequence[RawFile],
+        labels: Sequence[str],
+        levels: Sequence[str],
+        width: int | None = None,
     ) -> int:
         """Read Parquet files with equal columns; returns their records."""
         paths = [str(file.path) for file in files]
@@ -110,34 +146,40 @@ class RawTables:
             f"file_row_number = true) as p({columns}) "
             f"join (values {named}) as f({', '.join(['path', 'batch', *given])}) on f.path = p.filename)"
         )
+        before = ["_row", "_line", "_batch"] if width is None else []
         with self._in_order(0), _malformed():
             loaded = self._run(
-                f"create or replace table {quote_identifier(name)} as "
-                f"{_nested(levels, raw, before=['_row', '_line', '_batch'])}"
+                f"create or replace table {self._table(name, width)} as {_nested(levels, raw, before=before)}"
             ).fetchall()
-        return int(loaded[0][0])
+        return self._shown(name, width, int(loaded[0][0]))
 
-    def number_lines(self, name: str, lines: int | pa.RecordBatchReader | None) -> None:
+    def number_lines(
+        self, name: str, lines: int | pa.RecordBatchReader | None, width: int | None = None
+    ) -> None:
         """Say on which lines the records of a loaded table begin."""
         self._names.add(name)
         rows, numbers = quote_identifier(f"{name}_rows"), quote_identifier(f"{name}_lines")
-        line = "cast(null as bigint)" if lines is None else f"rowid + {lines}"
-        numbered = f"select rowid as _row, {line} as _line, * from {rows}"
+        ordinal = "rowid" if width is None else f"rowid // {width}"
+        line = "cast(null as bigint)" if lines is None else f"{ordinal} + {lines}"
+        record = "" if width is None else f"{ordinal} as _record, "
+        numbered = f"select rowid as _row, {line} as _line, {record}* from {rows}"
         if not isinstance(lines, int | None):
             self._connection.register(INCOMING, lines)
             try:
                 self._run(f"create or replace table {numbers} as select * from {quote_identifier(INCOMING)}")
             finally:
                 self._connection.unregister(INCOMING)
-            numbered = f"select n.*, r.* from {rows} as r positional join {numbers} as n"
-        self._run(f"create or replace view {quote_identifier(name)} as {numbered}")
+            record = "" if width is None else f"n._row // {width} as _record, "
+            numbered = f"select n.*, {record}r.* from {rows} as r positional join {numbers} as n"
+        self._show(name, numbered, several=width is not None)
 
     def drop(self, name: str) -> bool:
         """Forget a loaded table; whether there was one of this name."""
         if name not in self._names:
             return False
         self._names.remove(name)
-        self._run(f"drop view if exists {quote_identifier(name)}")
+        for view in (name, f"{name}_left_out"):
+            self._run(f"drop view if exists {quote_identifier(view)}")
         for table in (f"{name}_rows", f"{name}_lines"):
             self._run(f"drop table if exists {quote_identifier(table)}")
         return True
@@ -157,6 +199,13 @@ class RawTables:
             yield
         finally:
             self._connection.execute("pragma enable_optimizer" if small else "reset disabled_optimizers")
+
+
+def _records(rows: int, width: int | None) -> int:
+    """How many records have made some rows."""
+    if rows % (width or 1):
+        raise MalformedFile(f"expected {width} rows of each record, found {rows} rows")
+    return rows // (width or 1)
 
 
 def _nested(

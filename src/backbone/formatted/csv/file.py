@@ -35,7 +35,11 @@ from backbone.formatted.csv.records import survey
 from backbone.formatted.csv.split import Broken, split
 from backbone.formatted.parse_result import ParseResult, number_lines, unaccountable
 from backbone.formatted.plain import refuse_if_not_utf8
+from backbone.formatted.unpivot_sql import Cells, unpivot_sql
 from backbone.source_settings import SourceSettings
+
+COMPARED = 20
+"""Columns that become rows and are compared with their names, beside all others: that is the header again."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +91,37 @@ class CsvFile:
         ]
         if settings.trim:
             raw = [found and replace(found, sql=trimmed(found.sql)) for found in raw]
-        wanted = ["" if place is None else self.layout.names[place] for place in self.binding.places]
-        read_again = settings.header and repeats_header(fields, raw, wanted)
         refusals = []
         if self.is_wide:
             beyond = f"{self._column(len(self.layout.names), ())} <> ''"
             refusals.append(Refusal(beyond, quote_literal(self.filled)))
-        if read_again:
-            nulls = [frozenset(texts) for texts in _nulls(fields, settings)]
+        cells = self._cells(fields, settings)
+        if settings.header and repeats_header(fields, raw, len(cells.names)):
+            read = [*zip(raw, self.binding.places, _nulls(fields, settings), strict=True)]
+            of_value = _nulls_of_cells(settings)
+            read += [*zip(cells.columns, self.binding.cells, [of_value] * len(cells.names), strict=True)][
+                :COMPARED
+            ]
+            nulls = [frozenset(texts) for _, _, texts in read]
             for row in self.layout.header_rows or (self.layout.names,):
-                names = ["" if place is None else row[place] for place in self.binding.places]
+                names = ["" if place is None else row[place] for _, place, _ in read]
                 if any(names):
-                    refusals.append(header_again(raw, names, self.raw.quote or "", nulls))
-        return conform_sql(fields, with_given(fields, raw, settings), settings, refusals)
+                    refusals.append(
+                        header_again([found for found, _, _ in read], names, self.raw.quote or "", nulls)
+                    )
+        raw = with_given(fields, raw, settings)
+        if settings.unpivot is not None:
+            return unpivot_sql(fields, raw, cells, settings, refusals)
+        return conform_sql(fields, raw, settings, refusals)
+
+    def _cells(self, fields: Sequence[Column], settings: SourceSettings) -> Cells:
+        """The columns that become rows."""
+        nulls = _nulls_of_cells(settings)
+        columns = (RawColumn(self._column(place, nulls), knows_quotes=True) for place in self.binding.cells)
+        return Cells(
+            tuple(self.layout.names[place] for place in self.binding.cells),
+            tuple(replace(c, sql=trimmed(c.sql)) if settings.trim else c for c in columns),
+        )
 
     def _column(self, place: int, nulls: tuple[str, ...]) -> str:
         """SQL of a column, read with a set of texts that mean null."""
@@ -148,6 +170,8 @@ def open_csv(
         for nulls, place in zip(_nulls(fields, settings), binding.places, strict=True)
         if place is not None
     ]
+    if binding.cells:
+        sets.append(_nulls_of_cells(settings))
     if grammar.columns > len(layout.names):
         sets.append(())  # what stands beyond the last column is no null
     raw = RawFile(
@@ -201,6 +225,7 @@ class Counted:
             file.binding.ignored,
             file.binding.missing,
             passed=Counter(self.passed) + file.layout.passed_lines,
+            width=sql.width,
         )
 
 
@@ -242,22 +267,22 @@ def read_csv(
         with ThreadPoolExecutor(1) as aside:
             counting = aside.submit(survey, raw.path, replace(grammar, beginnings=()))
             try:
-                records = database.load(table, raw, sql.levels)
+                records = database.load(table, raw, sql.levels, sql.width)
             except MalformedFile:
                 records = -1
             found = counting.result()
         if found is not None and found.records == records:
-            number_lines(database, table, records, found.lines)
+            number_lines(database, table, records, found.lines, sql.width)
             return Counted(raw, grammar, records, found.lines, []).parsed(table, file, sql)
 
     counted = separate(file, scratch, where)
     try:
-        records = database.load(table, counted.raw, sql.levels)
+        records = database.load(table, counted.raw, sql.levels, sql.width)
     except MalformedFile as error:
         raise unaccountable(where, str(error).splitlines()[0]) from error
     if records != counted.records:
         raise unaccountable(where, f"{counted.records:,} records counted, {records:,} read")
-    number_lines(database, table, records, counted.lines)
+    number_lines(database, table, records, counted.lines, sql.width)
     return counted.parsed(table, file, sql)
 
 
@@ -276,6 +301,11 @@ def is_mostly_filled(database: Database, file: CsvFile, parsed: ParseResult, tho
 def _nulls(fields: Sequence[Column], settings: SourceSettings) -> list[tuple[str, ...]]:
     """By field, the texts that mean null where no quotes are around them."""
     return [settings.nulls_of(column.name).unquoted for column in fields]
+
+
+def _nulls_of_cells(settings: SourceSettings) -> tuple[str, ...]:
+    """The same of the columns that become rows, whose values one field takes."""
+    return () if settings.unpivot is None else settings.nulls_of(settings.unpivot.value).unquoted
 
 
 def _is_utf8(path: Path, stop: int) -> bool:

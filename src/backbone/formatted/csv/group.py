@@ -73,13 +73,13 @@ def stage(
 
     first = group[0].file
     sql = first.conform_sql(source.columns, source.settings)
-    rows = database.load_files(table, [member.counted.raw for member in group], sql.levels)
+    rows = database.load_files(table, [member.counted.raw for member in group], sql.levels, sql.width)
     expected = [member.counted.records for member in group]
     if rows != expected:
         raise MalformedFile(f"expected {expected} records, found {rows}")
     schema = pa.schema([("_row", pa.int64()), ("_line", pa.int64()), ("_batch", pa.string())])
-    numbers = pa.RecordBatchReader.from_batches(schema, _numbers(group, schema))
-    database.number_lines(table, numbers)
+    numbers = pa.RecordBatchReader.from_batches(schema, _numbers(group, schema, sql.width or 1))
+    database.number_lines(table, numbers, sql.width)
     parsed = {m.batch.batch: m.counted.parsed(table, m.file, sql) for m in group}
     if first.is_wide and any(
         is_mostly_filled(database, first, of_batch, f"_batch = {quote_literal(batch)}")
@@ -89,11 +89,11 @@ def stage(
     return parsed
 
 
-def _numbers(group: Sequence[CsvMember], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Position, line and batch of every row of a group."""
+def _numbers(group: Sequence[CsvMember], schema: pa.Schema, width: int) -> Iterator[pa.RecordBatch]:
+    """Position, line and batch of every row of a group; each record makes `width` rows."""
     import pyarrow as pa
 
     for member in group:
         batch = pa.scalar(member.batch.batch, pa.string())
-        for rows, lines in member.counted.lines.batches(member.counted.records):
+        for rows, lines in member.counted.lines.batches(member.counted.records, width=width):
             yield pa.record_batch([rows, lines, pa.repeat(batch, len(rows))], schema)

@@ -124,7 +124,9 @@ def read_layout(path: Path, wanted: Collection[str], settings: SourceSettings, w
             except csv.Error as error:  # a quoted name is followed by the delimiter, and by no other sign
                 unreadable = unreadable or error
                 continue
-            if best is None or _matches(found.names, wanted) > _matches(best.names, wanted):
+            if best is None or _matches(found.names, wanted, settings) > _matches(
+                best.names, wanted, settings
+            ):
                 best = found
     if best is None:
         raise BatchRefused(
@@ -164,10 +166,12 @@ def _found(
     )
 
 
-def _matches(names: Collection[str], wanted: Collection[str]) -> tuple[int, int]:
-    """How many of the wanted names are there: exactly, and at least nearly."""
+def _matches(names: Collection[str], wanted: Collection[str], settings: SourceSettings) -> tuple[int, int]:
+    """How many of the wanted names are there: exactly, and at least nearly; those of unpivot too."""
     nearly = {fold_name(name) for name in wanted}.intersection(map(fold_name, names))
-    return len(set(names).intersection(wanted)), len(nearly)
+    found = set(names).intersection(wanted)
+    cells = 0 if settings.unpivot is None else len(settings.unpivot.of(tuple(names), found))
+    return len(found) + cells, len(nearly)
 
 
 def ends_in_delimiter(path: Path, grammar: Grammar, *, closed: bool = False) -> bool:

@@ -43,11 +43,21 @@ class Lines:
         stretch = np.searchsorted(self.rows, rows, side="right") - 1
         return self.lines[stretch] + (rows - self.rows[stretch])
 
-    def batches(self, records: int, size: int = 1 << 17) -> Iterator[tuple[Positions, Positions]]:
-        """All records in order, so many at a time, with their lines."""
-        for start in range(0, records, size):
-            rows = np.arange(start, min(start + size, records), dtype=np.int64)
-            yield rows, self.of(rows)
+    def batches(
+        self, records: int, size: int = 1 << 17, width: int = 1
+    ) -> Iterator[tuple[Positions, Positions]]:
+        """All rows in order, so many at a time, with their lines; each record makes `width` of them.
+
+        Examples
+        --------
+        >>> lines = Lines(np.array([0, 1]), np.array([2, 5]))
+        >>> [(rows.tolist(), of.tolist()) for rows, of in lines.batches(2, width=2)]
+        [([0, 1, 2, 3], [2, 2, 5, 5])]
+        """
+        rows = records * width
+        for start in range(0, rows, size):
+            part = np.arange(start, min(start + size, rows), dtype=np.int64)
+            yield part, self.of(part if width == 1 else part // width)
 
 
 class LineCounter:

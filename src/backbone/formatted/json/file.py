@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,15 +15,20 @@ from backbone.formatted.binding import (
     found_names,
     one_of,
     refuse_lookalikes,
+    refuse_other_cells,
     wanted_names,
 )
 from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql, with_given
 from backbone.formatted.json.blocks import NotUtf8
-from backbone.formatted.json.reader import JsonRecords
+from backbone.formatted.json.reader import CHUNK, JsonRecords
 from backbone.formatted.json.wrapping import refuse_unknown_records
 from backbone.formatted.parse_result import ParseResult
 from backbone.formatted.plain import refuse_if_not_utf8
+from backbone.formatted.unpivot_sql import Cells, unpivot_sql
 from backbone.source_settings import SourceSettings
+
+FIRST = 1 << 16
+"""Bytes of a file that are read in one go to find the keys of its first records."""
 
 
 class JsonFile:
@@ -45,18 +51,24 @@ class JsonFile:
         settings: SourceSettings,
         where: str,
         given: Sequence[str | None] = (),
+        cells: Sequence[str] = (),
     ) -> None:
         if plain.stat().st_size == 0:
             raise empty_file(where, "have the file delivered again; `[]` is a table without rows")
         self._names = wanted_names(fields, settings)
-        self._wanted = tuple(name for names in self._names for name in names)
+        self._wanted = (*(name for names in self._names for name in names), *cells)
         self._plain, self._fields, self._settings, self._where = plain, fields, settings, where
-        self._given = given
-        self._reader = JsonRecords(plain, self._wanted)
+        self._given, self._cells = given, cells
+        self._reader = _records(plain, self._wanted, settings)
 
     @property
     def records(self) -> int:
         return self._reader.records
+
+    @property
+    def more_cells(self) -> tuple[str, ...]:
+        """Keys that become rows and were not read, as they were not known before."""
+        return tuple(self._reader.matched)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The records as in `JsonRecords`, with the texts of given fields as `g0`, `g1` and so on.
@@ -64,8 +76,9 @@ class JsonFile:
         Raises
         ------
         BatchRefused
-            When its bytes are not UTF-8; at the end, when a name in it differs only in case from one that
-            no record has, no record has any of the contract's keys, or records have two keys of one field.
+            When its bytes are not UTF-8; at the end, unless there are more cells, when a name in it differs
+            only in case from one that no record has, no record has any of the contract's keys, or records
+            have two keys of one field.
         """
         try:
             for batch in self._reader.batches():
@@ -76,12 +89,17 @@ class JsonFile:
         except NotUtf8:
             refuse_if_not_utf8(self._plain, self._where)
             raise
+        if self.more_cells:
+            return
         present = {self._wanted[place] for place in self._reader.present}
         found_names(self._names, present, self._fields, self._where)
         refuse_lookalikes(self._absent, self._reader.others, self._fields, self._settings, self._where)
         named = zip(self._names, self._fields, strict=True)
         required = [names for names, column in named if names and not column.optional]
         refuse_unknown_records(self._reader, self._wanted, required, self._where)
+        if self._settings.unpivot is not None and self._reader.good:
+            there = [*(name for name in self._wanted if name in present), *self._reader.others]
+            refuse_other_cells(present.intersection(self._cells), there, self._settings.unpivot, self._where)
 
     @property
     def _absent(self) -> list[tuple[str, ...]]:
@@ -93,11 +111,48 @@ class JsonFile:
         """What was seen of it, when it is read."""
         raw, others = RawFile(self._plain, "jsonl", self._wanted), tuple(self._reader.others)
         absent = tuple(map(one_of, self._absent))
-        return ParseResult(table, self.records, sql.checks, [], raw, None, None, others, absent_keys=absent)
+        return ParseResult(
+            table,
+            self.records,
+            sql.checks,
+            [],
+            raw,
+            None,
+            None,
+            others,
+            absent_keys=absent,
+            width=sql.width,
+        )
 
 
-def json_sql(fields: Sequence[Column], settings: SourceSettings, labelled: bool = False) -> ConformSql:
-    """The contract's expressions for the records of `JsonRecords`, and for their column `_batch`, if any."""
+def first_cells(plain: Path, fields: Sequence[Column], settings: SourceSettings) -> tuple[str, ...]:
+    """The keys of a file's first records that become rows; none where the settings say that none does."""
+    if settings.unpivot is None or plain.stat().st_size == 0:
+        return ()
+    wanted = tuple(name for names in wanted_names(fields, settings) for name in names)
+    reader = _records(plain, wanted, settings, chunk=FIRST)
+    with suppress(NotUtf8):  # said when it is read
+        for _ in reader.batches():
+            if reader.matched:
+                break
+    return tuple(reader.matched)
+
+
+def _records(plain: Path, wanted: Sequence[str], settings: SourceSettings, chunk: int = CHUNK) -> JsonRecords:
+    unpivot, known = settings.unpivot, {*wanted}
+    also = None if unpivot is None else lambda name: name not in known and unpivot.matches(name)
+    return JsonRecords(plain, wanted, also=also, chunk=chunk)
+
+
+def json_sql(
+    fields: Sequence[Column], settings: SourceSettings, cells: Sequence[str] = (), *, labelled: bool = False
+) -> ConformSql:
+    """The contract's expressions for the records of `JsonRecords`, and for their column `_batch`, if any.
+
+    Parameters
+    ----------
+    cells : the keys that become rows; their values stand behind those of the fields.
+    """
     raw, place = list[RawColumn | None](), 0
     for names in wanted_names(fields, settings):
         raw.append(_either_of(range(place, place + len(names))) if names else None)
@@ -105,6 +160,11 @@ def json_sql(fields: Sequence[Column], settings: SourceSettings, labelled: bool 
     raw = with_given(fields, raw, settings)
     refusal = Refusal("raw.problem is not null", "raw.problem")
     also = {"_line": "raw.line"} | ({"_batch": "raw._batch"} if labelled else {})
+    if settings.unpivot is not None:
+        columns = (RawColumn(f"raw.c{at}", is_number=f"raw.n{at}") for at in range(place, place + len(cells)))
+        rows = Cells(tuple(cells), tuple(columns))
+        also["_record"] = "raw._row"
+        return unpivot_sql(fields, raw, rows, settings, [refusal], text="raw.text", also=also)
     return conform_sql(fields, raw, settings, [refusal], text="raw.text", also=also)
 
 

@@ -59,6 +59,7 @@ class JsonRecords:
     ----------
     path : an uncompressed file in UTF-8.
     wanted : names of fields of the top objects.
+    also : whether a name is one of those to find, too: they are collected in `matched`.
     chunk : bytes read in one go; about six such pieces are in memory at a time.
     longest : bytes of the longest record.
 
@@ -67,6 +68,7 @@ class JsonRecords:
     records, good : how many records were given so far, and how many of them have no problem.
     present : which of the wanted fields some record has, if only as a null; by position.
     others : names of fields that are there and not wanted, in the order in which they were met.
+    matched : those of which `also` is true; they are not among the others.
 
     Examples
     --------
@@ -81,11 +83,19 @@ class JsonRecords:
     """
 
     def __init__(
-        self, path: Path, wanted: Sequence[str], *, chunk: int = CHUNK, longest: int = LONGEST_RECORD
+        self,
+        path: Path,
+        wanted: Sequence[str],
+        *,
+        also: Callable[[str], bool] | None = None,
+        chunk: int = CHUNK,
+        longest: int = LONGEST_RECORD,
     ) -> None:
         self.records = self.good = 0
         self.present: set[int] = set()
         self.others: dict[str, None] = {}
+        self.matched: dict[str, None] = {}
+        self._also = also
         self._path, self._wanted, self._longest = path, tuple(wanted), longest
         self._layout = layout_of(path, longest)
         self._extent = Extent(self._layout.newline, chunk, longest)
@@ -151,8 +161,10 @@ class JsonRecords:
         self.records += batch.num_rows
         self.good += batch["problem"].null_count
         self.present = self.present | found.present  # a new set: other threads read the one before
-        for name in sorted(found.others.difference(self.others)):
-            if len(self.others) < MOST_NAMES:
+        for name in sorted(found.others.difference(self.others, self.matched)):
+            if self._also is not None and self._also(name):
+                self.matched[name] = None
+            elif len(self.others) < MOST_NAMES:
                 self.others[name] = None
         return batch
 
