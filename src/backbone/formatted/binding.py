@@ -49,6 +49,18 @@ def wanted_names(fields: Sequence[Column], settings: SourceSettings) -> list[tup
     return [settings.names_of(column.name) for column in fields]
 
 
+def path_of(name: str) -> tuple[str, ...]:
+    """The steps to a value within others that a name with dots may stand for; none without dots.
+
+    Examples
+    --------
+    >>> path_of("address.city"), path_of("city"), path_of("No.")
+    (('address', 'city'), (), ())
+    """
+    steps = tuple(name.split("."))
+    return steps if len(steps) > 1 and all(steps) else ()
+
+
 def one_of(names: Sequence[str]) -> str:
     """What a column is called that may have one of several names."""
     return " or ".join(names)
@@ -78,8 +90,18 @@ def found_names(
     return [some[0] if some else None for some in there]
 
 
-def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSettings, where: str) -> Binding:
+def bind(
+    names: Sequence[str],
+    fields: Sequence[Column],
+    settings: SourceSettings,
+    where: str,
+    within: Collection[str] = (),
+) -> Binding:
     """Find the column of each field among the names of a file's columns.
+
+    Parameters
+    ----------
+    within : the names of values in structs, and of the columns that these are in: none becomes rows.
 
     Raises
     ------
@@ -97,7 +119,7 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     places = {name: i for i, name in reversed(list(enumerate(names)))}
     there = found_names(wanted, places, fields, where)
     bound = {name for name in there if name is not None}
-    cells = set[str]() if settings.unpivot is None else {*settings.unpivot.of(names, bound)}
+    cells = set[str]() if settings.unpivot is None else {*settings.unpivot.of(names, {*bound, *within})}
     used = bound | cells
     twice = sorted(name for name, count in Counter(names).items() if count > 1 and name in used)
     absent = [some for some, name in zip(wanted, there, strict=True) if some and name is None]
@@ -124,6 +146,7 @@ def bind(names: Sequence[str], fields: Sequence[Column], settings: SourceSetting
     else:
         if settings.unpivot is not None:
             refuse_other_cells(cells, names, settings.unpivot, where)
+        used |= {name.partition(".")[0] for name in within}  # what is in the column is named instead
         ignored = tuple(name or _unnamed(i + 1) for i, name in enumerate(names) if name not in used)
         found = tuple(None if name is None else places[name] for name in there)
         rows = tuple(i for i, name in enumerate(names) if name in cells)

@@ -12,16 +12,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backbone.contracts.contract import Column
 from backbone.engines.duckdb.database import Database
 from backbone.engines.duckdb.raw_file import MalformedFile, RawFile
 from backbone.errors import BatchRefused
-from backbone.formatted.binding import Binding, bind
+from backbone.formatted.binding import Binding, bind, wanted_names
 from backbone.formatted.conform import ConformSql, RawColumn, Refusal, conform_sql, with_given
 from backbone.formatted.given_values import given_values
 from backbone.formatted.kinds import refuse_other_text
+from backbone.formatted.parquet.nested import ParquetColumns, parquet_columns
 from backbone.formatted.parquet.single_values import refuse_other_values
 from backbone.formatted.parse_result import ParseResult, unaccountable
 from backbone.formatted.plain import PACKED, make_plain
@@ -29,9 +29,6 @@ from backbone.formatted.source import FormattedSource
 from backbone.formatted.unpivot_sql import Cells, of_one_type, unpivot_sql
 from backbone.quoting import quote_literal
 from backbone.source_settings import SourceSettings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FORMATS = {
     ".csv": "csv",
@@ -107,13 +104,14 @@ def parse_together(
     """
     fields, settings = source.columns, source.settings
     with _parquet(where):
-        schema, names, types = _parquet_columns(database, paths[0])
-        binding = bind(names, fields, settings, where)
-        refuse_other_values(binding, schema, where)
+        columns, types = _parquet_columns(database, paths[0], fields, settings)
+        binding = bind(columns.names, fields, settings, where, columns.within)
+        refuse_other_values(binding, columns.fields, where)
         files = [
-            RawFile(path, "parquet", names, given=texts) for path, texts in zip(paths, given, strict=True)
+            RawFile(path, "parquet", columns.own, given=texts, nested=columns.nested)
+            for path, texts in zip(paths, given, strict=True)
         ]
-        sql = _typed_sql(fields, binding, types, settings, names, labelled=True)
+        sql = _typed_sql(fields, binding, types, settings, columns.names, labelled=True)
         records = database.load_parquet_files(table, files, batches, sql.levels, sql.width)
     return _of_parquet(table, records, sql, files[0], binding)
 
@@ -179,11 +177,11 @@ def _parse_jsonl(database: Database, table: str, opened: _Opened) -> ParseResult
 def _parse_parquet(database: Database, table: str, opened: _Opened) -> ParseResult:
     fields, settings, where = opened.fields, opened.settings, opened.where
     with _parquet(where):
-        schema, names, types = _parquet_columns(database, opened.plain)
-        binding = bind(names, fields, settings, where)
-        refuse_other_values(binding, schema, where)
-        file = RawFile(opened.plain, "parquet", names, given=opened.given)
-        sql = _typed_sql(fields, binding, types, settings, names)
+        columns, types = _parquet_columns(database, opened.plain, fields, settings)
+        binding = bind(columns.names, fields, settings, where, columns.within)
+        refuse_other_values(binding, columns.fields, where)
+        file = RawFile(opened.plain, "parquet", columns.own, given=opened.given, nested=columns.nested)
+        sql = _typed_sql(fields, binding, types, settings, columns.names)
         records = database.load(table, file, sql.levels, sql.width)
     database.number_lines(table, None, sql.width)
     return _of_parquet(table, records, sql, file, binding)
@@ -242,13 +240,19 @@ def _typed_sql(
     return unpivot_sql(fields, raw, cells, settings, refusals, also=places if labelled else {})
 
 
-def _parquet_columns(database: Database, path: Path) -> tuple[pa.Schema, tuple[str, ...], list[str]]:
-    """Schema, names and SQL types of a file's columns, in its order; a name may come twice."""
+def _parquet_columns(
+    database: Database, path: Path, fields: Sequence[Column], settings: SourceSettings
+) -> tuple[ParquetColumns, list[str]]:
+    """A file's columns, in its order, with the values in structs that fields may read, and their SQL types.
+
+    A name may come twice.
+    """
     import pyarrow.parquet as pq
 
-    schema = pq.read_schema(path)
-    names = tuple(schema.names)
-    return schema, names, database.raw_types(RawFile(path, "parquet", names))
+    wanted = [name for names in wanted_names(fields, settings) for name in names]
+    columns = parquet_columns(pq.read_schema(path), wanted)
+    file = RawFile(path, "parquet", columns.own, nested=columns.nested)
+    return columns, database.raw_types(file)
 
 
 @contextmanager

@@ -22,6 +22,9 @@ class RawFile:
     `nulls` are sets of texts that mean null in unquoted fields of CSV, as the empty one does. Each column is
     there once for each set: the column 3 as `c3` under the first one, as `c3_1` under the second.
 
+    `nested` are values within others of a Parquet file: the position of a column, and those of the fields
+    that lead to the value, from 0. They are further columns behind the file's own.
+
     `given` are texts that are the same in all records: further columns `g0`, `g1` and so on.
     """
 
@@ -35,6 +38,7 @@ class RawFile:
     newline: str = r"\n"
     nulls: tuple[tuple[str, ...], ...] = ((),)
     given: tuple[str | None, ...] = ()
+    nested: tuple[tuple[int, ...], ...] = ()
 
 
 class MalformedFile(Exception):

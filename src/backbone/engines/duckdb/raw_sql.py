@@ -17,7 +17,7 @@ def raw_rows(file: RawFile) -> str:
     path = quote_literal(str(file.path))
     if file.format == "parquet":
         return (
-            f"(select *, {text_of(file)} as {TEXT}{_given(file)} "
+            f"(select *{nested_columns(file)}, {text_of(file)} as {TEXT}{_given(file)} "
             f"from read_parquet({path}, hive_partitioning = false) as p({', '.join(places(file))}))"
         )
     return _csv_rows(file, path, "", _given(file))
@@ -71,6 +71,24 @@ def _csv_options(file: RawFile, nulls: Sequence[str]) -> str:
 def given_columns(file: RawFile) -> list[str]:
     """SQL of the texts that are the same in all records of a file."""
     return [_text(text) for text in file.given]
+
+
+def nested_columns(file: RawFile) -> str:
+    """SQL of the values within others, behind the columns of a file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> nested_columns(RawFile(Path("a.parquet"), "parquet", ("id", "address"), nested=((1, 0),)))
+    ', struct_extract_at(c1, 1) as c2'
+    """
+    found = ""
+    for number, (column, *steps) in enumerate(file.nested, len(file.columns)):
+        value = f"c{column}"
+        for step in steps:
+            value = f"struct_extract_at({value}, {step + 1})"
+        found += f", {value} as c{number}"
+    return found
 
 
 def _given(file: RawFile) -> str:

@@ -10,7 +10,14 @@ import duckdb
 
 from backbone.contracts.contract import quote_identifier, quote_literal
 from backbone.engines.duckdb.raw_file import TEXT, MalformedFile, RawFile
-from backbone.engines.duckdb.raw_sql import given_columns, places, raw_rows, rows_of_files, text_of
+from backbone.engines.duckdb.raw_sql import (
+    given_columns,
+    nested_columns,
+    places,
+    raw_rows,
+    rows_of_files,
+    text_of,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,8 +53,8 @@ class RawTables:
             return ["VARCHAR"] * len(file.columns)
         with _malformed():
             found = self._run(
-                f"describe select * from read_parquet({quote_literal(str(file.path))}, "
-                "hive_partitioning = false)"
+                f"describe select *{nested_columns(file)} from read_parquet({quote_literal(str(file.path))}, "
+                f"hive_partitioning = false) as p({', '.join(places(file))})"
             ).fetchall()
         return [row[1] for row in found]
 
@@ -140,7 +147,8 @@ class RawTables:
         given = [f"g{i}" for i in range(len(files[0].given))]
         columns = ", ".join(places(files[0]))
         raw = (
-            f"(select {', '.join([columns, *given])}, {text_of(files[0])} as {TEXT}, f.batch as _batch, "
+            f"(select {', '.join([columns, *given])}{nested_columns(files[0])}, "
+            f"{text_of(files[0])} as {TEXT}, f.batch as _batch, "
             "p.file_row_number as _row, cast(null as bigint) as _line "
             f"from read_parquet([{listed}], hive_partitioning = false, filename = true, "
             f"file_row_number = true) as p({columns}) "

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backbone.formatted.json.grammar import KEY, Objects
+from backbone.formatted.json.nested import Nested, Path, Steps, no_nested
 from backbone.formatted.json.problems import GOOD, KEY_TWICE
 from backbone.formatted.json.tokens import (
     Bytes,
@@ -36,27 +37,36 @@ class Values:
         where the field is absent.
     others : names of other fields of the top objects.
     twice : key that comes twice, by number of the record in the block.
+    nested : where the values are that paths lead to; None where none is wanted.
     """
 
     first: Positions
     last: Positions
     others: set[str]
     twice: dict[int, str]
+    nested: Nested | None = None
 
 
-def find_values(view: Bytes, objects: Objects, wanted: tuple[str, ...]) -> Values:
-    """The values of the wanted fields in each record; sets the problem of a record with a key twice."""
+def find_values(
+    view: Bytes, objects: Objects, wanted: tuple[str, ...], paths: tuple[Path, ...] = ()
+) -> Values:
+    """The values of the wanted fields in each record; sets the problem of a record with a key twice.
+
+    Parameters
+    ----------
+    paths : of values in objects within the record, by the keys that lead to them.
+    """
     if not objects.record.size:
         none = np.empty((len(wanted), 0), dtype=np.int64)
-        return Values(none, none, set(), {})
+        return Values(none, none, set(), {}, no_nested(len(paths), 0) if paths else None)
     keys = np.flatnonzero(objects.role == KEY)
     at, size = objects.tokens.at[keys] + 1, objects.tokens.end[keys] - objects.tokens.at[keys] - 2
     escaped = _escaped(objects.tokens, objects.role)
-    if objects.container is None and not escaped.size:
+    if objects.container is None and not escaped.size and not paths:
         columns = _same_keys(view, objects, keys, at, size)
         if columns is not None:
             return _by_column(view, objects, columns, at, size, wanted)
-    return _by_record(view, objects, _Keys(keys, at, size), escaped, wanted)
+    return _by_record(view, objects, _Keys(keys, at, size), escaped, wanted, paths)
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,12 @@ def _by_column(
 
 
 def _by_record(
-    view: Bytes, objects: Objects, keys: _Keys, escaped: Positions, wanted: tuple[str, ...]
+    view: Bytes,
+    objects: Objects,
+    keys: _Keys,
+    escaped: Positions,
+    wanted: tuple[str, ...],
+    paths: tuple[Path, ...],
 ) -> Values:
     top = np.ones(keys.token.size, dtype=np.bool_)
     record = np.searchsorted(objects.lo, keys.token, side="right") - 1
@@ -135,6 +150,11 @@ def _by_record(
     hashes = _hashes(view, keys, words)
     single = np.union1d(record[np.isin(keys.token, escaped)], record[_perhaps_twice(hashes, container)])
     twice: dict[int, str] = {}
+    steps = Steps(paths, objects, view)
+    for path, step, parents in steps.each():
+        inside = container == parents[record]
+        found = _equal_to(view, keys, words, inside, step.encode("utf-8", "surrogatepass"))
+        steps.take(path, record[found], keys.token[found] + 2)
     for number in single.tolist():
         lo, hi = np.searchsorted(keys.token, [objects.lo[number], objects.hi[number]])
         names = [_name(view, keys.at[key], keys.size[key]) for key in range(lo, hi)]
@@ -146,12 +166,23 @@ def _by_record(
             if top[key] and name in wanted:
                 first[wanted.index(name), number] = keys.token[key] + 2
                 known[key] = True
+        if paths:
+            tokens = zip(container[lo:hi].tolist(), names, keys.token[lo:hi].tolist(), strict=True)
+            steps.walk(number, {(of, name): token + 2 for of, name, token in tokens})
     _set_twice(objects, np.array(sorted(twice), dtype=np.int64))
     others = np.flatnonzero(top & ~known)
     _, distinct = np.unique(hashes[others], return_index=True)
     names_of_others = {_name(view, keys.at[key], keys.size[key]) for key in others[distinct].tolist()}
     last = _last_tokens(objects, first, keys.token[top])
-    return Values(first, last, names_of_others, twice)
+    if not paths:
+        return Values(first, last, names_of_others, twice)
+    nested = steps.found()
+    for head, parents in steps.opened.items():
+        of_head = np.flatnonzero((container == parents[record]) & (parents[record] >= 0))
+        _, distinct = np.unique(hashes[of_head], return_index=True)
+        for key in of_head[distinct].tolist():
+            nested.others.add((*head, _name(view, keys.at[key], keys.size[key])))
+    return Values(first, last, names_of_others, twice, nested)
 
 
 def _last_tokens(objects: Objects, first: Positions, tops: Positions) -> Positions:

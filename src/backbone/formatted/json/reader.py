@@ -45,11 +45,12 @@ def _keep_freed_memory() -> None:
 
 @dataclass(frozen=True)
 class _Read:
-    """The records of a block; which of the wanted fields they have, and the names of others."""
+    """The records of a block; which of the wanted fields they have, and the names and paths of others."""
 
     batch: pa.RecordBatch
     present: set[int]
     others: set[str]
+    nested: set[tuple[str, ...]]
 
 
 class JsonRecords:
@@ -59,6 +60,7 @@ class JsonRecords:
     ----------
     path : an uncompressed file in UTF-8.
     wanted : names of fields of the top objects.
+    paths : of wanted values in objects within the record, by the keys that lead to them.
     also : whether a name is one of those to find, too: they are collected in `matched`.
     chunk : bytes read in one go; about six such pieces are in memory at a time.
     longest : bytes of the longest record.
@@ -66,8 +68,9 @@ class JsonRecords:
     Attributes
     ----------
     records, good : how many records were given so far, and how many of them have no problem.
-    present : which of the wanted fields some record has, if only as a null; by position.
-    others : names of fields that are there and not wanted, in the order in which they were met.
+    present : which of the wanted fields some record has, if only as a null; by position. The paths follow.
+    others : names of fields that are there and not wanted, in the order in which they were met; in objects
+        that paths lead into, with the keys before them, as in `address.street`.
     matched : those of which `also` is true; they are not among the others.
 
     Examples
@@ -87,6 +90,7 @@ class JsonRecords:
         path: Path,
         wanted: Sequence[str],
         *,
+        paths: Sequence[tuple[str, ...]] = (),
         also: Callable[[str], bool] | None = None,
         chunk: int = CHUNK,
         longest: int = LONGEST_RECORD,
@@ -95,6 +99,7 @@ class JsonRecords:
         self.present: set[int] = set()
         self.others: dict[str, None] = {}
         self.matched: dict[str, None] = {}
+        self._paths = tuple(paths)
         self._also = also
         self._path, self._wanted, self._longest = path, tuple(wanted), longest
         self._layout = layout_of(path, longest)
@@ -112,13 +117,19 @@ class JsonRecords:
         text : string, its text as in the file; the beginning of one that is too long.
         c0, c1, … : string, the value of each wanted field: a text without quotes and escapes, anything else
         as it is written; null where it is absent or JSON's null.
-        n0, n1, … : bool, whether that value is a number.
+        n0, n1, … : bool, whether that value is a number. The values of paths follow those of the fields.
+        x0, x1, … : bool, whether a value that is no object stands in the way of each path.
         """
         fields = [(name, pa.int64()) for name in ("_row", "line", "start", "stop")]
         fields += [("problem", pa.string()), ("text", pa.string_view())]
-        fields += [(f"c{field}", pa.string_view()) for field in range(len(self._wanted))]
-        fields += [(f"n{field}", pa.bool_()) for field in range(len(self._wanted))]
+        fields += [(f"c{field}", pa.string_view()) for field in range(self._fields)]
+        fields += [(f"n{field}", pa.bool_()) for field in range(self._fields)]
+        fields += [(f"x{path}", pa.bool_()) for path in range(len(self._paths))]
         return pa.schema(fields)
+
+    @property
+    def _fields(self) -> int:
+        return len(self._wanted) + len(self._paths)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All records, in at least one batch.
@@ -161,29 +172,41 @@ class JsonRecords:
         self.records += batch.num_rows
         self.good += batch["problem"].null_count
         self.present = self.present | found.present  # a new set: other threads read the one before
-        for name in sorted(found.others.difference(self.others, self.matched)):
+        others = {name for name in found.others if not self._is_step((name,))}
+        for name in sorted(others.difference(self.others, self.matched)):
             if self._also is not None and self._also(name):
                 self.matched[name] = None
             elif len(self.others) < MOST_NAMES:
                 self.others[name] = None
+        for path in sorted(found.nested):
+            if len(self.others) < MOST_NAMES:
+                self.others[".".join(path)] = None
         return batch
 
     def _batch(self, make: Callable[[], Block]) -> _Read:
         block = make()
-        count, fields = block.start.size, len(self._wanted)
+        count, fields = block.start.size, self._fields
         problem = block.problem.copy()
         first = np.full((fields, count), -1, dtype=np.int64)
         last, others, twice, tokens = first, set[str](), dict[int, str](), block.tokens
-        present = set[int]()
+        present, nested = set[int](), set[tuple[str, ...]]()
+        blocked = np.zeros((len(self._paths), count), dtype=np.bool_)
         read = np.flatnonzero(problem == GOOD)
         if tokens is not None and read.size:
             objects = read_objects(block.view, tokens, block.lo, block.hi)
-            values = find_values(block.view, objects, self._wanted)
+            values = find_values(block.view, objects, self._wanted, self._paths)
+            ends = [(values.first, values.last)]
+            if values.nested is not None:
+                ends.append((values.nested.first, values.nested.last))
             problem[read] = objects.problem
             good = objects.problem[objects.record] == GOOD
             rows = read[objects.record[good]]
             last = first.copy()
-            first[:, rows], last[:, rows] = values.first[:, good], values.last[:, good]
+            first[:, rows] = np.concatenate([begin for begin, _ in ends])[:, good]
+            last[:, rows] = np.concatenate([end for _, end in ends])[:, good]
+            if values.nested is not None:
+                blocked[:, rows] = values.nested.blocked[:, good]
+                nested = {path for path in values.nested.others if not self._is_step(path)}
             absent = {*range(fields)} - self.present  # of what is known to be there nothing is asked
             present = {field for field in absent if (first[field] >= 0).any()}
             tokens, others = objects.tokens, values.others
@@ -197,7 +220,12 @@ class JsonRecords:
         else:
             pairs = [value_columns(block.view, tokens, first[field], last[field]) for field in range(fields)]
             arrays += [*(value for value, _ in pairs), *(number for _, number in pairs)]
-        return _Read(pa.RecordBatch.from_arrays(arrays, schema=self.schema), present, others)
+        arrays += [pa.array(flags) for flags in blocked]
+        return _Read(pa.RecordBatch.from_arrays(arrays, schema=self.schema), present, others, nested)
+
+    def _is_step(self, path: tuple[str, ...]) -> bool:
+        """Whether a path is one of those that are wanted, or leads to one."""
+        return any(path == wanted[: len(path)] for wanted in self._paths)
 
     def _problems(self, problem: Bytes, twice: dict[int, str]) -> pa.Array:
         if not problem.any():

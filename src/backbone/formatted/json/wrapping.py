@@ -103,7 +103,8 @@ def refuse_unknown_records(
     names = [*present, *reader.others]
     keys = f"the key{'s' if len(names) > 1 else ''} {shown_names(names)}" if names else "no key"
     some = "one object" if reader.records == 1 else f"{reader.records:,} records"
-    problem = f"expected records with keys of the contract ({shown_names(wanted)}), found {some} with {keys}"
+    expected = shown_names([*dict.fromkeys(wanted)])
+    problem = f"expected records with keys of the contract ({expected}), found {some} with {keys}"
     next_step = (
         f"map the names in backbone.toml, [sources.{source_of(where)}] columns = "
         '{ field = "key in the file" }, or have the file delivered again'

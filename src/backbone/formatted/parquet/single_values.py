@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from backbone.errors import BatchRefused
@@ -13,14 +14,14 @@ if TYPE_CHECKING:
 MOST_DIGITS = 38  # of a decimal; the engine reads one with more as a float
 
 
-def refuse_other_values(binding: Binding, schema: pa.Schema, where: str) -> None:
+def refuse_other_values(binding: Binding, columns: Sequence[pa.Field], where: str) -> None:
     """Refuse a file in which a column that a field reads has lists, structs, maps, or decimals too long.
 
     Unlike JSON, the file has no text of a value that holds others, which could be kept as it is written: the
     engine would give its own, such as `{'a': 1}`.
     """
-    places = sorted({place for place in binding.places if place is not None})
-    fields = [schema.field(place) for place in places]
+    places = sorted({place for place in (*binding.places, *binding.cells) if place is not None})
+    fields = [columns[place] for place in places]
     found = [f"{kind} in the column {field.name!r}" for field in fields if (kind := _other_kind(field.type))]
     if found:
         raise BatchRefused(
@@ -28,7 +29,8 @@ def refuse_other_values(binding: Binding, schema: pa.Schema, where: str) -> None
             f"expected one value of each field in a row, found {', '.join(found)}",
             UNTOUCHED,
             "have it delivered with a column for each value, or with the value as a text, such as JSON (a "
-            "query can cast it)",
+            "query can cast it); a value in a struct can be read by its path (columns = { city = "
+            '"address.city" })',
         )
 
 
