@@ -30,6 +30,8 @@ from backbone.unpivot_settings import UnpivotSettings
 WINDOW_PARAMETER = re.compile(r"\$(window_start|window_end)\b")
 USUAL_DELIMITERS = (",", ";", "\t", "|")
 """Those that are tried where the settings name none."""
+WITHIN = re.compile(r"[1-9][0-9]{0,5}[hdw]")
+SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 OF_WINDOWS = ("start", "end", "refetch", "every")
 """Settings of a query that is extracted window by window."""
 
@@ -47,7 +49,8 @@ class SourceSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str | None = None
+    path: str | tuple[str, ...] | None = None
+    modified_within: str | None = None
     connection: str | None = None
     query: str | None = None
     every: Every | None = None
@@ -111,10 +114,38 @@ class SourceSettings(BaseModel):
 
     @field_validator("path", "connection", "query")
     @classmethod
-    def _not_empty(cls, value: str | None) -> str | None:
-        if value is not None and (not value.strip() or "\0" in value):
+    def _not_empty(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        several = (value,) if isinstance(value, str) else value or ()
+        if value is not None and (not several or any(not text.strip() or "\0" in text for text in several)):
             raise ValueError("expected a text that is not blank and has no NUL; leave it out for none")
+        if len({*several}) < len(several):
+            raise ValueError(f"expected each path once, found {list(several)!r}")
         return value
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths and globs whose files are read in place."""
+        return (self.path,) if isinstance(self.path, str) else self.path or ()
+
+    @field_validator("modified_within")
+    @classmethod
+    def _a_time(cls, value: str | None) -> str | None:
+        if value is not None and not WITHIN.fullmatch(value):
+            raise ValueError(f'expected a number of hours, days or weeks, such as "30d", found {value!r}')
+        return value
+
+    @property
+    def modified_within_s(self) -> float | None:
+        """How long ago a file may have been modified that is still looked at, in seconds; None for ever.
+
+        Examples
+        --------
+        >>> SourceSettings(path="in/*.csv", modified_within="2d").modified_within_s
+        172800.0
+        """
+        if self.modified_within is None:
+            return None
+        return float(self.modified_within[:-1]) * SECONDS[self.modified_within[-1]]
 
     @field_validator("skip_until", "comment", "footer")
     @classmethod
@@ -276,6 +307,8 @@ class SourceSettings(BaseModel):
             raise Mistake(lacking, "connection and query go together, and it is not there")
         if self.path is not None and self.query is not None:
             raise Mistake("path", "a source has a path or a query, not both")
+        if self.modified_within is not None and self.path is None:
+            raise Mistake("modified_within", "it is for files at a path, and the source has none")
         return self
 
     @field_validator("when")

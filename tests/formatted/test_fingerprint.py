@@ -21,7 +21,7 @@ class Reading(Contract):
 
 
 OTHERS = {
-    "path", "connection", "query", "every", "start", "end", "refetch",  # where files come from
+    "path", "modified_within", "connection", "query", "every", "start", "end", "refetch",  # where from
     "redelivery", "latest",  # which of several rows counts: only under a key
 }  # fmt: skip
 CHANGED: dict[str, Any] = {

@@ -7,11 +7,12 @@ import glob
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backbone.dataset import Batch
 from backbone.error_log import ends_run
 from backbone.errors import BackboneError, FileNotTaken, SourceUnavailable
 from backbone.lake.barrier import Barrier
@@ -44,6 +45,7 @@ class Sighting:
     waiting : files that are still being written, or have the name of such a file.
     failures : files and folders with a fault, by name.
     no_files : links, pipes and other things that are no files.
+    too_old : files at a path that were put there not long ago, and modified too long ago to be looked at.
     """
 
     source: str
@@ -51,6 +53,7 @@ class Sighting:
     waiting: list[Path] = field(default_factory=list)
     failures: dict[str, BackboneError] = field(default_factory=dict)
     no_files: list[Path] = field(default_factory=list)
+    too_old: list[Path] = field(default_factory=list)
 
     def fail(self, name: str, error: Exception) -> None:
         """Note the failure of one file; raise what is no fault of it."""
@@ -166,12 +169,46 @@ def copy_in_place(
 def changed_in_place(project: Path, feed: Feed, known: Manifest, sighting: Sighting) -> dict[Path, str]:
     """The files that a path or glob finds, but for those untouched since they were last read.
 
+    Of several paths, the first that finds a file gives its name. Two files of one name are failures.
+
     Raises
     ------
     SourceUnavailable
-        When there is no such folder or file.
+        When there is no such folder or file; of several paths each is a failure of its own.
     """
-    pattern = os.path.expanduser(feed.settings.path or "")  # noqa: PTH111 - a pattern is no path
+    latest = known.latest_delivery()
+    found: dict[Path, str] = {}
+    for pattern in feed.settings.paths:
+        try:
+            found = _found_at(pattern, project, feed, latest, sighting) | found
+        except SourceUnavailable as error:
+            if len(feed.settings.paths) == 1:
+                raise
+            sighting.failures[shown(pattern)] = error
+    oldest = None
+    if feed.settings.modified_within_s is not None:
+        oldest = time.time() - feed.settings.modified_within_s
+    changed: dict[Path, str] = {}
+    for path, name in _without_namesakes(found, sighting).items():
+        try:
+            last = latest.get((feed.source, name))
+            if last is not None and last.origin == origin_of(path):
+                continue
+            times = path.stat()
+            if oldest is None or times.st_mtime >= oldest:
+                changed[path] = name
+            elif times.st_ctime >= oldest:
+                sighting.too_old.append(path)
+        except OSError as error:
+            sighting.fail(name, error)
+    return changed
+
+
+def _found_at(
+    path: str, project: Path, feed: Feed, latest: Mapping[tuple[str, str], Batch], sighting: Sighting
+) -> dict[Path, str]:
+    """The files that one path or glob finds, with their names."""
+    pattern = os.path.expanduser(path)  # noqa: PTH111 - a pattern is no path
     if not os.path.isabs(pattern):  # noqa: PTH117
         pattern = os.path.normpath(os.path.join(glob.escape(str(project)), pattern))  # noqa: PTH118
     if is_folder(Path(pattern)):
@@ -180,29 +217,39 @@ def changed_in_place(project: Path, feed: Feed, known: Manifest, sighting: Sight
     if not is_folder(prefix):
         raise SourceUnavailable(
             f"source {feed.source}",
-            f"expected files at {feed.settings.path}, found no folder {prefix}",
+            f"expected files at {path}, found no folder {prefix}",
             "Nothing was taken over from it.",
             f"mend [sources.{feed.source}] path in backbone.toml, or make the folder",
         )
-    latest = known.latest_delivery()
-    arrived = any(source == feed.source for source, _ in latest)
+    name = Path(unescaped(pattern)).name
+    is_alone = len(feed.settings.paths) == 1
+    arrived = any(source == feed.source and (is_alone or other == name) for source, other in latest)
     if not is_magic(pattern) and not arrived and not os.path.lexists(unescaped(pattern)):
         raise SourceUnavailable(
             f"source {feed.source}",
-            f"expected the file {feed.settings.path}, found none",
+            f"expected the file {path}, found none",
             "Nothing was taken over from it.",
             "have it delivered, mend the path, or write a pattern such as name*.csv for files to come",
         )
-    found = sighting.files(list_matching(pattern), prefix)
-    changed: dict[Path, str] = {}
+    return sighting.files(list_matching(pattern), prefix)
+
+
+def _without_namesakes(found: Mapping[Path, str], sighting: Sighting) -> dict[Path, str]:
+    """The files whose names no other file has: one of two would be taken for a version of the other."""
+    alike: dict[str, list[Path]] = {}
     for path, name in found.items():
-        try:
-            last = latest.get((feed.source, name))
-            if last is None or last.origin != origin_of(path):
-                changed[path] = name
-        except OSError as error:
-            sighting.fail(name, error)
-    return changed
+        alike.setdefault(name, []).append(path)
+    for name, paths in alike.items():
+        if len(paths) > 1:
+            places = ", ".join(shown(path) for path in sorted(paths))
+            sighting.failures[shown(name)] = FileNotTaken(
+                f"source {sighting.source}, {shown(name)}",
+                f"expected one file of this name at all paths, found {places}",
+                "None of them is taken over; what was taken over before stays.",
+                "write one pattern for both, so that their names begin with the folder, such as "
+                "/data/*/name.csv, or rename one",
+            )
+    return {path: name for path, name in found.items() if len(alike[name]) == 1}
 
 
 def _refuse_unreadable(path: Path) -> None:

@@ -29,7 +29,12 @@ from backbone.landing.failures import STATE, file_failure
 from backbone.landing.files import TEMPORAL, Sighting, copy_in_place, take_dropped
 from backbone.landing.persistent import PERSISTENT, Arrival, Feed, PersistentLanding
 from backbone.landing.queries import Reports, extract
-from backbone.landing.strays import no_file_warnings, stray_warnings, unknown_source_warnings
+from backbone.landing.strays import (
+    no_file_warnings,
+    old_file_warnings,
+    stray_warnings,
+    unknown_source_warnings,
+)
 from backbone.ledger import manifest as manifests
 from backbone.ledger.delivered import Delivered, as_delivered
 from backbone.ledger.manifest import Manifest, batch_id
@@ -132,6 +137,7 @@ def land(
         for name, failure in sighting.failures.items():
             result.fail(feed.source, name, failure)
         warnings += no_file_warnings(lake.project, feed.source, sighting.no_files)
+        warnings += old_file_warnings(lake.project, feed, sighting.too_old)
         result.waiting.extend(sighting.waiting)
         if ended is not None:
             break

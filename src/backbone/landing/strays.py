@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from backbone.landing.names import NO_DATA
+from backbone.landing.persistent import Feed
 from backbone.printable import shown
 
 MOST_NAMED = 10
@@ -29,6 +30,16 @@ def no_file_warnings(project: Path, source: str, paths: Sequence[Path]) -> list[
     return [
         f"source {source}: passed over, as it is a link or no file: {_listed(project, paths)}; "
         "deliver the file itself"
+    ]
+
+
+def old_file_warnings(project: Path, feed: Feed, paths: Sequence[Path]) -> list[str]:
+    """A warning that names files at a path that have an old time and were put there since."""
+    if not paths:
+        return []
+    return [
+        f"source {feed.source}: not looked at, as modified_within is {feed.settings.modified_within!r}, and "
+        f"put there since with an older time: {_listed(project, paths)}; touch what should be taken over"
     ]
 
 
