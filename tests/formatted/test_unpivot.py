@@ -282,6 +282,14 @@ def test_a_json_file_whose_later_records_have_more_keys(meters: Trial) -> None:
     assert meters.quarantined() == []
 
 
+def test_a_json_file_with_too_many_keys_is_refused(meters: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backbone.formatted.json.file.MOST_COLUMNS", 50)
+    records = ({"day": "2026-01-01", f"m{n}": n} for n in range(51))
+    meters.drop("".join(json.dumps(record) + "\n" for record in records), "a.jsonl")
+    (error,) = meters.run().failures.values()
+    assert "expected at most 50 keys that become rows, found 51" in str(error)
+
+
 def test_an_empty_json_array_is_a_table_without_rows(meters: Trial) -> None:
     meters.drop("[]", "a.json").with_name("b.json").write_text("[]")
     meters.run_well()
@@ -368,6 +376,24 @@ def test_many_bad_cells_of_long_records(meters: Trial, monkeypatch: pytest.Monke
     whole = (5, "2026-13-01" + ",wrong" * 300, ["day: '2026-13-01' is not a date"])
     assert found == sorted([*texts, whole])
     assert meters.accounted() == (901, 900 - len(bad), len(bad) + 1, 0)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_cell_of_a_large_file_has_its_place(meters: Trial, ending: str) -> None:
+    meters.contract(READING.replace("kwh: float", "kwh: int").replace("day: date", "day: str"))
+    records, width = 60_000, 24
+    wide: Table = {"day": [f"day\n{n}" if n % 1_000 == 7 else f"day {n}" for n in range(records)]}
+    wide |= {f"m{m}": [n * width + m for n in range(records)] for m in range(width)}
+    meters.drop(data(ending, wide), f"a.{ending}")
+    meters.run_well()
+    assert meters.accounted() == (records * width, records * width, 0, 0)
+    record = f"_row // {width}"
+    line = {"csv": f"2 + {record} + ({record} + 992) // 1000", "jsonl": f"1 + {record}", "parquet": "null"}
+    wrong = (
+        f"kwh <> _row or meter <> 'm' || _row % {width} or _line is distinct from {line[ending]} "
+        f"or replace(day, chr(10), ' ') <> 'day ' || {record}"
+    )
+    assert meters.value(f"select count(*) from formatted.sale where {wrong}") == 0
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -13,6 +14,7 @@ from backbone.contracts.contract import Column, quote_literal
 from backbone.engines.duckdb.raw_file import RawFile
 from backbone.errors import BatchRefused
 from backbone.formatted.binding import (
+    MOST_COLUMNS,
     UNTOUCHED,
     empty_file,
     found_names,
@@ -94,6 +96,14 @@ class JsonFile:
         except NotUtf8:
             refuse_if_not_utf8(self._plain, self._where)
             raise
+        count = len(self._cells) + len(self.more_cells)
+        if count > MOST_COLUMNS:
+            raise BatchRefused(
+                self._where,
+                f"expected at most {MOST_COLUMNS:,} keys that become rows, found {count:,}",
+                UNTOUCHED,
+                "write a narrower pattern, or have it delivered with a record for each value",
+            )
         if self.more_cells:
             return
         self._refuse_two_places()
@@ -154,7 +164,10 @@ class JsonFile:
 
 
 def first_cells(plain: Path, fields: Sequence[Column], settings: SourceSettings) -> tuple[str, ...]:
-    """The keys of a file's first records that become rows; none where the settings say that none does."""
+    """The keys of a file's first records that become rows, in their order there; mostly that of the file.
+
+    There are none where the settings say that none does.
+    """
     if settings.unpivot is None or plain.stat().st_size == 0:
         return ()
     wanted = tuple(name for names in wanted_names(fields, settings) for name in names)
@@ -164,7 +177,9 @@ def first_cells(plain: Path, fields: Sequence[Column], settings: SourceSettings)
         for _ in reader.batches():
             if reader.matched:
                 break
-    return tuple(reader.matched)
+    head = reader.head(FIRST).decode("utf-8", "replace")
+    places = {name: head.find(json.dumps(name, ensure_ascii=False)) for name in reader.matched}
+    return tuple(sorted(places, key=lambda name: places[name] if places[name] >= 0 else FIRST))
 
 
 def nested_paths(names: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
