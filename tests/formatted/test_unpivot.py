@@ -309,6 +309,21 @@ def test_a_key_of_file_record_and_column_stays_when_columns_are_added(meters: Tr
     assert meters.accounted() == (6, 6, 0, 0)
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_file_that_is_delivered_again_without_a_column_is_named(meters: Trial, ending: str) -> None:
+    days = [date(2026, 1, 1), date(2026, 1, 2)]
+    meters.drop(data(ending, {"day": days, "m1": [1, 2], "m2": [3, None], "m3": [4, 5]}), f"a.{ending}")
+    meters.drop(data(ending, {"day": days, "m1": [1, 2], "m7": [3, 4]}), f"b.{ending}")
+    meters.run_well()
+    meters.drop(data(ending, {"day": days, "m1": [1, 2], "m4": [1, 2]}), f"a.{ending}")
+    (receipt,) = [receipt for receipt in meters.run_well().receipts if receipt.stage == "format"]
+    assert [warning.partition("delivered again without the column ")[2] for warning in receipt.warnings] == [
+        f"'m2' that the version before had: 1 value is gone now (a.{ending} 1)",
+        f"'m3' that the version before had: 2 values are gone now (a.{ending} 2)",
+    ]
+    assert meters.formatted("meter", order="meter") == ["m1", "m1", "m1", "m1", "m4", "m4", "m7", "m7"]
+
+
 def test_of_two_cells_with_one_key_one_is_a_duplicate(meters: Trial) -> None:
     meters.contract(
         READING.replace("day: date", "day: Annotated[date, Key]").replace(

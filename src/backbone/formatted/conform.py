@@ -76,12 +76,14 @@ class ConformSql:
     a row that is bad as a whole; the record, where the reader gives it; by field, its raw text; and by field,
     whether its value is good. A struct of the same costs a fifth of all that is done with the rows here.
 
-    `width` is the number of rows that each record makes, where columns become rows; else None.
+    `width` is the number of rows that each record makes, where columns become rows, and `cells` are the names
+    of these columns; else None.
     """
 
     levels: tuple[str, ...]
     checks: tuple[Check, ...]
     width: int | None = None
+    cells: tuple[str, ...] | None = None
 
 
 def conform_sql(

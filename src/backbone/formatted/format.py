@@ -27,7 +27,7 @@ from backbone.formatted.duplicates import Change, DuplicateOutcome, places, rank
 from backbone.formatted.fewer_rows import fewer_rows_warning
 from backbone.formatted.lines_passed_over import passed_over_notes
 from backbone.formatted.loss import accepted, not_republished, unrecorded
-from backbone.formatted.lost_columns import lost_columns_warnings
+from backbone.formatted.lost_columns import lost_cells_warnings, lost_columns_warnings
 from backbone.formatted.outstanding import GIVEN_UP, outstanding
 from backbone.formatted.refusal import as_end, ends_formatting, named
 from backbone.formatted.same_bytes import same_bytes_warnings
@@ -108,6 +108,7 @@ def format_source(
         versions = manifest.versions(source.name, source.settings.redelivery)
         if out and lake.exists(source.dataset):
             warned += lost_columns_warnings(work, source, versions, staging.unread, out)
+            warned += lost_cells_warnings(work, source, versions, staging.cells, out)
         receipt = Receipt(
             run_id=work.run_id,
             stage="format",

@@ -34,14 +34,63 @@ def lost_columns_warnings(
     lacking = _lacking(source, versions, unread, {*replaced})
     for column, values_of_file in _values(work, source, lacking):
         lost.setdefault(column, []).append(values_of_file)
+    return _warnings(lost, "are null", "is null")
+
+
+def lost_cells_warnings(
+    work: LocalWork,
+    source: FormattedSource,
+    versions: Sequence[Sequence[Batch]],
+    cells: Mapping[str, Collection[str]],
+    replaced: Sequence[str],
+) -> list[str]:
+    """The same of each column that becomes rows and that a new version of a file lacks.
+
+    Only where a field takes the names as they are.
+
+    Parameters
+    ----------
+    cells : by batch formatted now, the names of its columns that become rows.
+    """
+    gone = {*replaced}
+    kinds = {column.name: column.sql_type for column in source.columns}
+    pairs: dict[tuple[str, str], list[tuple[Batch, str]]] = {}
+    for newest, *older in versions:
+        before = next((batch.batch for batch in older if batch.batch in gone), None)
+        settings = source.settings.for_file(newest.name)
+        if before is None or newest.batch not in cells or settings.unpivot is None:
+            continue
+        own = settings.column.get(settings.unpivot.name)
+        if kinds[settings.unpivot.name] == "VARCHAR" and (own is None or own.sign is None):
+            pairs.setdefault(settings.unpivot.fields, []).append((newest, before))
+    lost: dict[str, list[tuple[str, int]]] = {}
+    table = work.lake.read(source.dataset) if pairs else None
+    for (name, value), files in pairs.items():
+        assert table is not None
+        if not {name, value} <= {column for column, _ in table.columns}:
+            continue
+        work.database.read(table)
+        newest_of = {before: newest for newest, before in files}
+        for before, column, values in work.database.fetch(
+            f"select _batch, {quote_identifier(name)}, count({quote_identifier(value)}) "
+            f"from {source.dataset} where _batch in (select unnest($batches)) group by all order by all",
+            {"batches": list(newest_of)},
+        ):
+            newest = newest_of[before]
+            if values and column not in cells[newest.batch]:
+                lost.setdefault(str(column), []).append((newest.name, values))
+    return _warnings(lost, "are gone", "is gone")
+
+
+def _warnings(lost: Mapping[str, Sequence[tuple[str, int]]], are: str, is_: str) -> list[str]:
     warnings = []
     for name, files in sorted(lost.items()):
         shown = ", ".join(f"{file} {rows:,}" for file, rows in files[:FEW_FILES])
         more = f" and {len(files) - FEW_FILES:,} more files" if len(files) > FEW_FILES else ""
         total = sum(rows for _, rows in files)
-        values = "1 value is" if total == 1 else f"{total:,} values are"
+        values = f"1 value {is_}" if total == 1 else f"{total:,} values {are}"
         warnings.append(
-            f"delivered again without the column {name!r} that the version before had: {values} null now "
+            f"delivered again without the column {name!r} that the version before had: {values} now "
             f"({shown}{more})"
         )
     return warnings

@@ -189,7 +189,17 @@ def _parse_parquet(database: Database, table: str, opened: _Opened) -> ParseResu
 
 def _of_parquet(table: str, records: int, sql: ConformSql, file: RawFile, binding: Binding) -> ParseResult:
     return ParseResult(
-        table, records, sql.checks, [], file, None, None, binding.ignored, binding.missing, width=sql.width
+        table,
+        records,
+        sql.checks,
+        [],
+        file,
+        None,
+        None,
+        binding.ignored,
+        binding.missing,
+        width=sql.width,
+        cells=sql.cells,
     )
 
 

@@ -27,8 +27,8 @@ class ParseResult:
     those of the file that no field reads, `missing_columns` the optional ones that it lacks. `absent_keys`
     are those that no record of a JSON file has; any record may lack one, so that they are not missing.
     `passed` counts the lines that the settings say are no records, by kind. `width` is the number of columns
-    that become rows, where the settings say so: the table has the rows that the records make then, and
-    `_record` is the position of a row's record.
+    that become rows, where the settings say so, and `cells` are their names: the table has the rows that the
+    records make then, and `_record` is the position of a row's record.
     """
 
     table: str
@@ -43,6 +43,7 @@ class ParseResult:
     absent_keys: tuple[str, ...] = ()
     passed: Mapping[str, int] = field(default_factory=dict)
     width: int | None = None
+    cells: tuple[str, ...] | None = None
 
     def rows(self, left_out: Mapping[str, int]) -> int:
         """How many rows its records make, without the cells that are left out, counted by reason."""

@@ -40,6 +40,7 @@ class Staging:
     unread : by batch, the columns that were not read.
     passed : by name of a file, how many of its lines were passed over, by kind.
     unpivoted : by name of a file whose columns become rows, what they have become.
+    cells : by batch whose columns become rows, the names of these.
     """
 
     def __init__(self, work: LocalWork, source: FormattedSource) -> None:
@@ -48,6 +49,7 @@ class Staging:
         self.unread: dict[str, Unread] = {}
         self.passed: dict[str, Mapping[str, int]] = {}
         self.unpivoted: dict[str, Unpivoted] = {}
+        self.cells: dict[str, tuple[str, ...]] = {}
         self._lake, self._database, self._scratch = work.lake, work.database, work.scratch
         self._source, self._progress, self._originals = source, work.progress, work.originals
         self._written: list[Staged] = []
@@ -228,6 +230,7 @@ class Staging:
             if file.width is not None:
                 rows = file.rows(self._left_out.get(name, {}))
                 self.unpivoted[names[name]] = Unpivoted(file.records, file.width, rows)
+        self.cells |= {name: file.cells for name, file in parsed.items() if file.cells is not None}
         self.unread |= {name: unread_of(file) for name, file in parsed.items()}
 
     def _undo(self, batches: list[str]) -> None:

@@ -127,7 +127,7 @@ def unpivot_sql(
     ]  # fmt: skip
     numbered = [] if "_record" not in also else [f"v._record * {width} + v._place as _row"]
     select = [*numbered, *kept, *read.selected, f"{read.bad(cell_text)} as _bad"]
-    return ConformSql((*map(", ".join, levels), ", ".join(select)), tuple(read.checks), width)
+    return ConformSql((*map(", ".join, levels), ", ".join(select)), tuple(read.checks), width, cells.names)
 
 
 class _Fields:

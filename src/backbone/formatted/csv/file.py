@@ -226,6 +226,7 @@ class Counted:
             file.binding.missing,
             passed=Counter(self.passed) + file.layout.passed_lines,
             width=sql.width,
+            cells=sql.cells,
         )
 
 

@@ -160,6 +160,7 @@ class JsonFile:
             others,
             absent_keys=absent,
             width=sql.width,
+            cells=sql.cells,
         )
 
 
